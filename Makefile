@@ -1,0 +1,267 @@
+# The whole build in one graph: no makefile calls another one's rules, every
+# object knows its headers (-MMD) and the flags it was built with.
+#
+#   make                 ./fault and ./libfault.so
+#   make check           everything, and the test suite        (see ./check)
+#   make demo            a suite on the reference programs     (see ./demo)
+#   make check T='tests/e2e/x.sh …'        only these tests
+#   make check-unit | check-build | check-format | sanitize | format | clean
+#   make install | uninstall               prefix bindir libdir mandir DESTDIR
+#
+#   MODE=release|asan|tsan|coverage|clang  what kind of build, each in build/MODE
+#   WERROR=1                               warnings are errors (the suite sets it)
+#   V=1                                    show the commands
+#
+# Modules are found by wildcard, so a new file needs no line here, and a folder
+# that is not there is an empty module.
+
+MODE ?= release
+B := build/$(MODE)
+
+prefix ?= /usr/local
+bindir ?= $(prefix)/bin
+libdir ?= $(prefix)/lib
+mandir ?= $(prefix)/share/man
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+# ---- flags ------------------------------------------------------------------
+
+ifeq ($(MODE),clang)
+CC := clang
+endif
+compiler := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),clang,gcc)
+machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+
+WARN := -Wall -Wextra -Wshadow -Wundef -Wvla -Wwrite-strings -Wpointer-arith \
+	-Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+	-Wnull-dereference -Wswitch-enum -Wconversion -Wsign-conversion
+ifeq ($(compiler),gcc)
+WARN += -Wimplicit-fallthrough=5 -Wlogical-op -Wduplicated-cond \
+	-Wduplicated-branches -Wjump-misses-init
+endif
+WARN += $(if $(WERROR),-Werror)
+
+OPT := -O2
+FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+ifeq ($(MODE),asan)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+else ifeq ($(MODE),tsan)
+SANITIZE := -fsanitize=thread -fno-omit-frame-pointer
+else ifeq ($(MODE),coverage)
+SANITIZE := --coverage -fprofile-update=atomic
+OPT := -O1
+else ifeq ($(filter $(MODE),release clang),)
+$(error MODE=$(MODE) is none of release, asan, tsan, coverage, clang)
+endif
+# Sanitizers intercept the plain functions only, not the fortified twins.
+FORTIFY := $(if $(SANITIZE),-U_FORTIFY_SOURCE,$(FORTIFY))
+HARDEN := -fstack-protector-strong $(if $(filter x86_64,$(machine)),-fcf-protection)
+
+CFLAGS ?=
+CPPFLAGS ?=
+LDFLAGS ?=
+cflags = -std=gnu11 -g -D_GNU_SOURCE -iquote . -pthread \
+	-ffile-prefix-map=$(CURDIR)=. \
+	$(OPT) $(FORTIFY) $(HARDEN) $(WARN) $(SANITIZE) $(CPPFLAGS) $(CFLAGS)
+shim_cflags := -fPIC -fvisibility=hidden -fno-semantic-interposition \
+	-ftls-model=initial-exec
+ldflags = -Wl,-z,relro,-z,now -pthread $(SANITIZE) $(LDFLAGS)
+
+say = $(if $(V),,@echo "  $(1) $@" &&)
+
+# Files that are rewritten only when what they hold differs. Every object
+# depends on the flags, and what finds the library on where it is installed.
+$(B)/flags: says := $(CC) $(cflags) $(ldflags)
+$(B)/libdir: says := $(libdir)
+$(B)/flags $(B)/libdir: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(says)' | cmp -s - $@ || printf '%s\n' '$(says)' >$@
+
+$(B)/obj/runner/launch.o: $(B)/libdir
+$(B)/obj/runner/launch.o: cflags += -DFAULT_LIBDIR='"$(libdir)"'
+
+$(B)/obj/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC  )$(CC) $(cflags) -MMD -MP -c -o $@ $<
+
+# The same sources once more, as the library needs them.
+$(B)/pic/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC  )$(CC) $(cflags) $(shim_cflags) -MMD -MP -c -o $@ $<
+
+$(B)/pic/%.o: %.S $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC  )$(CC) $(cflags) $(shim_cflags) -MMD -MP -c -o $@ $<
+
+# ---- libfault.so and fault --------------------------------------------------
+
+core_src := $(wildcard plan/*.c engine/*.c lang/*.c)
+shim_src := $(wildcard shim/*.c shim/*.S)
+runner_src := $(wildcard runner/*.c runner/report/*.c)
+
+obj = $(patsubst %,$(B)/$(1)/%.o,$(basename $(2)))
+core_obj := $(call obj,obj,$(core_src))
+runner_obj := $(call obj,obj,$(runner_src))
+shim_obj := $(call obj,pic,$(shim_src) $(core_src))
+
+lib := $(if $(shim_src),$(B)/libfault.so)
+bin := $(if $(filter runner/main.c,$(runner_src)),$(B)/fault)
+
+# Exactly the rows of calls.def are exported. The version script has to be
+# anonymous: with a named node ld.so silently ignores the wrappers.
+$(B)/shim.map: shim/exports.map.in plan/calls.def $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,MAP )$(CC) -E -P -undef -x c -iquote . -o $@ $<
+
+# The static libyaml keeps the library free of dependencies other than libc,
+# and --exclude-libs keeps its symbols from clashing with the target's own.
+$(B)/libfault.so: $(shim_obj) $(B)/shim.map
+	$(call say,LINK)$(CC) -shared $(ldflags) -Wl,-z,defs,-z,text -Wl,--as-needed \
+		-Wl,--exclude-libs,ALL -Wl,--version-script=$(B)/shim.map \
+		-o $@ $(shim_obj) -Wl,-Bstatic -lyaml -Wl,-Bdynamic
+
+runner_libs := -Wl,--as-needed -lyaml -ljansson -ldw -lelf -lm
+
+$(B)/fault: $(runner_obj) $(core_obj)
+	$(call say,LINK)$(CC) $(ldflags) -o $@ $^ $(runner_libs)
+
+# What unit tests and helpers link with: all of it but the main function.
+$(B)/libcore.a: $(core_obj) $(filter-out %/runner/main.o,$(runner_obj))
+	@rm -f $@
+	$(call say,AR  )$(AR) rcsD $@ $^
+
+# The two products at the top are links into the release build, and so are the
+# programs that the scenarios start.
+refs := reference/server reference/client
+top := $(if $(filter release,$(MODE)),$(if $(bin),fault) $(if $(lib),libfault.so) \
+	$(if $(wildcard $(refs:%=%.c)),$(refs)))
+fault libfault.so $(refs): %: $(B)/%
+	@ln -sfr $< $@
+
+# ---- small programs: one per file -------------------------------------------
+
+# $(call programs,FOLDER,ARCHIVE,LIBRARIES): each .c file of FOLDER with a main
+# function is a program B/FOLDER/NAME; those without are linked into all of them.
+main_of = $(if $(1),$(shell grep -lE '^(int )?main\>' $(1)))
+define programs
+$(1)_main := $$(call main_of,$$(wildcard $(1)/*.c))
+$(1)_bin := $$($(1)_main:%.c=$(B)/%)
+$(1)_obj := $$(call obj,obj,$$(wildcard $(1)/*.c))
+$(1)_common := $$(filter-out $$(call obj,obj,$$($(1)_main)),$$($(1)_obj))
+$$($(1)_bin): $(B)/%: $(B)/obj/%.o $$($(1)_common) $(2)
+	@mkdir -p $$(@D)
+	$$(call say,LINK)$$(CC) $$(ldflags) $$(link) -o $$@ $$^ $(3)
+all_obj += $$($(1)_obj)
+endef
+
+$(eval $(call programs,reference))
+$(eval $(call programs,reference/faulty))
+$(eval $(call programs,tests/unit,$(B)/libcore.a,-lcmocka $(runner_libs)))
+$(eval $(call programs,tests/probes))
+$(eval $(call programs,tests/rows))
+$(eval $(call programs,tests/conformance))
+$(eval $(call programs,bench))
+
+# Probes are what users' programs are: lightly optimised, some with the
+# fortified twins of the calls, some without a dynamic loader.
+$(B)/obj/tests/probes/%.o: OPT := -O1
+$(B)/obj/tests/probes/%.o: FORTIFY := -U_FORTIFY_SOURCE
+$(B)/obj/tests/probes/%_fortify.o: OPT := -O2
+$(B)/obj/tests/probes/%_fortify.o: FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+$(B)/obj/tests/probes/%_static.o $(B)/tests/probes/%_static: SANITIZE :=
+$(B)/tests/probes/%_static: link := -static
+
+-include $(patsubst %.o,%.d,$(core_obj) $(runner_obj) $(shim_obj) $(all_obj))
+
+# ---- targets ----------------------------------------------------------------
+
+unit := $(tests/unit_bin)
+reference := $(reference_bin) $(reference/faulty_bin)
+programs := $(unit) $(reference) $(tests/probes_bin) $(tests/conformance_bin) \
+	$(bench_bin)
+
+.PHONY: all reference programs unit check check-unit check-build check-format \
+	sanitize demo stock format clean man install uninstall FORCE
+FORCE:
+
+all: $(lib) $(bin) $(top)
+reference: $(reference)
+unit: $(unit)
+programs: all $(programs)
+
+# The suite: unit tests (once more under the sanitizers), conformance programs
+# named test_*, and every shell script that speaks TAP. T= names a few instead.
+helpers := tests/build/deps.sh tests/programs/env.sh
+build_tests := $(filter-out $(helpers),$(wildcard tests/build/*.sh))
+suite := $(unit) $(if $(filter release,$(MODE)),$(unit:$(B)/%=build/asan/%)) \
+	$(filter %/test_%,$(tests/conformance_bin)) $(build_tests) \
+	$(filter-out $(helpers),$(wildcard tests/conformance/*.sh tests/e2e/*.sh \
+	tests/programs/*.sh))
+
+# Tests of the build run make themselves: they must not inherit our job slots.
+run_tests = BUILD=$(CURDIR)/$(B) MAKEFLAGS= tests/run $(RUNFLAGS)
+
+check: programs stock $(if $(filter release,$(MODE)),asan-unit)
+	@$(run_tests) $(or $(T),$(suite))
+
+check-unit: unit
+	@$(run_tests) $(unit)
+
+check-build: all
+	@$(run_tests) $(build_tests)
+
+check-format:
+	@$(run_tests) tests/build/format.sh
+
+.PHONY: asan-unit
+asan-unit:
+	@$(MAKE) --no-print-directory MODE=asan unit
+
+sanitize:
+	@$(MAKE) --no-print-directory MODE=asan check-unit
+	@$(MAKE) --no-print-directory MODE=tsan check-unit
+
+# Stock programs for the tests; without a network their tests are skipped, and
+# counted as skipped.
+stock:
+	@tests/programs/fetch || echo 'stock programs: not complete, see above'
+
+DEMO ?= scenarios
+demo: all reference
+	./fault run --out build/demo $(DEMO)
+
+CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
+format:
+	$(CLANG_FORMAT) -i $(wildcard $(foreach d,plan engine lang shim runner \
+		runner/report reference reference/faulty bench tests/*,$d/*.[ch]))
+
+clean:
+	rm -rf build fault libfault.so
+
+# Manual pages, where scdoc is there to make them.
+pages := $(patsubst docs/man/%.scd,%,$(wildcard docs/man/*.scd))
+scdoc := $(shell command -v scdoc)
+page_dir = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))
+
+$(B)/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	$(call say,MAN )$(scdoc) <$< >$@
+
+man: $(if $(scdoc),$(pages:%=$(B)/man/%))
+
+install: all man
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/fault
+	install $(B)/fault $(DESTDIR)$(bindir)/fault
+	install -m 644 $(B)/libfault.so $(DESTDIR)$(libdir)/fault/libfault.so
+	$(if $(scdoc),$(foreach p,$(pages),install -D -m 644 \
+		-t $(call page_dir,$p) $(B)/man/$p &&)) :
+
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/fault $(DESTDIR)$(libdir)/fault/libfault.so \
+		$(foreach p,$(pages),$(call page_dir,$p)/$p)
+	-rmdir $(DESTDIR)$(libdir)/fault
