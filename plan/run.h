@@ -1,0 +1,212 @@
+/*
+ * run.h - the writable segment of a run: counters, sockets, processes, trace.
+ *
+ * One flat piece of shared memory (a System V segment under `fault`, anonymous
+ * shared memory under the bare library) that every process of the run maps
+ * read-write: over fork, exec, setuid, chroot.  The runner maps it too and
+ * must survive anything that a broken target writes here.
+ *
+ * Locking model: none.  Every field that two processes may write is _Atomic
+ * and each is meaningful alone; arrays are filled by taking the next free
+ * index with one atomic add.  Order: a new entry's fields are written before
+ * the index that publishes it (release), and read after it (acquire).
+ * A crash at any instruction leaves other processes able to go on.
+ */
+#ifndef FAULT_PLAN_RUN_H
+#define FAULT_PLAN_RUN_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "plan.h"
+#include "trace.h"
+
+#define RUN_MAGIC   0x004e5552544c4600ULL
+#define RUN_VERSION 1u
+#define RUN_NONE    0u /* index 0 of sockets and watches is never used */
+
+/* A counter that rules compare with: per connection, process, program, run. */
+struct fault_cell {
+	_Atomic uint32_t count;    /* calls counted so far */
+	_Atomic uint32_t next_due; /* no rule is due before count + 1 == it */
+	_Atomic uint32_t mark;     /* events, see engine/rule.h: bytes: the
+	                              last mark spent; turn: the last spent
+	                              << 1 | held; nth: bit i: an event of
+	                              the class's i-th rule is held */
+	_Atomic uint32_t
+		connections; /* established ones that the class matches */
+};
+
+/* "This class can touch this socket": a list per socket, in class order. */
+struct fault_watch {
+	uint32_t class_index;
+	uint32_t cell; /* index into cells */
+	uint32_t next; /* index into watches, RUN_NONE ends */
+	uint32_t families;
+};
+
+enum fault_sock_flag {
+	SOCK_IPV6 = 1,
+	SOCK_PEEKED = 2,    /* a peek or FIONREAD promised bytes: G5 */
+	SOCK_INHERITED = 4, /* made before the library was there */
+	SOCK_LEVER = 8, /* reset by us: connect, bind, listen, ... corrected */
+	SOCK_FIN_RESET = 16, /* ... after the peer's FIN: recv 0, send EPIPE */
+};
+
+/*
+ * One open file description of a TCP socket; dups, fork and SCM_RIGHTS share
+ * it.  refs counts descriptor table entries over all processes; a process
+ * that dies without closing leaves them behind, which only costs the entry.
+ */
+struct fault_sock {
+	_Atomic uint32_t refs;
+	_Atomic uint32_t generation; /* changes when the entry is reused */
+	_Atomic uint64_t cookie;     /* SO_COOKIE once asked for, 0 before */
+	_Atomic uint32_t serial;     /* identity in the trace, never reused */
+	_Atomic uint32_t connection; /* ordinal per program and role, 0: none */
+	_Atomic uint32_t first_watch;
+	_Atomic uint32_t families; /* FAMILY bits that rules can touch */
+	_Atomic uint8_t state;     /* enum fault_state */
+	_Atomic uint8_t role;      /* enum fault_role */
+	_Atomic uint8_t flags;     /* enum fault_sock_flag */
+	_Atomic uint8_t last_direction;
+	_Atomic uint16_t program;
+	_Atomic uint16_t local_port; /* host order */
+	struct plan_addr peer;       /* of a connection */
+	struct plan_addr local;      /* kept when the lever takes it away */
+	/* When the kernel reports kernel_err, the program is told told_err. */
+	_Atomic uint16_t kernel_err, told_err;
+	_Atomic uint32_t rx_visible; /* bytes that came before a delay ended */
+	_Atomic uint64_t rx_bytes, tx_bytes;
+	_Atomic uint32_t rx_turn, tx_turn;
+	_Atomic uint64_t opened_ns;          /* established */
+	_Atomic uint64_t last_ns;            /* last transfer */
+	_Atomic uint64_t rx_until, tx_until; /* a delay under way, or 0 */
+	_Atomic uint32_t next_free;
+};
+
+struct fault_rule_state {
+	_Atomic uint32_t hits;
+	_Atomic uint32_t due;      /* how often it was due */
+	_Atomic uint32_t shadowed; /* due, but an earlier rule acted */
+	_Atomic uint32_t armed;
+	_Atomic uint64_t first_hit_ns; /* CLOCK_MONOTONIC, 0 = never */
+	_Atomic uint32_t gated[N_GATES + 1];
+};
+
+enum fault_process_status {
+	PROCESS_FREE,
+	PROCESS_ATTACHED,
+	PROCESS_FAILED, /* could not attach; what_off says why */
+	PROCESS_EXITED, /* its destructor ran */
+};
+
+struct fault_process {
+	_Atomic uint32_t status;
+	_Atomic uint32_t pid;
+	uint32_t parent; /* slot + 1, 0 = none */
+	uint32_t program;
+	uint64_t started_ns;
+	char name[16]; /* comm at attach */
+	char what[88]; /* why it failed */
+};
+
+struct fault_program_state {
+	_Atomic uint64_t started_ns;        /* 0 = not yet */
+	_Atomic uint32_t ordinals[N_ROLES]; /* connections so far */
+	_Atomic uint32_t processes;
+	uint32_t pad;
+};
+
+/* Where things lie: offsets from the segment's first byte, and how many. */
+struct fault_run {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t calls_hash; /* of calls.def: both sides know the same rows */
+	uint64_t size;
+	uint32_t n_programs, n_rules, n_classes;
+	uint32_t n_processes, n_socks, n_watches, n_cells, n_records;
+	uint64_t programs_off, rules_off, processes_off, socks_off;
+	uint64_t watches_off, cells_off, records_off;
+
+	_Alignas(64) _Atomic uint32_t used_processes;
+	_Atomic uint32_t used_socks;
+	_Atomic uint32_t used_watches;
+	_Atomic uint32_t used_cells; /* for processes; from the last watch's */
+	_Atomic uint32_t next_serial;
+	_Atomic uint32_t lost_socks; /* tables full: the run is incomplete */
+	_Atomic uint32_t generation; /* arm, disarm */
+	/* Free lists: index in the low half, a tag against ABA in the high. */
+	_Atomic uint64_t free_socks;
+	_Atomic uint64_t free_watches; /* with their cells */
+
+	_Alignas(64) _Atomic uint64_t head; /* next trace ticket, from 1 */
+	_Alignas(64) _Atomic uint64_t tail; /* tickets below it are drained */
+	_Atomic uint64_t dropped;
+	_Alignas(64) _Atomic uint32_t wake; /* futex word: bumped on events */
+	_Atomic uint32_t waiting;           /* the runner sleeps on wake */
+};
+
+/*
+ * n_cells are those for `per: process` (n_classes for each process); the ones
+ * per program, per run and per watch are added to them.
+ */
+struct fault_run_size {
+	uint32_t n_processes, n_socks, n_watches, n_cells, n_records;
+};
+
+/* FNV-1a of the symbols of calls.def in order: the same rows, the same calls.
+ */
+uint32_t fault_calls_hash(void);
+
+/* What the runner uses; the bare library takes n_records 0. */
+extern const struct fault_run_size fault_run_default;
+
+/* Bytes that a run of this plan takes. */
+uint64_t fault_run_bytes(const struct fault_plan *plan,
+                         const struct fault_run_size *size);
+
+/*
+ * Lay out zeroed memory of fault_run_bytes(), aligned to 64.  Cells 0 .. are:
+ * one per (program, class), one per class for `per: run` (see below), one per
+ * watch (run_watch_cell), then those handed out with used_cells.
+ */
+void fault_run_init(void *mem, const struct fault_plan *plan,
+                    const struct fault_run_size *size);
+
+/* As plan_check: NULL or what is wrong.  Fields may still change under us. */
+const char *fault_run_check(const void *mem, uint64_t len,
+                            const struct fault_plan *plan);
+
+#define RUN_ARRAY(type, name)                                                  \
+	static inline struct type *run_##name(struct fault_run *r)             \
+	{                                                                      \
+		return (struct type *)((char *)r + r->name##_off);             \
+	}
+RUN_ARRAY(fault_program_state, programs)
+RUN_ARRAY(fault_rule_state, rules)
+RUN_ARRAY(fault_process, processes)
+RUN_ARRAY(fault_sock, socks)
+RUN_ARRAY(fault_watch, watches)
+RUN_ARRAY(fault_cell, cells)
+RUN_ARRAY(fault_record, records)
+#undef RUN_ARRAY
+
+static inline uint32_t run_program_cell(const struct fault_run *r,
+                                        uint32_t program, uint32_t class_index)
+{
+	return program * r->n_classes + class_index;
+}
+
+static inline uint32_t run_watch_cell(const struct fault_run *r, uint32_t watch)
+{
+	return (r->n_programs + 1) * r->n_classes + watch;
+}
+
+static inline uint32_t run_run_cell(const struct fault_run *r,
+                                    uint32_t class_index)
+{
+	return r->n_programs * r->n_classes + class_index;
+}
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * tables.c - the constant arrays behind tables.h, expanded from the .def
+ * files.  No code but look-ups; async-signal-safe; used on both sides.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tables.h"
+
+#define CALL(symbol_, ret_, n_, proto_, family_, kind_, effect_, fd_, shape_,  \
+             flags_)                                                           \
+	[FAULT_CALL_##symbol_] = {                                             \
+		.symbol = #symbol_,                                            \
+		.family = FAMILY_##family_,                                    \
+		.kind = FAULT_##kind_,                                         \
+		.effect = EFFECT_##effect_,                                    \
+		.shape = SHAPE_INIT_##shape_,                                  \
+		.fd = fd_,                                                     \
+		.flags = flags_,                                               \
+		.arity = n_,                                                   \
+	},
+#define NOTE(symbol_, hook_)                                                   \
+	[FAULT_CALL_##symbol_] = {                                             \
+		.symbol = #symbol_,                                            \
+		.family = FAMILY_TABLE,                                        \
+		.kind = FAULT_NOTE,                                            \
+		.effect = EFFECT_NOTE,                                         \
+		.fd = -1,                                                      \
+		.flags = -1,                                                   \
+	},
+#define SHAPE_INIT_NONE                                                        \
+	{                                                                      \
+		SHAPE_NONE, -1, -1                                             \
+	}
+#define SHAPE_INIT_BUF(ptr, len)                                               \
+	{                                                                      \
+		SHAPE_BUF, ptr, len                                            \
+	}
+#define SHAPE_INIT_IOV(ptr, len)                                               \
+	{                                                                      \
+		SHAPE_IOV, ptr, len                                            \
+	}
+#define SHAPE_INIT_MSG(ptr)                                                    \
+	{                                                                      \
+		SHAPE_MSG, ptr, -1                                             \
+	}
+#define SHAPE_INIT_MMSG(ptr, len)                                              \
+	{                                                                      \
+		SHAPE_MMSG, ptr, len                                           \
+	}
+#define SHAPE_INIT_LEN(len)                                                    \
+	{                                                                      \
+		SHAPE_LEN, -1, len                                             \
+	}
+
+const struct fault_call_row fault_calls[N_CALLS] = {
+#include "calls.def"
+};
+
+const struct fault_family_row fault_families[N_FAMILIES] = {
+#define FAMILY(id, word_, per_, direction_)                                    \
+	[FAMILY_##id] = {word_, PER_##per_, DIRECTION_##direction_},
+#include "families.def"
+};
+
+const char *const fault_state_names[N_STATES] = {
+	[STATE_NONE] = "-",
+	[STATE_NEW] = "NEW",
+	[STATE_BOUND] = "BOUND",
+	[STATE_LISTEN] = "LISTEN",
+	[STATE_SYN_SENT] = "SYN_SENT",
+	[STATE_ESTABLISHED] = "ESTABLISHED",
+	[STATE_FIN_WAIT] = "FIN_WAIT",
+	[STATE_CLOSE_WAIT] = "CLOSE_WAIT",
+	[STATE_LAST_ACK] = "LAST_ACK",
+	[STATE_RESET] = "RESET",
+	[STATE_REFUSED] = "REFUSED",
+	[STATE_CLOSED] = "CLOSED",
+};
+
+const char *const fault_role_names[N_ROLES] = {
+	[ROLE_NONE] = "-",
+	[ROLE_CLIENT] = "client",
+	[ROLE_LISTENER] = "listener",
+	[ROLE_ACCEPTED] = "accepted",
+};
+
+const char *const fault_gate_names[N_GATES] = {
+	[GATE_NONE] = "",
+	[GATE_G1] = "G1: no signal handler that could interrupt the call",
+	[GATE_G2] = "G2: blocking socket",
+	[GATE_G4] =
+		"G4: blocking socket with nothing that could cut a send short",
+	[GATE_G5] =
+		"G5: a peek, FIONREAD or MSG_WAITALL has promised more bytes",
+	[GATE_STATE] = "the socket is in a state where this cannot happen",
+	[GATE_LATER] = "not yet available on a non-blocking socket",
+	[GATE_LEVER] = "the kernel did not allow to make it real",
+	[GATE_LENGTH] = "the call asks for no more than this",
+};
+
+#define F(family_) (1u << FAMILY_##family_)
+#define ALL        0x7fff
+#define READY      true
+#define LATER      false
+
+const struct fault_action_row fault_actions[N_ACTIONS] = {
+#define ACTION(id, word_, value_, families_, ready_, meaning_)                 \
+	[ACTION_##id] = {word_, VALUE_##value_, families_, ready_, meaning_},
+#include "actions.def"
+};
+
+const struct fault_verdict_row fault_verdicts[N_VERDICTS] = {
+#define VERDICT(id, word_, ready_, rule_)                                      \
+	[VERDICT_##id] = {word_, ready_, rule_},
+#include "verdicts.def"
+};
+
+#define STATES(s)  STATE_BIT(STATE_##s)
+#define ANY        0
+#define GATE_OF_0  GATE_NONE
+#define GATE_OF_G1 GATE_G1
+#define GATE_OF_G2 GATE_G2
+
+const struct fault_errno_row fault_errnos[] = {
+#define ERRNO(family_, symbol_, err_, tier_, gate_, states_, how_, when_,      \
+              after_)                                                          \
+	{                                                                      \
+		.family = FAMILY_##family_,                                    \
+		.symbol = symbol_,                                             \
+		.err = err_,                                                   \
+		.tier = TIER_##tier_,                                          \
+		.gate = GATE_OF_##gate_,                                       \
+		.states = (uint16_t)(states_),                                 \
+		.how = HOW_##how_,                                             \
+		.when = when_,                                                 \
+		.after = after_,                                               \
+	},
+#include "errnos.def"
+};
+const size_t n_fault_errnos = sizeof(fault_errnos) / sizeof(fault_errnos[0]);
+
+const struct fault_errno_row *fault_errno_find(enum fault_call call, int err)
+{
+	const struct fault_call_row *row = &fault_calls[call];
+
+	for (size_t i = 0; i < n_fault_errnos; i++) {
+		const struct fault_errno_row *e = &fault_errnos[i];
+
+		if (e->err == err && e->family == row->family &&
+		    (!*e->symbol || !strcmp(e->symbol, row->symbol)))
+			return e;
+	}
+	return NULL;
+}

@@ -1,0 +1,91 @@
+/*
+ * trace.h - the event ring shared by all processes of a run.
+ *
+ * Writers (any thread of any process) take a ticket with one atomic add and
+ * own the slot ticket % n_records; the runner is the only reader and drains in
+ * ticket order.  A record is reserved at the entry of a call and completed at
+ * its return; one that stays ENTERED means "still inside, or unwound by a
+ * signal handler, longjmp or cancellation".
+ *
+ * The state word tells who may touch the rest of the slot:
+ *
+ *   ticket*8 + ENTERED    written at entry, the call is under way
+ *   ticket*8 + RETURNING  the writer is filling in the result
+ *   ticket*8 + DONE       complete; the reader may take and free it
+ *   ticket*8 + TAKEN      the reader took it while ENTERED; the writer then
+ *                         leaves the slot alone and writes a new record of
+ *                         kind RECORD_RETURN whose `caller` is the old ticket
+ *
+ * ENTERED -> RETURNING and ENTERED -> TAKEN are compare-and-swap.  Nothing is
+ * ever overwritten and nobody waits: a full ring drops the record and counts
+ * it in fault_run.dropped.  Sequence proves order within one thread; across
+ * threads compare [entry_ns, return_ns].
+ */
+#ifndef FAULT_PLAN_TRACE_H
+#define FAULT_PLAN_TRACE_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum fault_record_state {
+	RECORD_FREE,
+	RECORD_ENTERED,
+	RECORD_RETURNING,
+	RECORD_DONE,
+	RECORD_TAKEN
+};
+
+/*
+ * `call` is an enum fault_call, or from RECORD_EVENT on one of these; `want`
+ * and `result` then mean what is said here.
+ */
+enum fault_record_event {
+	RECORD_EVENT = 0xc0,
+	RECORD_ATTACH = RECORD_EVENT, /* want: pid */
+	RECORD_EXIT,                  /* destructor ran; want: pid */
+	RECORD_FORK,                  /* first life of a child; want: pid */
+	RECORD_FAILED,                /* could not attach; want: pid */
+	RECORD_RETURN,                /* see above; caller: the old ticket */
+	RECORD_GATED,                 /* rule due but held; want: fault_gate */
+	RECORD_SHADOWED,              /* rule due, an earlier one acted */
+	RECORD_ESTABLISHED,           /* a connection got its ordinal */
+};
+
+enum fault_record_flag {
+	RECORD_NONBLOCK = 1,  /* the call was not allowed to block */
+	RECORD_PEEK = 2,      /* MSG_PEEK, or length 0: moves nothing */
+	RECORD_UNCOUNTED = 4, /* a retry of a held call */
+	RECORD_IPV6 = 8,
+	RECORD_ADDRESS = 16, /* `address` was written */
+	RECORD_FRAMES = 32,  /* `frames` were written */
+};
+
+/* The first line of 64 bytes is all that an ordinary transfer touches. */
+struct fault_record {
+	_Atomic uint64_t state; /* ticket * 8 + enum fault_record_state */
+	uint64_t entry_ns;      /* CLOCK_MONOTONIC */
+	uint64_t return_ns;
+	uint64_t caller;     /* return address of the wrapper */
+	uint32_t serial;     /* of the socket; the new one for accept, socket */
+	uint32_t connection; /* ordinal, 0 = none */
+	int32_t fd;          /* the descriptor argument; -1 = none */
+	int32_t result;      /* as returned; the new descriptor for accept */
+	uint32_t want;       /* I/O: bytes asked; shutdown: how; get-,
+	                        setsockopt: name; bind, listen, connect, accept:
+	                        local port << 16 | remote port */
+	uint32_t tid;
+	uint16_t process; /* slot in fault_run.processes */
+	uint8_t call;
+	uint8_t flags;  /* enum fault_record_flag */
+	uint16_t rule;  /* index + 1 of the rule that acted, 0 = none */
+	uint8_t err;    /* errno when result is -1 */
+	uint8_t status; /* enum fault_state << 4 | enum fault_role */
+
+	uint8_t address[16]; /* of the peer; IPv4 in the first four */
+	uint64_t frames[6];  /* deeper return addresses */
+};
+_Static_assert(sizeof(struct fault_record) == 128, "layout");
+_Static_assert(offsetof(struct fault_record, address) == 64, "layout");
+
+#endif
