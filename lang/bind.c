@@ -1,0 +1,144 @@
+/*
+ * bind.c - one case of a suite, with its ${...} filled in: a scenario.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lang/rule.h"
+#include "lang/suite.h"
+
+void suite_scope(const struct suite *s, size_t i, struct arena *a,
+                 const struct suite_vars *run, struct scope *ret)
+{
+	size_t n = 0;
+	struct binding *v = arena_array(a, s->n_outside + s->n_axes + s->n_vars,
+	                                sizeof(*v));
+
+	for (size_t k = 0; k < s->n_outside; k++)
+		v[n++] = s->outside[k];
+	for (size_t k = 0; k < s->n_axes; k++) {
+		const struct axis *axis = &s->axes[k];
+
+		v[n++] = (struct binding){
+			axis->name, axis->values[suite_axis_index(s, i, k)]};
+	}
+	for (size_t k = 0; k < s->n_vars; k++)
+		v[n++] = s->vars[k];
+	*ret = (struct scope){v, n, run, s->here};
+}
+
+struct bind {
+	const struct suite *suite;
+	size_t i;
+	const struct suite_vars *vars;
+	bool warnings;
+	struct scenario *s;
+	struct diag_list *diags;
+};
+
+static void read_tags(struct lang *l, const struct node *n, struct scenario *s)
+{
+	s->tags = arena_array(l->arena, list_len(n), sizeof(*s->tags));
+	for (size_t i = 0; i < list_len(n); i++) {
+		const struct node *item = list_item(n, i);
+		const char *tag = need_text(l, item);
+
+		if (tag && !expand_is_name(tag))
+			complain(l, item->at, NULL,
+			         "`%s` is no tag: letters, digits, `_`, `-` "
+			         "and `.`",
+			         tag);
+		else if (tag)
+			s->tags[s->n_tags++] = arena_strdup(l->arena, tag);
+	}
+}
+
+static void read_faults(struct lang *l, const struct node *n,
+                        struct scenario *s)
+{
+	bool attached = !s->n_programs;
+
+	if (n->kind != NODE_LIST) {
+		complain(l, n->at, "write `[{call: recv, inject: reset}]`",
+		         "expected a list of rules, not %s",
+		         n->kind == NODE_SCALAR && !*n->text
+		                 ? "nothing"
+		                 : node_kind_word(n));
+		return;
+	}
+	for (size_t i = 0; i < s->n_programs; i++)
+		attached |= s->programs[i].attach;
+	if (!attached && n->n)
+		complain(l, n->at, NULL,
+		         "every program has `attach: false`: no fault can "
+		         "reach one");
+	rules_read(l, n, s);
+}
+
+/* The keys that stand alone, then programs before what names them. */
+static void read_all(struct lang *l, const struct given *given,
+                     struct scenario *s)
+{
+	if (given[TOP_NAME].key)
+		read_text(l, given[TOP_NAME].value, &s->name);
+	if (given[TOP_ABOUT].key)
+		read_text(l, given[TOP_ABOUT].value, &s->about);
+	if (given[TOP_TAGS].key)
+		read_tags(l, given[TOP_TAGS].value, s);
+	if (given[TOP_LIMIT].key)
+		read_duration(l, given[TOP_LIMIT].value, &s->limit_ns);
+	if (given[TOP_ALONE].key)
+		read_bool(l, given[TOP_ALONE].value, &s->alone);
+	if (given[TOP_PROGRAMS].key)
+		programs_read(l, given[TOP_PROGRAMS].value, s);
+	if (given[TOP_FAULTS].key)
+		read_faults(l, given[TOP_FAULTS].value, s);
+	if (given[TOP_EXPECT].key)
+		expect_read(l, given[TOP_EXPECT].value, s);
+}
+
+static int bind_case(void *context)
+{
+	struct bind *b = context;
+	struct arena *a = scenario_arena(b->s);
+	struct scope scope;
+	struct lang l = {
+		.arena = a,
+		.source = &b->suite->source,
+		.path = arena_strdup(a, b->suite->source.path),
+		.diags = b->diags,
+		.warnings = b->warnings,
+		.scope = &scope,
+	};
+
+	suite_scope(b->suite, b->i, a, b->vars, &scope);
+	b->s->name = arena_strdup(a, b->suite->cases[b->i].name);
+	read_all(&l, b->suite->given, b->s);
+	return l.n_errors ? -EINVAL : 0;
+}
+
+int suite_bind_quietly(const struct suite *s, size_t i,
+                       const struct suite_vars *vars, bool warnings,
+                       struct scenario **ret_scenario, struct diag_list *diags)
+{
+	struct bind b = {s, i, vars, warnings, scenario_new(), diags};
+	int r;
+
+	if (!b.s)
+		return -ENOMEM;
+	r = arena_try(scenario_arena(b.s), bind_case, &b);
+	if (r == -ENOMEM)
+		diag_add(diags, NULL, s->source.path, (struct mark){0, 0},
+		         false, NULL, "out of memory");
+	if (r < 0)
+		scenario_free(b.s);
+	else
+		*ret_scenario = b.s;
+	return r;
+}
+
+int suite_bind(const struct suite *s, size_t i, const struct suite_vars *vars,
+               struct scenario **ret_scenario, struct diag_list *diags)
+{
+	return suite_bind_quietly(s, i, vars, true, ret_scenario, diags);
+}

@@ -1,0 +1,321 @@
+/*
+ * diag.c - collecting diagnostics, and finding the word that was meant.
+ */
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lang/diag.h"
+#include "lang/source.h"
+#include "lang/utf8.h"
+
+enum {
+	MAX_KEPT = 200,      /* diagnostics */
+	EXCERPT_BEFORE = 90, /* bytes of a long line before the column */
+	EXCERPT_AFTER = 70,
+	MAX_WORD = 48 /* longer words are not compared */
+};
+
+static void diag_release(struct diag *d)
+{
+	free(d->file);
+	free(d->message);
+	free(d->hint);
+	free(d->excerpt);
+}
+
+void diag_list_release(struct diag_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		diag_release(&l->v[i]);
+	free(l->v);
+	*l = (struct diag_list){0};
+}
+
+static bool same(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool known(const struct diag_list *l, const struct diag *d)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct diag *o = &l->v[i];
+
+		if (o->line == d->line && o->column == d->column &&
+		    same(o->message, d->message) && same(o->file, d->file))
+			return true;
+	}
+	return false;
+}
+
+static bool in_character(const struct source *s, size_t offset)
+{
+	return (s->text[offset] & 0xc0) == 0x80;
+}
+
+/*
+ * Copies [from, to) with control bytes, and what is no UTF-8, as \xNN.
+ * ret_caret: characters written before offset `at`.
+ */
+static char *escape(const struct source *s, size_t from, size_t to, size_t at,
+                    unsigned *ret_caret)
+{
+	char *out = malloc((to - from) * 4 + 1), *p = out;
+	size_t whole = from; /* end of the last good character */
+
+	if (!out)
+		return NULL;
+	*ret_caret = 0;
+	for (size_t i = from; i < to; i++) {
+		unsigned char c = (unsigned char)s->text[i];
+		bool odd = c < 0x20 || c == 0x7f;
+
+		if (c >= 0x80 && i >= whole) {
+			size_t n = utf8_length(s->text + i, to - i);
+
+			whole = i + n;
+			odd = !n;
+		}
+		if (odd)
+			p += sprintf(p, "\\x%02x", c);
+		else
+			*p++ = (char)c;
+		if (i < at && !in_character(s, i))
+			*ret_caret += odd ? 4 : 1;
+	}
+	*p = '\0';
+	return out;
+}
+
+static void add_excerpt(struct diag *d, const struct source *s)
+{
+	struct mark at = {d->line, d->column};
+	size_t end, begin = source_line(s, at.line, &end);
+	size_t offset = source_offset(s, at);
+
+	if (begin >= end)
+		return;
+	if (offset > begin + EXCERPT_BEFORE) {
+		begin = offset - EXCERPT_BEFORE;
+		while (begin < offset && in_character(s, begin))
+			begin++;
+	}
+	if (end > offset + EXCERPT_AFTER) {
+		end = offset + EXCERPT_AFTER;
+		while (end > offset && in_character(s, end))
+			end--;
+	}
+	d->excerpt = escape(s, begin, end, offset, &d->caret);
+}
+
+static bool grow(struct diag_list *l)
+{
+	size_t cap = l->cap ? l->cap * 2 : 8;
+	struct diag *v;
+
+	if (l->n < l->cap)
+		return true;
+	v = realloc(l->v, cap * sizeof(*v));
+	if (!v)
+		return false;
+	l->v = v;
+	l->cap = cap;
+	return true;
+}
+
+void diag_add(struct diag_list *l, const struct source *source,
+              const char *path, struct mark at, bool warning, const char *hint,
+              const char *message)
+{
+	struct diag d = {
+		.line = at.line, .column = at.column, .warning = warning};
+
+	if (l->n >= MAX_KEPT) {
+		l->n_errors += !warning;
+		return;
+	}
+	d.file = strdup(path);
+	d.message = strdup(message);
+	d.hint = hint ? strdup(hint) : NULL;
+	if (source && at.line)
+		add_excerpt(&d, source);
+	if (known(l, &d)) {
+		diag_release(&d);
+		return;
+	}
+	l->n_errors += !warning;
+	if (d.file && d.message && grow(l))
+		l->v[l->n++] = d;
+	else
+		diag_release(&d);
+}
+
+static bool before(const struct diag *a, const struct diag *b)
+{
+	return a->line < b->line ||
+	       (a->line == b->line && a->column < b->column);
+}
+
+void diag_sort(struct diag_list *l, size_t from)
+{
+	for (size_t i = from; i < l->n; i++) {
+		struct diag d = l->v[i];
+		size_t j = i;
+
+		for (; j > from && before(&d, &l->v[j - 1]); j--)
+			l->v[j] = l->v[j - 1];
+		l->v[j] = d;
+	}
+}
+
+__attribute__((format(printf, 5, 0))) static void
+report(struct lang *l, struct mark at, bool warning, const char *hint,
+       const char *format, va_list args)
+{
+	char *message;
+
+	if (vasprintf(&message, format, args) < 0)
+		message = NULL;
+	diag_add(l->diags, l->source, l->source->path, at, warning, hint,
+	         message ? message : "out of memory");
+	free(message);
+}
+
+void complain(struct lang *l, struct mark at, const char *hint,
+              const char *format, ...)
+{
+	va_list args;
+
+	l->n_errors++;
+	va_start(args, format);
+	report(l, at, false, hint, format, args);
+	va_end(args);
+}
+
+void warn(struct lang *l, struct mark at, const char *hint, const char *format,
+          ...)
+{
+	va_list args;
+
+	if (!l->warnings)
+		return;
+	va_start(args, format);
+	report(l, at, true, hint, format, args);
+	va_end(args);
+}
+
+size_t diag_format(const struct diag *d, char *buf, size_t size)
+{
+	const char *hint = d->hint ? d->hint : "";
+	char place[32] = "";
+	int n;
+
+	if (d->line)
+		snprintf(place, sizeof(place), "%u:%u: ", d->line, d->column);
+	if (d->excerpt)
+		n = snprintf(buf, size,
+		             "%s:%s%s%s%s%s\n%7u | %s\n        | %*s^\n",
+		             d->file, place, d->warning ? "warning: " : "",
+		             d->message, *hint ? ", " : "", hint, d->line,
+		             d->excerpt, (int)d->caret, "");
+	else
+		n = snprintf(buf, size, "%s:%s%s%s%s%s\n", d->file,
+		             d->line ? place : " ",
+		             d->warning ? "warning: " : "", d->message,
+		             *hint ? ", " : "", hint);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static unsigned cost(char a, char b)
+{
+	return lower(a) == lower(b) ? 0 : 2;
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* Optimal string alignment: insert, delete, replace, swap two neighbours. */
+unsigned diag_distance(const char *a, const char *b)
+{
+	size_t na = strlen(a), nb = strlen(b);
+	unsigned row[3][MAX_WORD + 1];
+	unsigned *older = row[0], *old = row[1], *now = row[2];
+
+	if (na > MAX_WORD || nb > MAX_WORD)
+		return UINT32_MAX;
+	for (unsigned j = 0; j <= nb; j++)
+		old[j] = older[j] = j * 2;
+	for (unsigned i = 1; i <= na; i++) {
+		unsigned *spare = older;
+
+		now[0] = i * 2;
+		for (unsigned j = 1; j <= nb; j++) {
+			now[j] = least(old[j], now[j - 1]) + 2;
+			now[j] = least(now[j],
+			               old[j - 1] + cost(a[i - 1], b[j - 1]));
+			if (i > 1 && j > 1 && !cost(a[i - 1], b[j - 2]) &&
+			    !cost(a[i - 2], b[j - 1]))
+				now[j] = least(now[j], older[j - 2] + 2);
+		}
+		older = old;
+		old = now;
+		now = spare;
+	}
+	return old[nb];
+}
+
+/* How far a word may be from what was meant. */
+static unsigned tolerance(const char *word)
+{
+	size_t len = strlen(word);
+
+	if (len <= 4)
+		return 2;
+	return len <= 8 ? 4 : 6;
+}
+
+const char *diag_nearest(const char *word, const char *const *words, size_t n)
+{
+	unsigned best = tolerance(word) + 1;
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned d = words[i] && *words[i]
+		                     ? diag_distance(word, words[i])
+		                     : UINT32_MAX;
+
+		/* A word that has nothing left of the other is no guess. */
+		if (d < best && d < 2 * strlen(words[i])) {
+			best = d;
+			nearest = words[i];
+		}
+	}
+	return nearest;
+}
+
+bool too_many_errors(const struct lang *l)
+{
+	return l->n_errors >= MAX_KEPT;
+}
+
+char *did_you_mean(struct lang *l, const char *word, const char *const *words,
+                   size_t n)
+{
+	const char *nearest = NULL;
+
+	if (!too_many_errors(l))
+		nearest = diag_nearest(word, words, n);
+	if (!nearest)
+		return NULL;
+	return arena_printf(l->arena, "did you mean `%s`?", nearest);
+}

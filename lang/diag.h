@@ -1,0 +1,47 @@
+/*
+ * diag.h - complaints about input: file:line:column, the line, a suggestion.
+ *
+ * Library code collects, it never prints.  A diag_list owns its strings.
+ */
+#ifndef FAULT_LANG_DIAG_H
+#define FAULT_LANG_DIAG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct diag {
+	char *file;      /* as given; "-e" for a one-line rule */
+	unsigned line;   /* from 1, 0 = the whole file */
+	unsigned column; /* from 1, in bytes */
+	bool warning;    /* else an error */
+	char *message;   /* one sentence, no newline, no full stop */
+	char *hint;      /* "did you mean `recv`?", or NULL */
+	char *excerpt;   /* the source line, or NULL; control bytes as \xNN;
+	                    of a long line, the part around the column */
+	unsigned caret;  /* characters of the excerpt before the place */
+};
+
+struct diag_list {
+	struct diag *v;
+	size_t n;
+	size_t n_errors; /* of all, though only the first few hundred are kept
+	                  */
+	size_t cap;
+};
+
+/* Zeroed memory is an empty list. */
+void diag_list_release(struct diag_list *l);
+
+/*
+ * Writes it as a reader wants it (three or four lines, each ended):
+ *   suite.yaml:7:11: unknown action `rest`, did you mean `reset`?
+ *       7 |   - {call: recv, rest: 1}
+ *         |                  ^
+ * into buf (always terminated, cut at size).  Returns the length it needs.
+ */
+size_t diag_format(const struct diag *d, char *buf, size_t size);
+
+/* Nearest of n words by edit distance; NULL if none is near enough. */
+const char *diag_nearest(const char *word, const char *const *words, size_t n);
+
+#endif

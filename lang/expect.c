@@ -1,0 +1,225 @@
+/*
+ * expect.c - `expect` of a scenario.
+ */
+#include <string.h>
+
+#include "lang/expand.h"
+#include "lang/keys.h"
+#include "lang/model.h"
+#include "lang/units.h"
+
+static void read_exit(struct lang *l, const struct node *n, void *field);
+static void read_time(struct lang *l, const struct node *n, void *field);
+static void read_allow(struct lang *l, const struct node *n, void *field);
+
+enum expect_key {
+	KEY_EXIT,
+	KEY_SIGNAL,
+	KEY_ALIVE,
+	KEY_TIME,
+	KEY_REST
+};
+
+#define KEY(word, read, field)                                                 \
+	{                                                                      \
+		word, read, offsetof(struct expectation, field)                \
+	}
+static const struct key keys[] = {
+	[KEY_EXIT] = KEY("exit", read_exit, exit),
+	[KEY_SIGNAL] = KEY("signal", read_signal, signal),
+	[KEY_ALIVE] = KEY("alive", read_flag, alive),
+	[KEY_TIME] = KEY("time", read_time, time_ns),
+	KEY("stdout", read_text_list, out),
+	KEY("stderr", read_text_list, err),
+	KEY("no_stdout", read_text_list, no_out),
+	KEY("no_stderr", read_text_list, no_err),
+	KEY("allow", read_allow, allow),
+};
+#undef KEY
+enum {
+	N_KEYS = sizeof(keys) / sizeof(keys[0])
+};
+static const struct key_table table = {keys, N_KEYS, IN_EXPECTATION, NULL};
+
+static struct source_loc loc_of(const struct lang *l, const struct node *n)
+{
+	return (struct source_loc){l->path, n->at.line, n->at.column};
+}
+
+/* INT or RANGE, of what exit(3) can give. */
+static void read_status(struct lang *l, const struct node *n,
+                        struct exit_expect *e)
+{
+	struct range range = {1, 0};
+
+	read_range(l, n, &range);
+	if (range.min > range.max)
+		return;
+	if (range.min > 255 || (range.max > 255 && range.max != INT64_MAX))
+		complain(l, n->at, "an exit status is 0..255",
+		         "`%s` is no exit status", n->text);
+	else
+		e->v[e->n++] = range;
+}
+
+static void read_exit(struct lang *l, const struct node *n, void *field)
+{
+	struct exit_expect *e = field;
+
+	e->given = true;
+	e->loc = loc_of(l, n);
+	if (n->kind == NODE_SCALAR && !strcmp(n->text, "nonzero")) {
+		e->nonzero = true;
+		return;
+	}
+	if (!list_len(n))
+		complain(l, n->at, NULL, "an empty list");
+	e->v = arena_array(l->arena, list_len(n), sizeof(*e->v));
+	for (size_t i = 0; i < list_len(n); i++)
+		read_status(l, list_item(n, i), e);
+}
+
+static void read_time(struct lang *l, const struct node *n, void *field)
+{
+	const char *s = need_text(l, n), *hint = NULL;
+	struct range *range = field;
+	struct refusal why;
+
+	if (!s)
+		return;
+	if (units_duration_range(s, range, &why) < 0) {
+		if (*why.proposal)
+			hint = arena_printf(l->arena, "did you mean `..%s`?",
+			                    why.proposal);
+		complain(l, n->at, hint, "`%s` %s", s, why.reason);
+	} else if (range->min == range->max) {
+		complain(l, n->at, arena_printf(l->arena, "write `..%s`", s),
+		         "no program takes `%s` exactly", s);
+	}
+}
+
+static void read_allow(struct lang *l, const struct node *n, void *field)
+{
+	const char *words[N_VERDICTS];
+	uint32_t *bits = field;
+
+	for (size_t i = 0; i < N_VERDICTS; i++)
+		words[i] = fault_verdicts[i].word;
+	for (size_t i = 0; i < list_len(n); i++) {
+		int w = need_word(l, list_item(n, i), IN_EXPECTATION, "verdict",
+		                  words, N_VERDICTS);
+
+		if (w >= 0)
+			*bits |= 1u << w;
+	}
+}
+
+static int find_program(const struct scenario *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_programs; i++) {
+		if (!strcmp(s->programs[i].name, name))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void unknown_program(struct lang *l, const struct node *key,
+                            const struct scenario *s)
+{
+	const char *names[PLAN_MAX_PROGRAMS + 1];
+	size_t n = 0;
+
+	for (; n < s->n_programs; n++)
+		names[n] = s->programs[n].name;
+	names[n++] = "allow";
+	if (not_yet(l, key->at, IN_EXPECT, key->text))
+		return;
+	complain(l, key->at, did_you_mean(l, key->text, names, n),
+	         "`%s` names no program", key->text);
+}
+
+/* The expectation of a program, new if there is none yet. */
+static struct expectation *expectation_of(struct lang *l, struct scenario *s,
+                                          size_t program,
+                                          const struct node *key)
+{
+	struct expectation *e;
+
+	for (size_t i = 0; i < s->n_expects; i++) {
+		if (s->expects[i].program == program)
+			return &s->expects[i];
+	}
+	e = &s->expects[s->n_expects++];
+	*e = (struct expectation){
+		.program = program, .loc = loc_of(l, key), .alive = -1};
+	return e;
+}
+
+/* One end is expected, not two. */
+static void check_end(struct lang *l, const struct given *given)
+{
+	static const enum expect_key ends[] = {KEY_EXIT, KEY_SIGNAL, KEY_ALIVE};
+	const struct node *first = NULL;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		const struct node *key = given[ends[i]].key;
+
+		if (key && first)
+			complain(l, key->at, NULL,
+			         "`%s` and `%s` exclude each other",
+			         first->text, key->text);
+		else if (key)
+			first = key;
+	}
+}
+
+static void read_expectation(struct lang *l, const struct pair *p, int program,
+                             struct scenario *s)
+{
+	struct expectation *e = expectation_of(l, s, (size_t)program, p->key);
+	struct given given[N_KEYS] = {0};
+
+	e->loc = loc_of(l, p->key);
+	if (!read_map(l, p->value, &table, e, given))
+		return;
+	check_end(l, given);
+	e->has_time = given[KEY_TIME].key != NULL;
+	if (e->has_time)
+		e->time_loc = loc_of(l, given[KEY_TIME].value);
+	if (given[KEY_SIGNAL].key)
+		e->signal_loc = loc_of(l, given[KEY_SIGNAL].value);
+	if (given[KEY_ALIVE].key)
+		e->alive_loc = loc_of(l, given[KEY_ALIVE].value);
+}
+
+/* `allow` beside the programs is for each of them. */
+static void allow_all(struct lang *l, const struct pair *p, struct scenario *s)
+{
+	uint32_t allow = 0;
+
+	read_allow(l, p->value, &allow);
+	for (size_t i = 0; i < s->n_programs; i++)
+		expectation_of(l, s, i, p->key)->allow |= allow;
+}
+
+void expect_read(struct lang *l, const struct node *map, struct scenario *s)
+{
+	if (map->kind != NODE_MAP) {
+		complain(l, map->at, "write `PROGRAM: {exit: 0}`",
+		         "expected programs by name, not %s",
+		         node_kind_word(map));
+		return;
+	}
+	s->expects = arena_array(l->arena, s->n_programs, sizeof(*s->expects));
+	for (size_t i = 0; i < map->n; i++) {
+		const struct pair *p = &map->pairs[i];
+		int program = find_program(s, p->key->text);
+
+		if (!strcmp(p->key->text, "allow"))
+			allow_all(l, p, s);
+		else if (program < 0)
+			unknown_program(l, p->key, s);
+		else
+			read_expectation(l, p, program, s);
+	}
+}

@@ -1,0 +1,277 @@
+/*
+ * keys.c - maps by table, and the readers of the simple types.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lang/expand.h"
+#include "lang/keys.h"
+#include "lang/units.h"
+
+size_t list_len(const struct node *n)
+{
+	return n->kind == NODE_LIST ? n->n : 1;
+}
+
+const struct node *list_item(const struct node *n, size_t i)
+{
+	return n->kind == NODE_LIST ? n->items[i] : n;
+}
+
+void unknown_word(struct lang *l, struct mark at, enum place place,
+                  const char *what, const char *word, const char *const *words,
+                  size_t n)
+{
+	if (not_yet(l, at, place, word) || other_tools(l, at, place, word))
+		return;
+	complain(l, at, did_you_mean(l, word, words, n), "unknown %s `%s`",
+	         what, word);
+}
+
+static void unknown_key(struct lang *l, const struct pair *p,
+                        const struct key_table *table)
+{
+	const char **words;
+
+	if (table->unknown && table->unknown(l, p))
+		return;
+	words = arena_array(l->arena, table->n, sizeof(*words));
+	for (size_t i = 0; i < table->n; i++)
+		words[i] = table->keys[i].word;
+	unknown_word(l, p->key->at, table->place, "key", p->key->text, words,
+	             table->n);
+}
+
+static const struct key *find(const struct key_table *table, const char *word)
+{
+	for (size_t i = 0; i < table->n; i++) {
+		if (!strcmp(table->keys[i].word, word))
+			return &table->keys[i];
+	}
+	return NULL;
+}
+
+bool read_map(struct lang *l, const struct node *map,
+              const struct key_table *table, void *object, struct given *given)
+{
+	if (map->kind != NODE_MAP) {
+		complain(l, map->at, NULL, "expected keys and values, not %s",
+		         map->kind == NODE_SCALAR && !*map->text
+		                 ? "nothing"
+		                 : node_kind_word(map));
+		return false;
+	}
+	for (size_t i = 0; i < map->n && !too_many_errors(l); i++) {
+		const struct pair *p = &map->pairs[i];
+		const struct key *key = find(table, p->key->text);
+
+		if (!key) {
+			unknown_key(l, p, table);
+			continue;
+		}
+		if (given)
+			given[key - table->keys] =
+				(struct given){p->key, p->value};
+		if (key->read)
+			key->read(l, p->value, (char *)object + key->offset);
+	}
+	return true;
+}
+
+const char *need_text(struct lang *l, const struct node *n)
+{
+	const char *s = expand_node(l, n);
+
+	if (s && !*s) {
+		complain(l, n->at, NULL, "nothing stands here");
+		return NULL;
+	}
+	return s;
+}
+
+int need_word(struct lang *l, const struct node *n, enum place place,
+              const char *what, const char *const *words, size_t n_words)
+{
+	const char *s = need_text(l, n);
+
+	for (size_t i = 0; s && i < n_words; i++) {
+		if (!strcmp(words[i], s))
+			return (int)i;
+	}
+	if (s)
+		unknown_word(l, n->at, place, what, s, words, n_words);
+	return -1;
+}
+
+/* "`5` has no unit, did you mean `5ms`?" */
+static void refused(struct lang *l, const struct node *n, const char *s,
+                    const struct refusal *why)
+{
+	const char *hint = NULL;
+
+	if (why->proposal[0])
+		hint = arena_printf(l->arena, "did you mean `%s`?",
+		                    why->proposal);
+	complain(l, n->at, hint, "`%s` %s", s, why->reason);
+}
+
+void read_text(struct lang *l, const struct node *n, void *field)
+{
+	const char *s = need_text(l, n);
+
+	if (s)
+		*(char **)field = arena_strdup(l->arena, s);
+}
+
+void read_bool(struct lang *l, const struct node *n, void *field)
+{
+	static const char *const truths[] = {"true", "yes", "on", "y", "1"};
+	static const char *const lies[] = {"false", "no", "off", "n", "0"};
+	const char *s = need_text(l, n), *hint = NULL;
+
+	if (!s)
+		return;
+	if (!strcmp(s, "true") || !strcmp(s, "false")) {
+		*(bool *)field = *s == 't';
+		return;
+	}
+	for (size_t i = 0; i < 5; i++) {
+		if (!strcasecmp(s, truths[i]))
+			hint = "write `true`";
+		if (!strcasecmp(s, lies[i]))
+			hint = "write `false`";
+	}
+	complain(l, n->at, hint, "`%s` is neither `true` nor `false`", s);
+}
+
+void read_flag(struct lang *l, const struct node *n, void *field)
+{
+	bool flag = false;
+	size_t errors = l->n_errors;
+
+	read_bool(l, n, &flag);
+	if (l->n_errors == errors)
+		*(int *)field = flag;
+}
+
+/* A quantity that is not zero, through one of the parsers of units.h. */
+static bool quantity(struct lang *l, const struct node *n,
+                     int (*parse)(const char *, uint64_t *, struct refusal *),
+                     uint64_t *ret)
+{
+	const char *s = need_text(l, n);
+	struct refusal why;
+	uint64_t v;
+
+	if (!s)
+		return false;
+	if (parse(s, &v, &why) < 0) {
+		refused(l, n, s, &why);
+		return false;
+	}
+	if (!v) {
+		complain(l, n->at, NULL, "`%s` is zero", s);
+		return false;
+	}
+	*ret = v;
+	return true;
+}
+
+void read_duration(struct lang *l, const struct node *n, void *field)
+{
+	quantity(l, n, units_duration, field);
+}
+
+void read_size(struct lang *l, const struct node *n, void *field)
+{
+	quantity(l, n, units_size, field);
+}
+
+void read_count(struct lang *l, const struct node *n, void *field)
+{
+	uint64_t v;
+
+	if (!quantity(l, n, units_count, &v))
+		return;
+	if (v >= UINT32_MAX)
+		complain(l, n->at, NULL, "`%s` is too large", n->text);
+	else
+		*(uint32_t *)field = (uint32_t)v;
+}
+
+void read_port(struct lang *l, const struct node *n, void *field)
+{
+	uint64_t v;
+
+	if (!quantity(l, n, units_count, &v))
+		return;
+	if (v > UINT16_MAX)
+		complain(l, n->at, NULL, "`%s` is no port", n->text);
+	else
+		*(uint16_t *)field = (uint16_t)v;
+}
+
+void read_range(struct lang *l, const struct node *n, void *field)
+{
+	const char *s = need_text(l, n);
+	struct refusal why;
+
+	if (s && units_range(s, field, &why) < 0)
+		refused(l, n, s, &why);
+}
+
+void read_pick(struct lang *l, const struct node *n, void *field)
+{
+	const char *s = need_text(l, n);
+	struct refusal why;
+
+	if (s && units_pick(s, field, &why) < 0)
+		refused(l, n, s, &why);
+}
+
+void read_address(struct lang *l, const struct node *n, void *field)
+{
+	struct refusal why;
+	const char *s;
+
+	if (n->kind != NODE_SCALAR) {
+		complain(l, n->at, "quote it: \"[::1]:80\"",
+		         "an address in brackets is %s to YAML",
+		         node_kind_word(n));
+		return;
+	}
+	s = need_text(l, n);
+	if (s && units_address(s, field, &why) < 0)
+		refused(l, n, s, &why);
+}
+
+void read_signal(struct lang *l, const struct node *n, void *field)
+{
+	const char *words[64], *s = need_text(l, n);
+	size_t n_words = 0;
+	int number = s ? signal_number(s) : 0;
+
+	if (!s)
+		return;
+	if (number) {
+		*(int *)field = number;
+		return;
+	}
+	for (int i = 1; i < 64; i++) {
+		if (signal_name(i))
+			words[n_words++] = signal_name(i);
+	}
+	number = *s >= '0' && *s <= '9' && strlen(s) < 3 ? atoi(s) : 0;
+	if (signal_name(number)) {
+		complain(l, n->at,
+		         arena_printf(l->arena, "write `%s`",
+		                      signal_name(number)),
+		         "`%s` is a number, not a signal's name", s);
+		return;
+	}
+	complain(l, n->at,
+	         did_you_mean(l, strncmp(s, "SIG", 3) ? s : s + 3, words,
+	                      n_words),
+	         "unknown signal `%s`", s);
+}

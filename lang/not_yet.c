@@ -1,0 +1,84 @@
+/*
+ * not_yet.c - what the grammar has and this build does not: THE list.
+ *
+ * language.md is the contract; a row here is a promise.  Building the thing
+ * means to delete its row.
+ */
+#include <string.h>
+
+#include "lang/keys.h"
+
+static const struct {
+	unsigned places;
+	const char *word;
+} rows[] = {
+	{IN_TOP, "todo"},
+	{IN_TOP, "needs"},
+	{IN_TOP, "use"},
+	{IN_TOP, "cases"},
+	{IN_TOP, "hosts"},
+	{IN_TOP, "files"},
+	{IN_TOP, "setup"},
+	{IN_TOP, "teardown"},
+	{IN_TOP | IN_PROGRAM, "steps"},
+	{IN_PROGRAM, "listen"},
+	{IN_PROGRAM, "connect"},
+	{IN_PROGRAM, "accept"},
+	{IN_PROGRAM, "started"},
+	{IN_PROGRAM, "count"},
+	{IN_PROGRAM, "repeat"},
+	{IN_RULE, "host"},
+	{IN_RULE, "caller"},
+	{IN_EXPECT, "calls"},
+	{IN_EXPECT, "order"},
+	{IN_EXPECT, "files"},
+	/* families without rows, calls that are not wrapped (a row of
+           calls.def comes before this) */
+	{AS_CALL, "resolve"},
+	{AS_CALL, "getaddrinfo"},
+	{AS_CALL, "getnameinfo"},
+	{AS_CALL, "gethostbyname"},
+	{AS_CALL, "splice"},
+	{AS_CALL, "preadv2"},
+	{AS_CALL, "pwritev2"},
+	{AS_CALL, "fread"},
+	{AS_CALL, "fwrite"},
+	{AS_CALL, "fdopen"},
+	{AS_CALL, "fclose"},
+	/* answers of the resolver */
+	{AS_ERRNO, "EAI_ADDRFAMILY"},
+	{AS_ERRNO, "EAI_AGAIN"},
+	{AS_ERRNO, "EAI_BADFLAGS"},
+	{AS_ERRNO, "EAI_FAIL"},
+	{AS_ERRNO, "EAI_FAMILY"},
+	{AS_ERRNO, "EAI_MEMORY"},
+	{AS_ERRNO, "EAI_NODATA"},
+	{AS_ERRNO, "EAI_NONAME"},
+	{AS_ERRNO, "EAI_SERVICE"},
+	{AS_ERRNO, "EAI_SOCKTYPE"},
+	{AS_ERRNO, "EAI_SYSTEM"},
+};
+
+void not_yet_available(struct lang *l, struct mark at, const char *what)
+{
+	complain(l, at, NULL, "%s is not yet available", what);
+}
+
+bool not_yet(struct lang *l, struct mark at, enum place place, const char *word)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].places & place && !strcmp(rows[i].word, word))
+			found = true;
+	}
+	/* actions.def marks its own. */
+	for (size_t i = 0; place == AS_ACTION && i < N_ACTIONS; i++) {
+		if (!fault_actions[i].ready &&
+		    !strcmp(fault_actions[i].word, word))
+			found = true;
+	}
+	if (found)
+		not_yet_available(l, at, arena_printf(l->arena, "`%s`", word));
+	return found;
+}

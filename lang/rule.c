@@ -1,0 +1,449 @@
+/*
+ * rule.c - one entry of `faults`: keys to fields.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lang/expand.h"
+#include "lang/rule.h"
+#include "lang/units.h"
+
+static void read_roles(struct lang *l, const struct node *n, void *field);
+static void read_states(struct lang *l, const struct node *n, void *field);
+static void read_per(struct lang *l, const struct node *n, void *field);
+static bool unknown_rule_key(struct lang *l, const struct pair *p);
+
+static const struct key keys[] = {
+#define K(word_, read_, field_)                                                \
+	[RULE_KEY_##word_] = {#word_, read_,                                   \
+	                      offsetof(struct rule_form, rule.field_)},
+	RULE_KEYS(K)
+#undef K
+};
+
+static const char *const words[] = {
+#define K(word_, read_, field_) #word_,
+	RULE_KEYS(K)
+#undef K
+};
+
+static const struct key_table table = {keys, N_RULE_KEYS, IN_RULE,
+                                       unknown_rule_key};
+
+const char *const *lang_rule_keys(size_t *ret_n)
+{
+	*ret_n = N_RULE_KEYS;
+	return words;
+}
+
+struct source_loc locate(const struct lang *l, struct mark at)
+{
+	return (struct source_loc){l->path, at.line, at.column};
+}
+
+/* Actions stand in `inject`; people put them beside `call`. */
+static bool unknown_rule_key(struct lang *l, const struct pair *p)
+{
+	const char *word = p->key->text, *nearest,
+		   *all[N_RULE_KEYS + N_ACTIONS];
+	const struct fault_action_row *action = action_find(word);
+	size_t n_actions;
+	const char *const *actions = action_words(&n_actions);
+
+	if (action && not_yet(l, p->key->at, AS_ACTION, word))
+		return true;
+	if (action) {
+		complain(l, p->key->at,
+		         action->value == VALUE_NONE
+		                 ? arena_printf(l->arena, "write `inject: %s`",
+		                                word)
+		                 : arena_printf(l->arena,
+		                                "write `inject: {%s: …}`",
+		                                word),
+		         "`%s` is an action, not a key", word);
+		return true;
+	}
+	if (not_yet(l, p->key->at, IN_RULE, word) ||
+	    other_tools(l, p->key->at, IN_RULE, word))
+		return true;
+	memcpy(all, words, sizeof(words));
+	memcpy(all + N_RULE_KEYS, actions, n_actions * sizeof(*actions));
+	nearest = diag_nearest(word, all, N_RULE_KEYS + n_actions);
+	if (!nearest || !action_find(nearest))
+		return false;
+	complain(l, p->key->at, did_you_mean(l, word, &nearest, 1),
+	         "unknown action `%s`", word);
+	return true;
+}
+
+static void read_roles(struct lang *l, const struct node *n, void *field)
+{
+	uint8_t *roles = field;
+
+	for (size_t i = 0; i < list_len(n); i++) {
+		int w = need_word(l, list_item(n, i), IN_RULE, "role",
+		                  fault_role_names + 1, N_ROLES - 1);
+
+		if (w >= 0)
+			*roles |= (uint8_t)ROLE_BIT(w + 1);
+	}
+}
+
+static void read_states(struct lang *l, const struct node *n, void *field)
+{
+	uint16_t *states = field;
+
+	for (size_t i = 0; i < list_len(n); i++) {
+		int w = need_word(l, list_item(n, i), IN_RULE, "state",
+		                  fault_state_names + 1, N_STATES - 1);
+
+		if (w >= 0)
+			*states |= (uint16_t)STATE_BIT(w + 1);
+	}
+}
+
+static void read_per(struct lang *l, const struct node *n, void *field)
+{
+	static const char *const pers[] = {"connection", "process", "program",
+	                                   "run"};
+	int w = need_word(l, n, IN_RULE, "`per`", pers, 4);
+
+	if (w >= 0)
+		*(enum fault_per *)field = (enum fault_per)(w + PER_CONNECTION);
+}
+
+static void set_call(uint64_t *calls, unsigned call)
+{
+	calls[call / 64] |= 1ULL << (call % 64);
+}
+
+bool rule_is_call(const char *call)
+{
+	size_t len = strcspn(call, ", ");
+
+	for (unsigned i = 1; i < N_CALLS; i++) {
+		const struct fault_call_row *row = &fault_calls[i];
+		const char *family = fault_families[row->family].word;
+
+		if (row->kind == FAULT_INJECT &&
+		    ((strlen(family) == len && !strncmp(family, call, len)) ||
+		     (strlen(row->symbol) == len &&
+		      !strncmp(row->symbol, call, len))))
+			return true;
+	}
+	return false;
+}
+
+static void unknown_call(struct lang *l, const struct node *n, const char *s)
+{
+	const char *all[N_FAMILIES + N_CALLS];
+	size_t n_all = 0;
+
+	for (size_t i = 0; i < FAMILY_TABLE; i++)
+		all[n_all++] = fault_families[i].word;
+	for (size_t i = 1; i < N_CALLS; i++) {
+		if (fault_calls[i].kind == FAULT_INJECT)
+			all[n_all++] = fault_calls[i].symbol;
+	}
+	if (action_find(s)) {
+		complain(l, n->at, "it belongs into `inject`",
+		         "`%s` is an action, not a call", s);
+		return;
+	}
+	unknown_word(l, n->at, AS_CALL, "call", s, all, n_all);
+}
+
+/*
+ * Is it the symbol, or what a header makes of it: __read, __read_chk,
+ * sendfile64?
+ */
+static bool is_symbol(const char *symbol, const char *s)
+{
+	static const char *const suffixes[] = {"", "_chk", "64"};
+	size_t len = strlen(s);
+
+	if (!strcmp(symbol, s))
+		return true;
+	if (!strncmp(symbol, "__", 2))
+		symbol += 2;
+	for (size_t i = 0; i < 3; i++) {
+		if (!strncmp(symbol, s, len) &&
+		    !strcmp(symbol + len, suffixes[i]))
+			return true;
+	}
+	return false;
+}
+
+/* A family's word, or a symbol's. */
+static bool find_call(struct lang *l, const struct node *n, const char *s,
+                      struct call_word *w)
+{
+	bool found = false;
+
+	*w = (struct call_word){.word = s, .at = n->at};
+	for (unsigned i = 1; i < N_CALLS; i++) {
+		const struct fault_call_row *row = &fault_calls[i];
+
+		if (row->kind == FAULT_INJECT &&
+		    (!strcmp(fault_families[row->family].word, s) ||
+		     is_symbol(row->symbol, s))) {
+			w->family = row->family;
+			set_call(w->calls, i);
+			found = true;
+		} else if (!found && !strcmp(row->symbol, s)) {
+			complain(l, n->at, NULL,
+			         "`%s` is followed, but has no faults", s);
+			return false;
+		}
+	}
+	if (!found)
+		unknown_call(l, n, s);
+	return found;
+}
+
+static void read_calls(struct lang *l, const struct node *n,
+                       struct rule_form *f)
+{
+	size_t len = list_len(n);
+
+	if (!len || len > N_CALLS) {
+		complain(l, n->at, NULL, "%s list of calls",
+		         len ? "too long a" : "an empty");
+		return;
+	}
+	f->words = arena_array(l->arena, len, sizeof(*f->words));
+	for (size_t i = 0; i < len; i++) {
+		const struct node *item = list_item(n, i);
+		const char *s = need_text(l, item);
+
+		if (s && find_call(l, item, s, &f->words[f->n_words]))
+			f->n_words++;
+	}
+}
+
+static int find_program(const struct scenario *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_programs; i++) {
+		if (!strcmp(s->programs[i].name, name))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void unknown_program(struct lang *l, const struct node *n,
+                            const char *name, const struct scenario *s)
+{
+	const char *names[PLAN_MAX_PROGRAMS], *hint;
+
+	for (size_t i = 0; i < s->n_programs; i++)
+		names[i] = s->programs[i].name;
+	hint = did_you_mean(l, name, names, s->n_programs);
+	if (!hint && !s->n_programs)
+		hint = "there are no programs here";
+	complain(l, n->at, hint, "`%s` names no program", name);
+}
+
+static void read_programs(struct lang *l, const struct node *n,
+                          const struct scenario *s, struct rule *rule)
+{
+	uint64_t programs = 0;
+
+	for (size_t i = 0; i < list_len(n); i++) {
+		const struct node *item = list_item(n, i);
+		const char *name = need_text(l, item);
+		int p = name ? find_program(s, name) : -1;
+
+		if (!name)
+			continue;
+		if (p < 0)
+			unknown_program(l, item, name, s);
+		else if (!s->programs[p].attach)
+			complain(l, item->at, NULL,
+			         "`%s` has `attach: false`: no fault can "
+			         "reach it",
+			         name);
+		else
+			programs |= 1ULL << p;
+	}
+	if (!list_len(n))
+		complain(l, n->at, NULL, "an empty list of programs");
+	rule->programs = programs;
+}
+
+/* SIZE, or PICK of SIZE. */
+static void read_bytes(struct lang *l, const struct node *n, struct rule *rule)
+{
+	const char *s = need_text(l, n), *of;
+	struct node part = *n;
+
+	if (!s)
+		return;
+	of = strstr(s, " of ");
+	rule->bytes = (struct plan_pick){.first = 1, .last = 1, .step = 1};
+	if (of) {
+		part.text = arena_strndup(l->arena, s, (size_t)(of - s));
+		read_pick(l, &part, &rule->bytes);
+	}
+	part.text = of ? of + 4 : s;
+	read_size(l, &part, &rule->bytes_unit);
+}
+
+/* DUR since the program's start, or the name of a rule. */
+static void read_after(struct lang *l, const struct node *n,
+                       struct rule_form *f)
+{
+	const char *s = need_text(l, n);
+	struct refusal why;
+
+	if (!s)
+		return;
+	if (units_duration(s, &f->rule.after_ns, &why) == 0 ||
+	    (*s >= '0' && *s <= '9'))
+		read_duration(l, n, &f->rule.after_ns);
+	else
+		f->after = s;
+}
+
+static void warn_order(struct lang *l, const struct rule_form *f)
+{
+	static const enum rule_key timed[] = {RULE_KEY_after, RULE_KEY_for,
+	                                      RULE_KEY_age, RULE_KEY_idle};
+	const struct given *per = &f->given[RULE_KEY_per];
+
+	if (per->key && f->rule.per == PER_RUN)
+		warn(l, per->key->at, NULL,
+		     "`per: run` depends on the order of connections: not "
+		     "repeatable");
+	for (size_t i = 0; i < sizeof(timed) / sizeof(timed[0]); i++) {
+		const struct given *g = &f->given[timed[i]];
+
+		if (g->key && !f->after)
+			warn(l, g->key->at, NULL,
+			     "`%s` depends on time: not repeatable",
+			     g->key->text);
+	}
+}
+
+/* What the table could not read by itself; errors: before this rule. */
+static void read_rest(struct lang *l, struct rule_form *f,
+                      const struct scenario *s, struct mark at, size_t errors)
+{
+	const struct given *given = f->given;
+
+	if (given[RULE_KEY_in].key)
+		read_programs(l, given[RULE_KEY_in].value, s, &f->rule);
+	if (given[RULE_KEY_call].key)
+		read_calls(l, given[RULE_KEY_call].value, f);
+	else if (l->n_errors == errors)
+		not_yet_available(l, at, "a rule without `call`");
+	if (given[RULE_KEY_bytes].key)
+		read_bytes(l, given[RULE_KEY_bytes].value, &f->rule);
+	if (given[RULE_KEY_after].key)
+		read_after(l, given[RULE_KEY_after].value, f);
+	if (given[RULE_KEY_inject].key)
+		actions_read(l, given[RULE_KEY_inject].value, &f->rule);
+	else if (l->n_errors == errors)
+		complain(l, at, NULL, "a rule without an action (`inject`)");
+}
+
+static void rule_read(struct lang *l, const struct node *n,
+                      const struct scenario *s, struct rule_form *f)
+{
+	size_t errors = l->n_errors;
+
+	*f = (struct rule_form){0};
+	f->rule = (struct rule){
+		.name = arena_strdup(l->arena, ""),
+		.loc = locate(l, n->at),
+		.armed = true,
+		.hits = {1, INT64_MAX},
+		.programs = UINT64_MAX,
+		.after_rule = -1,
+	};
+	if (!read_map(l, n, &table, f, f->given))
+		return;
+	read_rest(l, f, s, n->at, errors);
+	if (l->n_errors != errors)
+		return;
+	rule_check(l, f);
+	for (size_t i = 0; i < f->n_words; i++) {
+		for (size_t w = 0; w < PLAN_CALL_WORDS; w++)
+			f->rule.calls[w] |= f->words[i].calls[w];
+	}
+	f->rule.text = rule_text(l, f);
+	warn_order(l, f);
+}
+
+/* `after: NAME` of the rules from `first` on; names holds theirs. */
+static void resolve_after(struct lang *l, struct scenario *s, size_t first,
+                          const struct given *after, const char **names)
+{
+	for (size_t i = first; i < s->n_rules; i++) {
+		const char *name = names[i - first];
+		size_t found = 0;
+
+		for (size_t j = 0; name && j < s->n_rules; j++) {
+			if (strcmp(s->rules[j].name, name))
+				continue;
+			if (!found++)
+				s->rules[i].after_rule = (int)j;
+		}
+		if (name && !found)
+			complain(l, after[i - first].value->at, NULL,
+			         "`%s` is neither a duration nor the name of "
+			         "a rule",
+			         name);
+		if (found > 1)
+			complain(l, after[i - first].value->at, NULL,
+			         "`%s` is the name of %zu rules, `after` "
+			         "needs one",
+			         name, found);
+	}
+}
+
+/* A rule that waits for itself, over others, never acts. */
+static void check_circles(struct lang *l, const struct scenario *s,
+                          size_t first, const struct given *after)
+{
+	for (size_t i = first; i < s->n_rules; i++) {
+		int at = s->rules[i].after_rule;
+
+		for (size_t n = 0; at >= 0 && n < s->n_rules; n++) {
+			if ((size_t)at == i) {
+				complain(l, after[i - first].value->at, NULL,
+				         "the rule waits for itself");
+				break;
+			}
+			at = s->rules[at].after_rule;
+		}
+	}
+}
+
+bool rules_read(struct lang *l, const struct node *list, struct scenario *s)
+{
+	size_t errors = l->n_errors, first = s->n_rules;
+	struct given *after = arena_array(l->arena, list->n, sizeof(*after));
+	const char **names = arena_array(l->arena, list->n, sizeof(*names));
+	struct rule_form f;
+
+	if (list->n > PLAN_MAX_RULES - s->n_rules) {
+		complain(l, list->at, NULL, "more than %d rules",
+		         PLAN_MAX_RULES);
+		return false;
+	}
+	for (size_t i = 0; i < list->n && !too_many_errors(l); i++) {
+		rule_read(l, list->items[i], s, &f);
+		after[i] = f.given[RULE_KEY_after];
+		names[i] = f.after;
+		s->rules = arena_grow(l->arena, s->rules, s->n_rules,
+		                      sizeof(*s->rules));
+		s->rules[s->n_rules++] = f.rule;
+	}
+	if (l->n_errors == errors)
+		resolve_after(l, s, first, after, names);
+	if (l->n_errors == errors)
+		check_circles(l, s, first, after);
+	if (l->n_errors != errors)
+		s->n_rules = first;
+	return l->n_errors == errors;
+}
