@@ -1,0 +1,131 @@
+/*
+ * adopt.c - descriptors that were not made through us: inherited over exec,
+ * received over a UNIX socket.  The only place that asks the kernel what a
+ * descriptor is; part of socks.h.
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "next.h"
+#include "socks.h"
+
+#include "poison.h"
+
+static int option(int fd, int name)
+{
+	int value = -1;
+	unsigned len = sizeof(value);
+
+	return next.getsockopt(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
+}
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	unsigned len = sizeof(cookie);
+
+	return next.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len)
+	               ? 0
+	               : cookie;
+}
+
+/* A socket that this run knows already, with one more reference taken. */
+static struct fault_sock *known(uint64_t cookie)
+{
+	uint32_t n = atomic_load(&shim.run->used_socks);
+
+	for (uint32_t i = 1; cookie && i <= n && i < shim.run->n_socks; i++) {
+		struct fault_sock *s = &run_socks(shim.run)[i];
+
+		if (atomic_load(&s->cookie) == cookie) {
+			atomic_fetch_add(&s->refs, 1);
+			return s;
+		}
+	}
+	return NULL;
+}
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_storage local;
+	unsigned len = sizeof(local);
+	struct plan_addr addr;
+
+	if (next.getsockname(fd, &local, &len))
+		return 0;
+	socks_addr((const struct sockaddr *)&local, &addr);
+	return addr.port;
+}
+
+/* Its history is unknown: a connected one counts as accepted (inetd). */
+static void settle(int fd, struct fault_sock *s)
+{
+	struct sockaddr_storage peer;
+	unsigned len = sizeof(peer);
+
+	atomic_fetch_or(&s->flags, SOCK_INHERITED);
+	atomic_store(&s->local_port, port_of(fd));
+	if (option(fd, SO_ACCEPTCONN) == 1) {
+		socks_listening(fd, s);
+	} else if (!next.getpeername(fd, &peer, &len)) {
+		socks_addr((const struct sockaddr *)&peer, &s->peer);
+		socks_established(fd, s, ROLE_ACCEPTED);
+	} else if (atomic_load(&s->local_port)) {
+		socks_state(fd, s, STATE_BOUND);
+	}
+}
+
+void socks_adopt(int fd)
+{
+	int saved = errno;
+	int domain = option(fd, SO_DOMAIN);
+	struct fault_sock *s;
+	uint64_t cookie;
+
+	socks_forget(fd);
+	if (domain == AF_UNIX)
+		socks_unix(fd);
+	if ((domain == AF_INET || domain == AF_INET6) &&
+	    option(fd, SO_PROTOCOL) == IPPROTO_TCP) {
+		cookie = cookie_of(fd);
+		s = known(cookie);
+		if (s) {
+			socks_refresh(fd, s);
+		} else {
+			s = socks_create(fd, domain == AF_INET6);
+			if (s) {
+				atomic_store(&s->cookie, cookie);
+				settle(fd, s);
+			}
+		}
+	}
+	errno = saved;
+}
+
+/*
+ * A descriptor that was closed behind our back may be anything by now.  After
+ * a reset the kernel no longer names the peer: that it is TCP must do.
+ */
+bool socks_same(int fd, const struct fault_sock *s)
+{
+	struct sockaddr_storage peer;
+	unsigned len = sizeof(peer);
+	struct plan_addr now;
+
+	if (option(fd, SO_PROTOCOL) != IPPROTO_TCP)
+		return false;
+	if (!s->peer.family || next.getpeername(fd, &peer, &len))
+		return true;
+	socks_addr((const struct sockaddr *)&peer, &now);
+	return !memcmp(&now, &s->peer, sizeof(now));
+}
+
+void socks_remember(int fd, uint64_t word)
+{
+	struct fault_sock *s = socks_of(word);
+
+	if (s && !atomic_load(&s->cookie))
+		atomic_store(&s->cookie, cookie_of(fd));
+}

@@ -1,0 +1,133 @@
+/*
+ * attach.c - how the library comes to life in a process.
+ *
+ * At the first wrapped call or in the constructor, whichever is first (the
+ * constructor of a library that the program needs runs before a preload's).
+ * This and attach_*.c are the only files of the library that may allocate:
+ * the program's main has not run.  Symbols are resolved first, so that calls
+ * made while attaching pass through.
+ *
+ * Inert: no FAULT_ variable is set; nothing more happens, ever.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "engine/engine.h"
+#include "hold.h"
+#include "process.h"
+#include "socks.h"
+#include "next.h"
+
+enum {
+	NEW,
+	ATTACHING,
+	ATTACHED
+};
+static _Atomic int progress = NEW;
+
+/* Look at every rule once: what the fast path must watch for. */
+static void note_needs(const struct fault_plan *plan)
+{
+	const struct plan_rule *rules = plan_rules(plan);
+	const struct plan_class *classes = plan_classes(plan);
+	bool delays = false;
+
+	for (uint32_t i = 0; i < plan->n_rules; i++) {
+		const struct plan_rule *r = &rules[i];
+
+		if (r->turn.first || r->seen || r->idle_ns)
+			shim.both_ways = true;
+		for (unsigned j = 0; j < r->n_actions; j++)
+			delays |= r->actions[j].kind == ACTION_DELAY;
+	}
+	for (uint32_t i = 0; i < plan->n_classes; i++) {
+		shim.ports |= classes[i].port || classes[i].peer.port;
+		shim.both_ways |= classes[i].states != 0;
+		shim.per_process |= classes[i].per == PER_PROCESS;
+	}
+	if (delays)
+		hold_prepare();
+}
+
+/* Inherited descriptors: /proc/self/fd lists exactly those that are open. */
+static void adopt_inherited(void)
+{
+	char buf[4096] __attribute__((aligned(8)));
+	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long n;
+
+	if (dir < 0)
+		return;
+	while ((n = getdents64(dir, buf, sizeof(buf))) > 0) {
+		for (long at = 0; at < n;) {
+			const struct dirent64 *d = (const void *)(buf + at);
+			int fd = atoi(d->d_name);
+
+			if (d->d_name[0] != '.' && fd != dir)
+				socks_adopt(fd);
+			at += d->d_reclen;
+		}
+	}
+	close(dir);
+}
+
+/* Everything is mapped and checked: become armed or traced. */
+void attach_run(const struct fault_plan *plan, struct fault_run *run,
+                uint32_t program)
+{
+	uint64_t none = 0;
+
+	shim.plan = plan;
+	shim.run = run;
+	shim.program = program;
+	shim.traced = plan->flags & PLAN_TRACE && run->n_records;
+	shim.stacks = plan->flags & PLAN_STACKS;
+	shim.timed = plan->flags & PLAN_TIMED;
+	prctl(PR_GET_NAME, shim.comm);
+	shim_pid();
+	atomic_compare_exchange_strong(&run_programs(run)[program].started_ns,
+	                               &none, shim_now());
+	note_needs(plan);
+	shim.fresh_families = engine_program_families(plan, program);
+	process_watch();
+	if (shim.traced)
+		process_attached();
+	pthread_atfork(NULL, NULL, process_child);
+	adopt_inherited();
+	shim.interest = FAMILY_BIT(FAMILY_SOCKET) | FAMILY_BIT(FAMILY_TABLE) |
+	                (shim.fresh_families & FAMILY_BIT(FAMILY_POLL));
+}
+
+void shim_attach(void)
+{
+	int expected = NEW;
+
+	if (atomic_load_explicit(&progress, memory_order_acquire) != NEW)
+		return;
+	/* Another thread, or our own calls: they pass through meanwhile. */
+	if (!atomic_compare_exchange_strong(&progress, &expected, ATTACHING))
+		return;
+	int saved = errno;
+
+	next_resolve();
+	attach_from_environment();
+	atomic_store_explicit(&progress, ATTACHED, memory_order_release);
+	errno = saved;
+}
+
+__attribute__((constructor)) static void on_load(void)
+{
+	shim_attach();
+}
+
+__attribute__((destructor)) static void on_exit_(void)
+{
+	if (shim.run)
+		process_exit();
+}

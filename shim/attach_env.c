@@ -1,0 +1,210 @@
+/*
+ * attach_env.c - where plan and run come from (plan/env.h): the segments that
+ * `fault` made, or, used alone, a scenario that is compiled here.
+ *
+ * A scenario that is not understood stops the program before main with
+ * FAULT_EXIT_ATTACH: nobody runs a test under faults that were not understood.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "engine/engine.h"
+#include "lang/scenario.h"
+#include "next.h"
+#include "plan/env.h"
+
+/* --- under `fault` ----------------------------------------------------------
+ */
+
+/* Size of an attached segment, 0 if it cannot be told. */
+static size_t segment_size(int id)
+{
+	struct shmid_ds ds;
+
+	return shmctl(id, IPC_STAT, &ds) ? 0 : ds.shm_segsz;
+}
+
+static void *attach_segment(int id, int flags, size_t *ret_len)
+{
+	void *p = shmat(id, NULL, flags);
+
+	if (p == (void *)-1)
+		return NULL;
+	*ret_len = segment_size(id);
+	return p;
+}
+
+static void attach_segments(const char *ids)
+{
+	const char *index = getenv(FAULT_ENV_PROGRAM);
+	uint32_t program = index ? (uint32_t)strtoul(index, NULL, 10) : 0;
+	size_t plan_len = 0, run_len = 0;
+	char *end;
+	int plan_id = (int)strtol(ids, &end, 10);
+	const struct fault_plan *plan;
+	struct fault_run *run;
+	const char *wrong;
+
+	if (*end != ':')
+		return;
+	/*
+	 * Not there: another IPC namespace.  The runner sees an image that did
+	 * not attach and says so; the program runs untouched.
+	 */
+	plan = attach_segment(plan_id, SHM_RDONLY, &plan_len);
+	run = attach_segment((int)strtol(end + 1, NULL, 10), 0, &run_len);
+	if (!plan || !run)
+		return;
+	wrong = plan_check(plan, plan_len);
+	if (!wrong)
+		wrong = fault_run_check(run, run_len, plan);
+	/* A runner of another version: nothing can be told but this. */
+	if (wrong || program >= plan->n_programs)
+		_exit(FAULT_EXIT_ATTACH);
+	attach_run(plan, run, program);
+}
+
+/* --- alone ------------------------------------------------------------------
+ */
+
+static void complain(const char *text, size_t len)
+{
+	ssize_t ignored = next.write(2, text, len);
+
+	(void)ignored;
+}
+
+static void stop(const struct diag_list *diags)
+{
+	char buf[4096];
+
+	for (size_t i = 0; i < diags->n; i++) {
+		size_t len;
+
+		if (diags->v[i].warning)
+			continue;
+		len = diag_format(&diags->v[i], buf, sizeof(buf));
+		complain("libfault: ", 10);
+		complain(buf, len < sizeof(buf) ? len : sizeof(buf) - 1);
+		break;
+	}
+	_exit(FAULT_EXIT_ATTACH);
+}
+
+static const char *variable(void *context, const char *name)
+{
+	char full[128];
+
+	(void)context;
+	if (!strcmp(name, "seed"))
+		return getenv(FAULT_ENV_SEED) ? getenv(FAULT_ENV_SEED) : "0";
+	if (snprintf(full, sizeof(full), FAULT_ENV_VAR "%s", name) >=
+	    (int)sizeof(full))
+		return NULL;
+	return getenv(full);
+}
+
+static struct scenario *read_scenario(const char *path, struct diag_list *diags)
+{
+	struct suite_vars vars = {.lookup = variable};
+	struct scenario *scenario = NULL;
+	struct suite *suite;
+
+	if (!path)
+		return scenario_new();
+	if (suite_load(path, &vars, &suite, diags))
+		return NULL;
+	if (suite_bind(suite, 0, &vars, &scenario, diags))
+		scenario = NULL;
+	suite_free(suite);
+	return scenario;
+}
+
+/* The seed: decimal digits and nothing else, or 0 when not given. */
+static int read_seed(uint64_t *ret)
+{
+	const char *text = getenv(FAULT_ENV_SEED);
+	char *end;
+
+	*ret = 0;
+	if (!text)
+		return 0;
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	return errno || end == text || *end || *text == '-' ? -EINVAL : 0;
+}
+
+static void *compile(const char *path, const char *rules, uint64_t seed)
+{
+	struct diag_list diags = {0};
+	struct plan_options options = {.seed = seed};
+	struct scenario *scenario = read_scenario(path, &diags);
+	void *plan = NULL;
+	size_t len;
+
+	if (scenario && rules)
+		scenario_add_rules(scenario, rules, FAULT_ENV_INJECT, &diags);
+	if (!scenario || diags.n_errors ||
+	    scenario_plan(scenario, &options, &plan, &len, &diags))
+		stop(&diags);
+	scenario_free(scenario);
+	diag_list_release(&diags);
+	return plan;
+}
+
+/* Shared with the children of fork; an exec starts anew. */
+static struct fault_run *own_run(const struct fault_plan *plan)
+{
+	struct fault_run_size size = fault_run_default;
+	uint64_t len;
+	void *mem;
+
+	size.n_records = 0;
+	len = fault_run_bytes(plan, &size);
+	mem = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	           MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return NULL;
+	fault_run_init(mem, plan, &size);
+	return mem;
+}
+
+static void attach_alone(const char *path, const char *rules)
+{
+	static const char bad_seed[] =
+		"libfault: FAULT_SEED is not a decimal number\n";
+	static const char no_memory[] = "libfault: no memory for the run\n";
+	const struct fault_plan *plan;
+	struct fault_run *run;
+	uint64_t seed;
+
+	if (read_seed(&seed)) {
+		complain(bad_seed, sizeof(bad_seed) - 1);
+		_exit(FAULT_EXIT_ATTACH);
+	}
+	plan = compile(path, rules, seed);
+	run = own_run(plan);
+	if (!run) {
+		complain(no_memory, sizeof(no_memory) - 1);
+		_exit(FAULT_EXIT_ATTACH);
+	}
+	attach_run(plan, run, 0);
+}
+
+void attach_from_environment(void)
+{
+	const char *ids = getenv(FAULT_ENV_SHM);
+	const char *path = getenv(FAULT_ENV_SCENARIO);
+	const char *rules = getenv(FAULT_ENV_INJECT);
+
+	if (ids)
+		attach_segments(ids);
+	else if (path || rules)
+		attach_alone(path, rules);
+}

@@ -1,0 +1,73 @@
+/*
+ * call.h - one wrapped call on the slow path, from entry to return.
+ *
+ *   wrapper -> call_slow() -> the handler of the row's effect
+ *
+ * A handler makes the real call exactly once (call_real), or not at all when a
+ * fault says so, keeps the tables right and lets rules act (decide.h).  The
+ * struct lives on the stack of the calling thread; nothing points to it when
+ * the real call is under way.
+ */
+#ifndef FAULT_SHIM_CALL_H
+#define FAULT_SHIM_CALL_H
+
+#include "next.h"
+#include "record.h"
+#include "socks.h"
+
+struct shim_call {
+	enum fault_call id;
+	const struct fault_call_row *row;
+	long a[MAX_ARITY];       /* our copy: a short I/O asks for less */
+	int fd;                  /* -1: none */
+	struct fault_sock *sock; /* NULL: none, or not tracked */
+	void *caller;
+	long result;   /* as the program will see it */
+	int err;       /* errno if it is -1 */
+	bool made;     /* the real call has happened */
+	long number;   /* syscall(2): its number + 1; else 0 */
+	uint32_t rule; /* index + 1 of the rule that acted */
+	struct record record;
+	struct engine_call e;
+	struct engine_choice choice;
+};
+
+/* The only entry: runs the call, sets errno, returns its result. */
+long call_slow(enum fault_call id, const long *args, void *caller);
+
+/* The same from the syscall(2) wrapper, with the row's arguments. */
+void call_run(struct shim_call *c);
+
+/* Make the real call with c->a; fills result, err, made. */
+void call_real(struct shim_call *c);
+
+/* The call fails with this errno, without the kernel. */
+void call_fail(struct shim_call *c, int err);
+
+/* The MSG_ or other flags argument, 0 if the row has none. */
+int call_flags(const struct shim_call *c);
+
+/* One function per enum fault_effect; handlers.c has the table. */
+void handle_create(struct shim_call *c);
+void handle_bind(struct shim_call *c);
+void handle_listen(struct shim_call *c);
+void handle_accept(struct shim_call *c);
+void handle_connect(struct shim_call *c);
+void handle_io(struct shim_call *c);
+void handle_shutdown(struct shim_call *c);
+void handle_close(struct shim_call *c);
+void handle_getsockopt(struct shim_call *c);
+void handle_setsockopt(struct shim_call *c);
+void handle_getname(struct shim_call *c);
+void handle_epoll_ctl(struct shim_call *c);
+void handle_wait(struct shim_call *c);
+void handle_socketpair(struct shim_call *c);
+void handle_dup(struct shim_call *c);
+void handle_dup2(struct shim_call *c);
+void handle_fcntl(struct shim_call *c);
+void handle_ioctl(struct shim_call *c);
+void handle_close_range(struct shim_call *c);
+void handle_closefrom(struct shim_call *c);
+void handle_syscall(struct shim_call *c);
+
+#endif

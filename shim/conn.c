@@ -1,0 +1,455 @@
+/*
+ * conn.c - the calls that move a socket through its life before and after the
+ * transfer: socket, bind, listen, accept, connect, shutdown, close, names.
+ */
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "correct.h"
+#include "decide.h"
+#include "hold.h"
+#include "levers.h"
+#include "opening.h"
+
+#include "poison.h"
+
+/* --- socket ----------------------------------------------------------------
+ */
+
+static bool is_tcp(long domain, long type, long protocol)
+{
+	long kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	return (domain == AF_INET || domain == AF_INET6) &&
+	       kind == SOCK_STREAM && (!protocol || protocol == IPPROTO_TCP);
+}
+
+void handle_create(struct shim_call *c)
+{
+	if (!is_tcp(c->a[0], c->a[1], c->a[2])) {
+		call_real(c);
+		if (c->result >= 0 && fds_mine()) {
+			socks_forget((int)c->result);
+			if (c->a[0] == AF_UNIX)
+				socks_unix((int)c->result);
+		}
+		return;
+	}
+	decide_and_make(c);
+	if (c->result >= 0 && fds_mine())
+		c->sock = socks_create((int)c->result, c->a[0] == AF_INET6);
+	record_return(c);
+}
+
+/* --- bind, listen ----------------------------------------------------------
+ */
+
+static void take_local(struct shim_call *c)
+{
+	struct plan_addr local;
+
+	if (c->a[1] && (unsigned)c->a[2] >= sizeof(struct sockaddr_in)) {
+		socks_addr((const struct sockaddr *)c->a[1], &local);
+		atomic_store(&c->sock->local_port, local.port);
+	}
+}
+
+void handle_bind(struct shim_call *c)
+{
+	if (!c->sock) {
+		call_real(c);
+		return;
+	}
+	if (atomic_load(&c->sock->state) == STATE_NEW)
+		take_local(c);
+	if (!correct_call(c, EINVAL))
+		decide_and_make(c);
+	if (c->result == 0)
+		socks_state(c->fd, c->sock, STATE_BOUND);
+	record_return(c);
+}
+
+/* A port chosen by the kernel: asked for only where it is looked at. */
+static void learn_port(struct shim_call *c)
+{
+	struct sockaddr_storage local;
+	unsigned len = sizeof(local);
+	struct plan_addr addr;
+
+	if (atomic_load(&c->sock->local_port))
+		return;
+	if (!shim.traced && !shim.ports)
+		return;
+	if (!next.getsockname(c->fd, &local, &len)) {
+		socks_addr((const struct sockaddr *)&local, &addr);
+		atomic_store(&c->sock->local_port, addr.port);
+	}
+}
+
+void handle_listen(struct shim_call *c)
+{
+	if (!c->sock) {
+		call_real(c);
+		return;
+	}
+	learn_port(c);
+	if (!correct_call(c, EINVAL))
+		decide_and_make(c);
+	if (c->result == 0) {
+		learn_port(c);
+		socks_listening(c->fd, c->sock);
+	}
+	record_return(c);
+	if (c->result == 0)
+		record_wake();
+}
+
+/* --- accept ----------------------------------------------------------------
+ */
+
+/* The kernel tells the peer's address for nothing; a caller need not want it.
+ */
+struct accept_addr {
+	struct sockaddr_storage addr;
+	unsigned len;
+	bool ours;
+};
+
+static void want_address(struct shim_call *c, struct accept_addr *mine)
+{
+	mine->len = sizeof(mine->addr);
+	mine->ours = !c->a[1];
+	if (mine->ours) {
+		c->a[1] = (long)&mine->addr;
+		c->a[2] = (long)&mine->len;
+	}
+}
+
+static const struct sockaddr *address_of(const struct shim_call *c)
+{
+	const unsigned *len = (const unsigned *)c->a[2];
+
+	if (!c->a[1] || !len || *len < sizeof(struct sockaddr_in))
+		return NULL;
+	return (const struct sockaddr *)c->a[1];
+}
+
+static bool first_action_is(const struct shim_call *c, int kind)
+{
+	return decide_rule(c)->actions[0].kind == kind;
+}
+
+/*
+ * Would the kernel hand out a connection?  A blocking accept is waited for by
+ * the real call, but for a delay, which begins when the connection is there.
+ */
+static bool can_accept(struct shim_call *c)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	int err;
+
+	if (facts_nonblocking(c))
+		return next.poll(&p, 1, 0) != 0;
+	if (!first_action_is(c, ACTION_DELAY))
+		return true;
+	err = hold_acceptable(c->fd, facts_timeout_ns(c));
+	if (err)
+		call_fail(c, err);
+	return !err;
+}
+
+static void accept_one(struct shim_call *c)
+{
+	bool counted = false;
+	bool due = decide_look(c) && c->choice.rule >= 0;
+
+	if (due && !can_accept(c)) {
+		if (!c->made)
+			call_real(c);
+		return;
+	}
+	if (due && decide_claim(c, &counted))
+		act(c);
+	else
+		call_real(c);
+	if (c->result >= 0 && !counted)
+		decide_count(c);
+}
+
+/* A UNIX listener: its connections may carry descriptors. */
+static void accept_other(struct shim_call *c)
+{
+	enum fds_kind kind = fds_kind(fds_word(c->fd));
+
+	call_real(c);
+	if (c->result < 0 || !fds_mine())
+		return;
+	socks_forget((int)c->result);
+	if (kind == FDS_UNIX)
+		socks_unix((int)c->result);
+}
+
+/* The new socket; a connection that is born dead has its entry already. */
+static void accepted(struct shim_call *c)
+{
+	struct fault_sock *s = socks_of(fds_word((int)c->result));
+	const struct sockaddr *peer = address_of(c);
+
+	if (!s || atomic_load(&s->state) != STATE_RESET)
+		s = socks_accepted((int)c->result, c->sock, peer);
+	else if (peer)
+		socks_addr(peer, &s->peer);
+	if (s)
+		c->sock = s;
+}
+
+void handle_accept(struct shim_call *c)
+{
+	struct accept_addr mine;
+
+	if (!c->sock) {
+		accept_other(c);
+		return;
+	}
+	want_address(c, &mine);
+	record_enter(c);
+	accept_one(c);
+	if (c->result >= 0 && fds_mine())
+		accepted(c);
+	record_return(c);
+	if (c->result >= 0)
+		record_wake();
+}
+
+/* --- connect ---------------------------------------------------------------
+ */
+
+/* From now on rules see a client of this peer. */
+static bool aim_at(struct fault_sock *s, const struct sockaddr *addr)
+{
+	if (addr->sa_family != AF_INET && addr->sa_family != AF_INET6)
+		return false;
+	socks_addr(addr, &s->peer);
+	atomic_store(&s->role, ROLE_CLIENT);
+	return true;
+}
+
+static bool aim(struct shim_call *c)
+{
+	const struct sockaddr *addr = (const void *)c->a[1];
+
+	return addr && (unsigned)c->a[2] >= sizeof(struct sockaddr_in) &&
+	       aim_at(c->sock, addr);
+}
+
+static void connected(struct shim_call *c)
+{
+	socks_established(c->fd, c->sock, ROLE_CLIENT);
+	record_sock_event(RECORD_ESTABLISHED, c->sock, c->fd, 0, 0);
+}
+
+static void after_connect(struct shim_call *c)
+{
+	if (c->result == 0)
+		connected(c);
+	else if (c->err == EINPROGRESS || c->err == EINTR)
+		socks_connecting(c->fd, c->sock);
+	else
+		socks_unconnected(c->fd, c->sock, STATE_REFUSED);
+}
+
+static void connect_fresh(struct shim_call *c)
+{
+	if (!aim(c)) {
+		call_real(c);
+		return;
+	}
+	if (atomic_load(&c->sock->state) == STATE_REFUSED)
+		atomic_store(&c->sock->state, STATE_NEW);
+	decide_and_make(c);
+	after_connect(c);
+}
+
+/* A second connect asks how the first is going. */
+static void connect_again(struct shim_call *c)
+{
+	record_enter(c);
+	call_real(c);
+	correct_told(c);
+	if (c->result == 0 || c->err == EISCONN)
+		opening_done(c);
+	else if (c->err != EALREADY && c->err != EINPROGRESS && c->err != EINTR)
+		socks_unconnected(c->fd, c->sock, STATE_REFUSED);
+}
+
+void handle_connect(struct shim_call *c)
+{
+	enum fault_state state;
+
+	if (!c->sock) {
+		call_real(c);
+		return;
+	}
+	state = atomic_load(&c->sock->state);
+	if (state == STATE_SYN_SENT)
+		connect_again(c);
+	else if (correct_call(c, EISCONN))
+		;
+	else if (state == STATE_NEW || state == STATE_BOUND ||
+	         state == STATE_REFUSED)
+		connect_fresh(c);
+	else
+		call_real(c);
+	record_return(c);
+}
+
+bool opening_done(struct shim_call *c)
+{
+	enum fault_state state =
+		atomic_load_explicit(&c->sock->state, memory_order_relaxed);
+	struct sockaddr_storage peer;
+	unsigned len = sizeof(peer);
+
+	if (LIKELY(state >= STATE_ESTABLISHED && state <= STATE_LAST_ACK))
+		return true;
+	if (state != STATE_SYN_SENT)
+		return false;
+	if (next.getpeername(c->fd, &peer, &len))
+		return false;
+	connected(c);
+	return true;
+}
+
+static const struct sockaddr *target_of(const struct shim_call *c)
+{
+	const struct msghdr *m = (const void *)c->a[1];
+
+	if (c->row->shape.kind == SHAPE_MSG)
+		return m->msg_name;
+	return c->id == FAULT_CALL_sendto ? (const void *)c->a[4] : NULL;
+}
+
+void opening_by_send(struct shim_call *c)
+{
+	const struct sockaddr *target;
+
+	if (c->row->family != FAMILY_SEND || !(call_flags(c) & MSG_FASTOPEN) ||
+	    (c->result < 0 && c->err != EINPROGRESS))
+		return;
+	target = target_of(c);
+	if (!target || !aim_at(c->sock, target))
+		return;
+	socks_connecting(c->fd, c->sock);
+	opening_done(c);
+}
+
+void opening_failed(struct shim_call *c)
+{
+	if (c->result == -1 && c->err != EAGAIN && c->err != EINTR &&
+	    atomic_load(&c->sock->state) == STATE_SYN_SENT)
+		atomic_store(&c->sock->state, STATE_REFUSED);
+}
+
+/* --- shutdown, close --------------------------------------------------------
+ */
+
+static void after_shutdown(struct shim_call *c)
+{
+	enum fault_state state = atomic_load(&c->sock->state);
+
+	if (c->a[1] == SHUT_RD)
+		return;
+	if (state == STATE_ESTABLISHED)
+		socks_state(c->fd, c->sock, STATE_FIN_WAIT);
+	else if (state == STATE_CLOSE_WAIT)
+		socks_state(c->fd, c->sock, STATE_LAST_ACK);
+}
+
+void handle_shutdown(struct shim_call *c)
+{
+	if (!c->sock) {
+		call_real(c);
+		return;
+	}
+	opening_done(c);
+	decide_and_make(c);
+	if (c->result == 0)
+		after_shutdown(c);
+	record_return(c);
+}
+
+void handle_close(struct shim_call *c)
+{
+	int fd = c->fd;
+	struct fault_sock *s = c->sock;
+
+	if (!fds_mine()) {
+		call_real(c);
+		return;
+	}
+	if (!s) {
+		fds_set(fd, 0);
+		call_real(c);
+		return;
+	}
+	/* Ours first: the number may be another's as soon as it is closed. */
+	fds_set(fd, 0);
+	decide_and_make(c);
+	if (atomic_load(&s->refs) == 1)
+		atomic_store(&s->state, STATE_CLOSED);
+	record_return(c);
+	socks_drop(s);
+}
+
+/* --- names and options ------------------------------------------------------
+ */
+
+void handle_getname(struct shim_call *c)
+{
+	if (!c->sock) {
+		call_real(c);
+		return;
+	}
+	if (c->id == FAULT_CALL_getsockname) {
+		record_enter(c);
+		call_real(c);
+		correct_local(c);
+	} else {
+		opening_done(c);
+		decide_and_make(c);
+	}
+	record_return(c);
+}
+
+void handle_getsockopt(struct shim_call *c)
+{
+	int *value = (int *)c->a[3];
+
+	if (!c->sock) {
+		call_real(c);
+		return;
+	}
+	c->e.want = (uint64_t)c->a[2];
+	decide_and_make(c);
+	if (c->result == 0 && c->a[1] == SOL_SOCKET && c->a[2] == SO_ERROR) {
+		*value = correct_so_error(c, *value);
+		if (*value && atomic_load(&c->sock->state) == STATE_SYN_SENT)
+			socks_unconnected(c->fd, c->sock, STATE_REFUSED);
+		else
+			opening_done(c);
+	}
+	record_return(c);
+}
+
+void handle_setsockopt(struct shim_call *c)
+{
+	if (!c->sock) {
+		call_real(c);
+		return;
+	}
+	c->e.want = (uint64_t)c->a[2];
+	decide_and_make(c);
+	record_return(c);
+}

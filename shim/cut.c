@@ -1,0 +1,202 @@
+/*
+ * cut.c - see cut.h.
+ *
+ * The copy of an iovec or message is on the stack and has CUT_MAX entries: a
+ * request whose first CUT_MAX pieces hold less than `most` is cut after them,
+ * which is a short request as well.
+ */
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "correct.h"
+#include "cut.h"
+#include "levers.h"
+
+#include "poison.h"
+
+enum {
+	CUT_MAX = 64
+};
+
+static uint64_t iov_len(const struct iovec *iov, size_t n)
+{
+	uint64_t len = 0;
+
+	for (size_t i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
+static uint64_t msg_len(const struct msghdr *m)
+{
+	return m ? iov_len(m->msg_iov, m->msg_iovlen) : 0;
+}
+
+static uint64_t mmsg_len(const struct mmsghdr *v, unsigned n)
+{
+	uint64_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += msg_len(&v[i].msg_hdr);
+	return len;
+}
+
+uint64_t cut_want(const struct shim_call *c)
+{
+	const struct fault_shape *s = &c->row->shape;
+	long ptr = s->ptr < 0 ? 0 : c->a[(int)s->ptr];
+	long len = s->len < 0 ? 0 : c->a[(int)s->len];
+
+	switch (s->kind) {
+	case SHAPE_BUF:
+	case SHAPE_LEN:
+		return (uint64_t)len;
+	case SHAPE_IOV:
+		return ptr && len > 0 ? iov_len((const void *)ptr, (size_t)len)
+		                      : 0;
+	case SHAPE_MSG:
+		return msg_len((const void *)ptr);
+	case SHAPE_MMSG:
+		return ptr ? mmsg_len((const void *)ptr, (unsigned)len) : 0;
+	case SHAPE_NONE:
+		break;
+	}
+	return 0;
+}
+
+uint64_t cut_moved(const struct shim_call *c)
+{
+	const struct mmsghdr *v;
+	uint64_t moved = 0;
+
+	if (c->result <= 0)
+		return 0;
+	if (c->row->shape.kind != SHAPE_MMSG)
+		return (uint64_t)c->result;
+	v = (const void *)c->a[(int)c->row->shape.ptr];
+	for (long i = 0; i < c->result; i++)
+		moved += v[i].msg_len;
+	return moved;
+}
+
+/* Entries of out (at most CUT_MAX) that hold at most `most` bytes. */
+static size_t cut_iov(const struct iovec *in, size_t n, uint64_t most,
+                      struct iovec out[CUT_MAX])
+{
+	size_t used = 0;
+
+	for (; used < n && used < CUT_MAX && most; used++) {
+		out[used] = in[used];
+		if (out[used].iov_len > most)
+			out[used].iov_len = most;
+		most -= out[used].iov_len;
+	}
+	return used;
+}
+
+static void make_iov(struct shim_call *c, uint64_t most)
+{
+	struct iovec cut[CUT_MAX];
+	const struct fault_shape *s = &c->row->shape;
+
+	c->a[(int)s->len] = (long)cut_iov((const void *)c->a[(int)s->ptr],
+	                                  (size_t)c->a[(int)s->len], most, cut);
+	c->a[(int)s->ptr] = (long)cut;
+	call_real(c);
+}
+
+/* What the kernel writes back of a msghdr. */
+static void copy_back(struct msghdr *to, const struct msghdr *from)
+{
+	to->msg_namelen = from->msg_namelen;
+	to->msg_controllen = from->msg_controllen;
+	to->msg_flags = from->msg_flags;
+}
+
+static void make_msg(struct shim_call *c, uint64_t most)
+{
+	struct iovec cut[CUT_MAX];
+	int ptr = c->row->shape.ptr;
+	struct msghdr *theirs = (void *)c->a[ptr];
+	struct msghdr ours = *theirs;
+
+	ours.msg_iovlen =
+		cut_iov(theirs->msg_iov, theirs->msg_iovlen, most, cut);
+	ours.msg_iov = cut;
+	c->a[ptr] = (long)&ours;
+	call_real(c);
+	c->a[ptr] = (long)theirs;
+	if (c->row->family == FAMILY_RECV && c->result >= 0)
+		copy_back(theirs, &ours);
+}
+
+/* One message, cut: a short count of messages follows. */
+static void make_mmsg(struct shim_call *c, uint64_t most)
+{
+	struct iovec cut[CUT_MAX];
+	const struct fault_shape *s = &c->row->shape;
+	struct mmsghdr *theirs = (void *)c->a[(int)s->ptr];
+	struct mmsghdr ours = theirs[0];
+
+	ours.msg_hdr.msg_iovlen = cut_iov(
+		theirs->msg_hdr.msg_iov, theirs->msg_hdr.msg_iovlen, most, cut);
+	ours.msg_hdr.msg_iov = cut;
+	c->a[(int)s->ptr] = (long)&ours;
+	c->a[(int)s->len] = 1;
+	call_real(c);
+	c->a[(int)s->ptr] = (long)theirs;
+	if (c->result < 0)
+		return;
+	theirs->msg_len = ours.msg_len;
+	if (c->row->family == FAMILY_RECV)
+		copy_back(&theirs->msg_hdr, &ours.msg_hdr);
+}
+
+static void make(struct shim_call *c, uint64_t most)
+{
+	switch (c->row->shape.kind) {
+	case SHAPE_BUF:
+	case SHAPE_LEN:
+		c->a[(int)c->row->shape.len] = (long)most;
+		call_real(c);
+		return;
+	case SHAPE_IOV:
+		make_iov(c, most);
+		return;
+	case SHAPE_MSG:
+		make_msg(c, most);
+		return;
+	case SHAPE_MMSG:
+		make_mmsg(c, most);
+		return;
+	case SHAPE_NONE:
+		call_real(c);
+	}
+}
+
+void cut_make(struct shim_call *c, uint64_t most)
+{
+	if (most >= c->e.want) {
+		call_real(c);
+		return;
+	}
+	/* A partial recv with MSG_WAITALL would wait for the part only. */
+	make(c, most);
+	if (c->result <= 0)
+		return;
+	if (c->row->family == FAMILY_RECV)
+		lever_kick_in(c->fd);
+	else
+		lever_kick_out(c->fd);
+}
+
+void cut_or_whole(struct shim_call *c)
+{
+	if (correct_io(c))
+		return;
+	if (c->choice.cut)
+		cut_make(c, c->choice.cut);
+	else
+		call_real(c);
+}

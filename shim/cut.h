@@ -1,0 +1,28 @@
+/*
+ * cut.h - how much a call asks for, and making it ask for less.
+ *
+ * Short I/O shrinks the request, never the answer: bytes that are not returned
+ * stay readable, bytes that are not accepted have not been sent (G5).
+ */
+#ifndef FAULT_SHIM_CUT_H
+#define FAULT_SHIM_CUT_H
+
+#include "call.h"
+
+/* Bytes that the call asks to move. */
+uint64_t cut_want(const struct shim_call *c);
+
+/*
+ * Make the real call with at most `most` bytes (>= 1), then kick, so that an
+ * edge-triggered program that takes a short count for "drained" or "full"
+ * hears of the rest.  Scattered requests are cut in a copy.
+ */
+void cut_make(struct shim_call *c, uint64_t most);
+
+/* The real call, up to the mark of a rule if one lies inside (choice.cut). */
+void cut_or_whole(struct shim_call *c);
+
+/* Bytes that a successful call has moved. */
+uint64_t cut_moved(const struct shim_call *c);
+
+#endif

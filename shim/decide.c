@@ -1,0 +1,159 @@
+/*
+ * decide.c - see decide.h.
+ */
+#include "decide.h"
+
+#include "poison.h"
+
+const struct plan_rule *decide_rule(const struct shim_call *c)
+{
+	return &plan_rules(shim.plan)[c->choice.rule];
+}
+
+static void fill_sock(struct engine_call *e, const struct fault_sock *s)
+{
+	e->first_watch = atomic_load(&s->first_watch);
+	e->connection = atomic_load(&s->connection);
+	e->role = atomic_load(&s->role);
+	e->state = atomic_load(&s->state);
+	e->seen = atomic_load(&s->rx_bytes);
+	e->opened_ns = atomic_load(&s->opened_ns);
+	e->last_ns = atomic_load(&s->last_ns);
+}
+
+static void fill_stream(struct engine_call *e, const struct fault_sock *s)
+{
+	bool rx = e->direction == DIRECTION_RX;
+
+	e->offset = atomic_load(rx ? &s->rx_bytes : &s->tx_bytes);
+	e->turn = atomic_load(rx ? &s->rx_turn : &s->tx_turn);
+	e->turn_begins = atomic_load(&s->last_direction) != e->direction;
+	if (e->turn_begins)
+		e->turn++;
+}
+
+/* Everything that a look costs when no rule is due: memory only. */
+static void describe(struct shim_call *c)
+{
+	struct engine_call *e = &c->e;
+
+	e->call = c->id;
+	e->program = shim.program;
+	e->direction = fault_families[c->row->family].direction;
+	if (c->sock) {
+		fill_sock(e, c->sock);
+		if (e->direction != DIRECTION_NONE)
+			fill_stream(e, c->sock);
+	}
+	if (shim.timed) {
+		e->now_ns = shim_now();
+		e->program_started_ns = atomic_load(
+			&run_programs(shim.run)[shim.program].started_ns);
+	}
+}
+
+/* A socket that is not connected has no list: made for this call. */
+static void watch_fresh(struct shim_call *c)
+{
+	enum fault_state state = atomic_load(&c->sock->state);
+
+	if (state != STATE_NEW && state != STATE_BOUND)
+		return;
+	if (shim.fresh_families & FAMILY_BIT(c->row->family))
+		socks_rewatch_fresh(c->sock);
+}
+
+bool decide_look(struct shim_call *c)
+{
+	if (!shim.plan->n_rules)
+		return false;
+	if (c->sock)
+		watch_fresh(c);
+	describe(c);
+	if (!c->sock)
+		c->e.first_watch = shim.process_watch;
+	if (!c->e.first_watch)
+		return false;
+	engine_look(shim.plan, shim.run, &c->e, &c->choice);
+	return c->choice.rule >= 0 || c->choice.cut;
+}
+
+void decide_count(struct shim_call *c)
+{
+	if (c->e.first_watch)
+		engine_count(shim.plan, shim.run, &c->e);
+}
+
+static enum fault_gate gate_of(struct shim_call *c, const struct plan_rule *r)
+{
+	struct engine_facts facts;
+
+	facts_collect(c, r, &facts);
+	for (unsigned i = 0; i < r->n_actions; i++) {
+		enum fault_gate g =
+			engine_gate(&c->e, r, &r->actions[i], &facts);
+
+		if (g != GATE_NONE)
+			return g;
+	}
+	return GATE_NONE;
+}
+
+/* The first due rule that no gate forbids; those before it stay due. */
+static bool pass_gates(struct shim_call *c)
+{
+	while (c->choice.rule >= 0) {
+		enum fault_gate gate = gate_of(c, decide_rule(c));
+
+		if (gate == GATE_NONE)
+			return true;
+		engine_gated(shim.run, &c->choice, gate);
+		if (c->sock)
+			record_sock_event(RECORD_GATED, c->sock, c->fd, gate,
+			                  (uint32_t)c->choice.rule + 1);
+		engine_look_next(shim.plan, shim.run, &c->e, &c->choice);
+	}
+	return false;
+}
+
+/* Closed behind our back, and the number is another's by now? */
+static bool is_stale(struct shim_call *c)
+{
+	if (!c->sock || c->row->family == FAMILY_CLOSE ||
+	    socks_same(c->fd, c->sock))
+		return false;
+	socks_forget(c->fd);
+	return true;
+}
+
+bool decide_claim(struct shim_call *c, bool *ret_counted)
+{
+	*ret_counted = true;
+	if (is_stale(c))
+		return false;
+	*ret_counted = false;
+	if (!pass_gates(c))
+		return false;
+	/* For the first hit's time; hits are rare, the look is not. */
+	c->e.now_ns = shim_now();
+	*ret_counted = true;
+	if (!engine_take(shim.plan, shim.run, &c->e, &c->choice))
+		return false;
+	c->rule = (uint32_t)c->choice.rule + 1;
+	return true;
+}
+
+void decide_and_make(struct shim_call *c)
+{
+	bool counted = false;
+	bool due;
+
+	record_enter(c);
+	due = decide_look(c) && c->choice.rule >= 0;
+	if (due && decide_claim(c, &counted))
+		act(c);
+	else
+		call_real(c);
+	if (!due || !counted)
+		decide_count(c);
+}

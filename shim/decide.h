@@ -1,0 +1,35 @@
+/*
+ * decide.h - rules and one call: from "may anything happen?" to done.
+ */
+#ifndef FAULT_SHIM_DECIDE_H
+#define FAULT_SHIM_DECIDE_H
+
+#include "call.h"
+#include "facts.h"
+
+/* Fill c->e and c->choice.  true: a rule is due, or the call is to be cut. */
+bool decide_look(struct shim_call *c);
+
+/*
+ * A rule is due and the call would be satisfied: ask the gates, claim it.
+ * true: act.  false: the call goes on as if no rule were there; it has been
+ * counted when ret_counted says so.
+ */
+bool decide_claim(struct shim_call *c, bool *ret_counted);
+
+/* The call counts (nothing was due, it succeeded). */
+void decide_count(struct shim_call *c);
+
+/* The rule that is due. */
+const struct plan_rule *decide_rule(const struct shim_call *c);
+
+/*
+ * The whole way for calls that count at each entry: look, claim, act, and the
+ * real call unless an error stands.
+ */
+void decide_and_make(struct shim_call *c);
+
+/* Carry out the claimed rule's actions, and the real call (act.c). */
+void act(struct shim_call *c);
+
+#endif

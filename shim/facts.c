@@ -1,0 +1,121 @@
+/*
+ * facts.c - see facts.h.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "facts.h"
+
+#include "poison.h"
+
+/* The time-out in ms of waiting calls that have one: argument index + 1. */
+static const uint8_t timeout_ms[N_CALLS] = {
+	[FAULT_CALL_poll] = 3,        [FAULT_CALL___poll] = 3,
+	[FAULT_CALL___poll_chk] = 3,  [FAULT_CALL_epoll_wait] = 4,
+	[FAULT_CALL_epoll_pwait] = 4,
+};
+
+static bool wait_nonblocking(const struct shim_call *c)
+{
+	return timeout_ms[c->id] && (int)c->a[timeout_ms[c->id] - 1] == 0;
+}
+
+bool facts_nonblocking(const struct shim_call *c)
+{
+	long args[MAX_ARITY] = {c->fd, F_GETFL};
+	long flags;
+
+	if (c->row->effect == EFFECT_WAIT)
+		return wait_nonblocking(c);
+	if (c->row->effect == EFFECT_IO && call_flags(c) & MSG_DONTWAIT)
+		return true;
+	if (c->fd < 0)
+		return false;
+	flags = next_call(FAULT_CALL_fcntl, args);
+	return flags != -1 && flags & O_NONBLOCK;
+}
+
+uint64_t facts_timeout_ns(const struct shim_call *c)
+{
+	bool sending = c->row->family == FAMILY_SEND ||
+	               c->row->family == FAMILY_CONNECT;
+	struct timeval t = {0};
+	unsigned len = sizeof(t);
+
+	if (c->fd < 0 ||
+	    next.getsockopt(c->fd, SOL_SOCKET,
+	                    sending ? SO_SNDTIMEO : SO_RCVTIMEO, &t, &len))
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
+}
+
+struct handlers {
+	bool any, norestart;
+};
+
+/* A handler of a signal that this thread does not block. */
+static struct handlers look_at_handlers(void)
+{
+	struct handlers h = {0};
+	sigset_t blocked;
+
+	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+	for (int sig = 1; sig < 65; sig++) {
+		struct sigaction sa;
+
+		if (sig == SIGKILL || sig == SIGSTOP ||
+		    (sig >= 32 && sig < SIGRTMIN) ||
+		    sigismember(&blocked, sig) == 1 ||
+		    sigaction(sig, NULL, &sa))
+			continue;
+		if (sa.sa_handler == SIG_DFL || sa.sa_handler == SIG_IGN)
+			continue;
+		h.any = true;
+		if (!(sa.sa_flags & SA_RESTART))
+			h.norestart = true;
+	}
+	return h;
+}
+
+bool facts_all_restart(void)
+{
+	return !look_at_handlers().norestart;
+}
+
+static bool asks_for_handlers(const struct shim_call *c,
+                              const struct plan_rule *rule)
+{
+	for (unsigned i = 0; i < rule->n_actions; i++) {
+		const struct plan_action *a = &rule->actions[i];
+
+		if (a->kind == ACTION_ERROR && a->err == EINTR)
+			return true;
+		if (a->kind == ACTION_SHORT && c->row->family == FAMILY_SEND)
+			return true;
+	}
+	return false;
+}
+
+void facts_collect(const struct shim_call *c, const struct plan_rule *rule,
+                   struct engine_facts *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->nonblocking = facts_nonblocking(c);
+	ret->timeout = c->row->effect == EFFECT_WAIT ||
+	               (!ret->nonblocking && facts_timeout_ns(c));
+	if (c->sock && c->row->family == FAMILY_RECV)
+		ret->peek_promised =
+			atomic_load(&c->sock->flags) & SOCK_PEEKED ||
+			(call_flags(c) & MSG_WAITALL && !ret->nonblocking);
+	if (asks_for_handlers(c, rule)) {
+		struct handlers h = look_at_handlers();
+
+		ret->handler = h.any;
+		ret->handler_norestart = h.norestart;
+	}
+}

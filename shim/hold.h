@@ -1,0 +1,26 @@
+/*
+ * hold.h - keeping a blocking call waiting, so that signals, SA_RESTART,
+ * SO_RCVTIMEO and cancellation do to it what they do to the real call.
+ */
+#ifndef FAULT_SHIM_HOLD_H
+#define FAULT_SHIM_HOLD_H
+
+#include "call.h"
+
+/* Once, at attach, when the plan delays anything. */
+void hold_prepare(void);
+
+/*
+ * Waits until until_ns (CLOCK_MONOTONIC).  timeout_ns: the socket's own
+ * time-out, 0 = none.  Returns 0, EINTR, or EAGAIN when the time-out is over.
+ * A cancellation point.
+ */
+int hold_until(uint64_t until_ns, uint64_t timeout_ns);
+
+/*
+ * Waits until the listener has a connection, as accept would: 0, EINTR, or
+ * EAGAIN after timeout_ns (0 = none).
+ */
+int hold_acceptable(int fd, uint64_t timeout_ns);
+
+#endif

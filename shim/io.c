@@ -1,0 +1,294 @@
+/*
+ * io.c - the send and recv families.
+ *
+ *   nothing due    real call, then it counts if it moved something
+ *   due            first make sure that the kernel would satisfy the call
+ *                  (decisions.md 25): a peek, or a wait for the first byte as
+ *                  the real call would wait; then the rule acts
+ *   a cut          the call is shortened so that a `bytes` mark falls on its
+ *                  end
+ *   held           the retry of a call whose delay was interrupted: the same
+ *                  call, it neither counts nor matches again
+ */
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "correct.h"
+#include "cut.h"
+#include "decide.h"
+#include "hold.h"
+#include "levers.h"
+#include "opening.h"
+#include "passing.h"
+
+#include "poison.h"
+
+static bool receiving(const struct shim_call *c)
+{
+	return c->row->family == FAMILY_RECV;
+}
+
+/* Calls that take part in no count: they move nothing of the stream. */
+static bool outside_the_stream(const struct shim_call *c)
+{
+	int flags = call_flags(c);
+
+	if (!c->e.want || flags & (MSG_OOB | MSG_ERRQUEUE))
+		return true;
+	return receiving(c) && flags & MSG_PEEK;
+}
+
+static void note_peek(const struct shim_call *c)
+{
+	if (c->result > 0 && receiving(c) && call_flags(c) & MSG_PEEK)
+		atomic_fetch_or(&c->sock->flags, SOCK_PEEKED);
+}
+
+/* --- what a transfer tells about the socket ------------------------------ */
+
+static void account_bytes(struct shim_call *c, uint64_t moved)
+{
+	struct fault_sock *s = c->sock;
+	bool rx = receiving(c);
+
+	atomic_fetch_add_explicit(rx ? &s->rx_bytes : &s->tx_bytes, moved,
+	                          memory_order_relaxed);
+	if (c->e.turn_begins) {
+		atomic_fetch_add_explicit(rx ? &s->rx_turn : &s->tx_turn, 1,
+		                          memory_order_relaxed);
+		atomic_store_explicit(&s->last_direction,
+		                      (uint8_t)c->e.direction,
+		                      memory_order_relaxed);
+	}
+	if (shim.timed)
+		atomic_store_explicit(&s->last_ns, shim_now(),
+		                      memory_order_relaxed);
+}
+
+static void saw_fin(struct shim_call *c)
+{
+	enum fault_state state = atomic_load(&c->sock->state);
+
+	if (state == STATE_ESTABLISHED)
+		socks_state(c->fd, c->sock, STATE_CLOSE_WAIT);
+	else if (state == STATE_FIN_WAIT)
+		socks_state(c->fd, c->sock, STATE_LAST_ACK);
+}
+
+static void account_error(struct shim_call *c)
+{
+	if (c->err == ECONNRESET || c->err == ETIMEDOUT || c->err == EPIPE)
+		if (atomic_load(&c->sock->state) >= STATE_ESTABLISHED)
+			socks_state(c->fd, c->sock, STATE_RESET);
+}
+
+/* After the real call; true if it counts. */
+static bool account(struct shim_call *c)
+{
+	uint64_t moved = cut_moved(c);
+
+	if (c->result < 0) {
+		account_error(c);
+		return false;
+	}
+	if (receiving(c) && atomic_load(&c->sock->flags) & SOCK_PEEKED)
+		atomic_fetch_and(&c->sock->flags, (uint8_t)~SOCK_PEEKED);
+	if (moved)
+		account_bytes(c, moved);
+	else if (receiving(c))
+		saw_fin(c);
+	return moved || receiving(c);
+}
+
+static void make_plain(struct shim_call *c)
+{
+	call_real(c);
+	if (account(c))
+		decide_count(c);
+}
+
+/* --- would the kernel satisfy it? --------------------------------------- */
+
+/*
+ * true: a byte or the end of the stream is there.  false: the call is over;
+ * its result is the peek's, which is what the real call would have given.
+ */
+static bool can_recv(struct shim_call *c)
+{
+	char byte;
+	int flags = MSG_PEEK | (facts_nonblocking(c) ? MSG_DONTWAIT : 0);
+	ssize_t n = next.recv(c->fd, &byte, 1, flags);
+
+	if (n >= 0)
+		return true;
+	call_fail(c, errno);
+	account_error(c);
+	return false;
+}
+
+/* false: no room, or an error is pending: the real call tells which. */
+static bool can_send(struct shim_call *c)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLOUT};
+
+	if (next.poll(&p, 1, 0) < 0)
+		return true;
+	if (p.revents & (POLLERR | POLLHUP) ||
+	    (!(p.revents & POLLOUT) && facts_nonblocking(c))) {
+		make_plain(c);
+		return false;
+	}
+	return true;
+}
+
+static bool satisfiable(struct shim_call *c)
+{
+	return receiving(c) ? can_recv(c) : can_send(c);
+}
+
+/* --- delays per arrival --------------------------------------------------- */
+
+static bool delays_arrivals(const struct shim_call *c)
+{
+	const struct plan_rule *r = decide_rule(c);
+
+	return receiving(c) && r->actions[0].kind == ACTION_DELAY &&
+	       !r->nth.first && !r->turn.first && !r->bytes_unit;
+}
+
+/* Bytes that had come before the last delay ended are visible already. */
+static bool already_visible(struct shim_call *c)
+{
+	return delays_arrivals(c) && atomic_load(&c->sock->rx_visible);
+}
+
+static void note_visible(struct shim_call *c)
+{
+	int queued = 0;
+
+	if (c->result > 0 && next.ioctl(c->fd, FIONREAD, (long)&queued) == 0)
+		atomic_store(&c->sock->rx_visible, (uint32_t)queued);
+}
+
+static void consume_visible(struct shim_call *c)
+{
+	uint32_t visible = atomic_load(&c->sock->rx_visible);
+	uint64_t moved = cut_moved(c);
+
+	atomic_store(&c->sock->rx_visible,
+	             moved < visible ? visible - (uint32_t)moved : 0);
+}
+
+/* --- the ways ------------------------------------------------------------- */
+
+static void make_due(struct shim_call *c)
+{
+	bool arrivals = delays_arrivals(c);
+	bool counted;
+
+	if (!decide_claim(c, &counted)) {
+		cut_or_whole(c);
+		if (account(c) && !counted)
+			decide_count(c);
+		return;
+	}
+	act(c);
+	account(c);
+	if (arrivals)
+		note_visible(c);
+}
+
+static void make_cut(struct shim_call *c)
+{
+	cut_or_whole(c);
+	if (account(c))
+		decide_count(c);
+}
+
+static void make_visible(struct shim_call *c)
+{
+	call_real(c);
+	consume_visible(c);
+	if (account(c))
+		decide_count(c);
+}
+
+/* The retry of a held call: wait for what is left, then the real call. */
+static bool make_held(struct shim_call *c)
+{
+	_Atomic uint64_t *word =
+		receiving(c) ? &c->sock->rx_until : &c->sock->tx_until;
+	uint64_t until = atomic_load_explicit(word, memory_order_relaxed);
+	int err;
+
+	if (LIKELY(!until))
+		return false;
+	err = facts_nonblocking(c) ? (shim_now() < until ? EAGAIN : 0)
+	                           : hold_until(until, facts_timeout_ns(c));
+	if (err) {
+		call_fail(c, err);
+		return true;
+	}
+	atomic_store(word, 0);
+	call_real(c);
+	account(c);
+	return true;
+}
+
+static void transfer(struct shim_call *c)
+{
+	bool look;
+
+	if (make_held(c))
+		return;
+	look = decide_look(c);
+	if (LIKELY(!look)) {
+		make_plain(c);
+		return;
+	}
+	if (c->choice.rule < 0) {
+		make_cut(c);
+		return;
+	}
+	if (!satisfiable(c))
+		return;
+	if (already_visible(c))
+		make_visible(c);
+	else
+		make_due(c);
+}
+
+/* A UNIX socket, or one that is no longer tracked. */
+static void pass_through(struct shim_call *c)
+{
+	passing_sends(c);
+	call_real(c);
+	passing_received(c);
+}
+
+void handle_io(struct shim_call *c)
+{
+	if (!c->sock) {
+		pass_through(c);
+		return;
+	}
+	c->e.want = cut_want(c);
+	record_enter(c);
+	if (correct_io(c)) {
+		/* answered */
+	} else if (outside_the_stream(c)) {
+		call_real(c);
+		note_peek(c);
+	} else if (opening_done(c)) {
+		transfer(c);
+	} else {
+		call_real(c);
+		opening_failed(c);
+		opening_by_send(c);
+	}
+	correct_told(c);
+	record_return(c);
+}

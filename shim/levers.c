@@ -1,0 +1,139 @@
+/*
+ * levers.c - see levers.h.  What is said about the kernel here was observed;
+ * tests/conformance has the probes.
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "levers.h"
+#include "socks.h"
+#include "next.h"
+
+#include "poison.h"
+
+enum {
+	TCPI_CLOSE_WAIT = 8
+};
+
+/*
+ * The peer's FIN is here and nothing else is: a RST that follows gives recv 0.
+ * With bytes still unread it is the RST that came first, in place of them and
+ * the FIN: the lever purges them, and an end of file would be a lie.
+ */
+static bool peer_has_closed(int fd)
+{
+	struct tcp_info info;
+	unsigned len = sizeof(info);
+	int unread = 0;
+
+	memset(&info, 0, sizeof(info));
+	if (next.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ||
+	    info.tcpi_state != TCPI_CLOSE_WAIT)
+		return false;
+	return next.ioctl(fd, FIONREAD, (long)&unread) || !unread;
+}
+
+/* A client's own address is lost with connect(AF_UNSPEC). */
+static void remember_local(int fd, struct fault_sock *s)
+{
+	struct sockaddr_storage local;
+	unsigned len = sizeof(local);
+
+	if (!next.getsockname(fd, &local, &len))
+		socks_addr((const struct sockaddr *)&local, &s->local);
+}
+
+bool lever_reset(int fd, struct fault_sock *s)
+{
+	static const struct sockaddr unspec = {.sa_family = AF_UNSPEC};
+	uint8_t flags = SOCK_LEVER;
+
+	if (peer_has_closed(fd))
+		flags |= SOCK_FIN_RESET;
+	remember_local(fd, s);
+	/* In this order: the mask then is IN|OUT|RDHUP|HUP|ERR. */
+	if (next.shutdown(fd, SHUT_RD))
+		return false;
+	if (next.connect(fd, &unspec, sizeof(unspec)))
+		return false;
+	/* Fails with ENOTCONN and has its effect all the same. */
+	next.shutdown(fd, SHUT_RDWR);
+	atomic_fetch_or(&s->flags, flags);
+	socks_state(fd, s, STATE_RESET);
+	return true;
+}
+
+void lever_clear_error(int fd)
+{
+	int value;
+	unsigned len = sizeof(value);
+
+	next.getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &len);
+}
+
+union any_addr {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static unsigned loopback(union any_addr *a, bool ipv6)
+{
+	memset(a, 0, sizeof(*a));
+	if (ipv6) {
+		a->in6.sin6_family = AF_INET6;
+		a->in6.sin6_addr.s6_addr[15] = 1;
+		return sizeof(a->in6);
+	}
+	a->in.sin_family = AF_INET;
+	a->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return sizeof(a->in);
+}
+
+int lever_refused_connect(int fd, bool ipv6)
+{
+	union any_addr addr;
+	unsigned len = loopback(&addr, ipv6);
+	int port_holder =
+		next.socket(addr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err = 0;
+
+	if (port_holder < 0)
+		return errno;
+	if (next.bind(port_holder, &addr, len) ||
+	    next.getsockname(port_holder, &addr, &len) ||
+	    next.connect(fd, &addr, len))
+		err = errno;
+	next.close(port_holder);
+	return err;
+}
+
+/* Setting a low-water mark, even to what it is, makes the edge come again. */
+static void set_again(int fd, int level, int name)
+{
+	int value;
+	unsigned len = sizeof(value);
+
+	if (!next.getsockopt(fd, level, name, &value, &len))
+		next.setsockopt(fd, level, name, &value, len);
+}
+
+void lever_kick_in(int fd)
+{
+	set_again(fd, SOL_SOCKET, SO_RCVLOWAT);
+}
+
+void lever_kick_out(int fd)
+{
+	set_again(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
+}
+
+void lever_linger_reset(int fd)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	next.setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}

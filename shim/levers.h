@@ -1,0 +1,39 @@
+/*
+ * levers.h - making it real: what the kernel is made to do so that a fault
+ * has the state, the readiness and the peer's view that belong to it
+ * (tcp-semantics.md 6, readiness.md 1).  Only on a path where a fault fires.
+ *
+ * All are async-signal-safe and leave no descriptor behind.
+ */
+#ifndef FAULT_SHIM_LEVERS_H
+#define FAULT_SHIM_LEVERS_H
+
+#include <stdbool.h>
+
+#include "plan/run.h"
+
+/*
+ * The connection is reset: the peer gets RST, this end looks as if it had
+ * received one.  Descriptor, dups and epoll registrations stay.  The socket's
+ * flags say what the wrappers correct afterwards.  false: nothing was done.
+ */
+bool lever_reset(int fd, struct fault_sock *s);
+
+/* Take the pending error: as if SO_ERROR had been read. */
+void lever_clear_error(int fd);
+
+/*
+ * A connect that is refused by the kernel later: towards a loopback port that
+ * is bound and does not listen.  Returns 0 or the errno of the real connect
+ * (EINPROGRESS is what a non-blocking socket gets).
+ */
+int lever_refused_connect(int fd, bool ipv6);
+
+/* Make the edge come again, if there is still something to read or room. */
+void lever_kick_in(int fd);
+void lever_kick_out(int fd);
+
+/* Reset on the last close of fd. */
+void lever_linger_reset(int fd);
+
+#endif

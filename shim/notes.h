@@ -1,0 +1,32 @@
+/*
+ * notes.h - calls that are noted and jumped to (NOTE rows of calls.def).
+ *
+ * vfork returns twice through the caller's frame, exec does not return, and
+ * their variadic relatives cannot be wrapped in C at all: the stubs of
+ * note_stubs.S keep every argument register, tell note_call() and jump.
+ */
+#ifndef FAULT_SHIM_NOTES_H
+#define FAULT_SHIM_NOTES_H
+
+#include "plan/tables.h"
+
+enum note_hook {
+	HOOK_VFORK,
+	HOOK_EXEC,
+	HOOK_SPAWN
+};
+
+struct note {
+	void *next; /* the real function */
+	enum fault_call call;
+	enum note_hook hook;
+};
+
+/* note_SYMBOL for each row; its stub passes the address. */
+#define NOTE(symbol, hook) extern struct note note_##symbol;
+#include "plan/calls.def"
+
+/* Called by the stubs: returns where to jump. */
+void *note_call(const struct note *note, void *caller);
+
+#endif

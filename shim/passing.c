@@ -1,0 +1,67 @@
+/*
+ * passing.c - see passing.h.  recvmmsg and sendmmsg: each message of the
+ * array.
+ */
+#include <string.h>
+#include <sys/socket.h>
+
+#include "passing.h"
+
+#include "poison.h"
+
+static void each_right(struct msghdr *m, void (*visit)(int fd))
+{
+	struct cmsghdr *cm;
+
+	if (!m || !m->msg_control)
+		return;
+	for (cm = CMSG_FIRSTHDR(m); cm; cm = CMSG_NXTHDR(m, cm)) {
+		size_t n;
+
+		if (cm->cmsg_level != SOL_SOCKET ||
+		    cm->cmsg_type != SCM_RIGHTS || cm->cmsg_len < CMSG_LEN(0))
+			continue;
+		n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(cm) + i * sizeof(fd), sizeof(fd));
+			visit(fd);
+		}
+	}
+}
+
+static void each_message(const struct shim_call *c, long n,
+                         void (*visit)(int fd))
+{
+	void *ptr = (void *)c->a[1];
+
+	if (c->row->shape.kind == SHAPE_MSG) {
+		each_right(ptr, visit);
+	} else if (c->row->shape.kind == SHAPE_MMSG) {
+		struct mmsghdr *v = ptr;
+
+		for (long i = 0; i < n; i++)
+			each_right(&v[i].msg_hdr, visit);
+	}
+}
+
+static void remember(int fd)
+{
+	uint64_t word = fds_word(fd);
+
+	if (word)
+		socks_remember(fd, word);
+}
+
+void passing_sends(const struct shim_call *c)
+{
+	if (c->row->family == FAMILY_SEND)
+		each_message(c, c->a[2], remember);
+}
+
+void passing_received(const struct shim_call *c)
+{
+	if (c->row->family == FAMILY_RECV && c->result >= 0)
+		each_message(c, c->result, socks_adopt);
+}

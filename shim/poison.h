@@ -1,0 +1,10 @@
+/*
+ * poison.h - included last by every file of the library but attach*.c: names
+ * that must not occur after it (shim.h, THE RULES).
+ */
+#pragma GCC poison malloc calloc realloc free strdup
+#pragma GCC poison printf fprintf sprintf snprintf vsnprintf puts fputs
+#pragma GCC poison fopen fclose perror strerror syslog setlocale
+#pragma GCC poison pthread_mutex_lock pthread_mutex_unlock pthread_once
+#pragma GCC poison sleep usleep nanosleep random rand getenv setenv
+#pragma GCC poison exit abort assert dlsym dlopen system popen

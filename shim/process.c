@@ -1,0 +1,126 @@
+/*
+ * process.c - see process.h.
+ */
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/watch.h"
+#include "process.h"
+#include "record.h"
+#include "socks.h"
+
+#include "poison.h"
+
+struct shim shim;
+__thread struct shim_thread shim_thread
+	__attribute__((tls_model("initial-exec")));
+
+int shim_pid(void)
+{
+	int pid = atomic_load_explicit(&shim.pid, memory_order_relaxed);
+
+	if (UNLIKELY(!pid)) {
+		pid = getpid();
+		atomic_store_explicit(&shim.pid, pid, memory_order_relaxed);
+	}
+	return pid;
+}
+
+int shim_tid(void)
+{
+	if (UNLIKELY(!shim_thread.tid))
+		shim_thread.tid = gettid();
+	return shim_thread.tid;
+}
+
+uint64_t shim_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Slot + 1, or 0 when the table is full. */
+static uint32_t take_slot(uint32_t parent)
+{
+	struct fault_run *run = shim.run;
+	uint32_t slot;
+	struct fault_process *p;
+
+	if (atomic_load(&run->used_processes) >= run->n_processes)
+		return 0;
+	slot = atomic_fetch_add(&run->used_processes, 1);
+	if (slot >= run->n_processes)
+		return 0;
+	p = &run_processes(run)[slot];
+	p->parent = parent;
+	p->program = shim.program;
+	p->started_ns = shim_now();
+	memcpy(p->name, shim.comm, sizeof(p->name));
+	atomic_store(&p->pid, (uint32_t)shim_pid());
+	atomic_fetch_add(&run_programs(run)[shim.program].processes, 1);
+	return slot + 1;
+}
+
+uint32_t process_slot(void)
+{
+	uint32_t slot = atomic_load_explicit(&shim.slot, memory_order_relaxed);
+	uint32_t pid;
+
+	if (LIKELY(slot))
+		return slot;
+	slot = take_slot(shim.parent_slot);
+	if (!slot)
+		return 0;
+	atomic_store(&shim.slot, slot);
+	atomic_store(&run_processes(shim.run)[slot - 1].status,
+	             PROCESS_ATTACHED);
+	pid = (uint32_t)shim_pid();
+	record_event(shim.parent_slot ? RECORD_FORK : RECORD_ATTACH, pid, 0,
+	             NULL);
+	return slot;
+}
+
+void process_attached(void)
+{
+	process_slot();
+	record_wake();
+}
+
+void process_watch(void)
+{
+	struct engine_socket nobody = {.program = shim.program,
+	                               .process = shim.comm};
+
+	if (shim.per_process)
+		shim.process_cells = engine_process_cells(shim.plan, shim.run);
+	if (shim.plan->n_classes)
+		engine_watch(shim.plan, shim.run, &nobody, 0,
+		             shim.process_cells, &shim.process_watch);
+}
+
+/* No system call: fork must cost what it costs without us. */
+void process_child(void)
+{
+	shim_thread.tid = 0;
+	shim_thread.vforked = false;
+	atomic_store(&shim.pid, 0);
+	shim.parent_slot = atomic_exchange(&shim.slot, 0);
+	socks_forked();
+	if (shim.per_process)
+		process_watch();
+}
+
+void process_exit(void)
+{
+	uint32_t slot = atomic_load(&shim.slot);
+
+	if (!slot || !shim.traced)
+		return;
+	atomic_store(&run_processes(shim.run)[slot - 1].status, PROCESS_EXITED);
+	record_event(RECORD_EXIT, (uint32_t)shim_pid(), 0, NULL);
+	record_wake();
+}

@@ -1,0 +1,25 @@
+/*
+ * process.h - this process in the run's table of processes.
+ *
+ * A slot is taken at attach; a child of fork takes its own at the first record
+ * that it writes (so that fork itself costs no system call).
+ */
+#ifndef FAULT_SHIM_PROCESS_H
+#define FAULT_SHIM_PROCESS_H
+
+#include "shim.h"
+
+/* Slot + 1 of this process; takes one if needed. */
+uint32_t process_slot(void);
+
+/* The slot, the attach record, and the runner is told. */
+void process_attached(void);
+
+/* The rules for calls without a socket, and cells for `per: process`. */
+void process_watch(void);
+
+/* Handlers for pthread_atfork, and the destructor's work. */
+void process_child(void);
+void process_exit(void);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * slow.c - call_slow: the one way from a wrapper to a handler and back.
+ */
+#include "call.h"
+
+#include "poison.h"
+
+static void (*const handlers[N_EFFECTS])(struct shim_call *) = {
+	[EFFECT_CREATE] = handle_create,
+	[EFFECT_BIND] = handle_bind,
+	[EFFECT_LISTEN] = handle_listen,
+	[EFFECT_ACCEPT] = handle_accept,
+	[EFFECT_CONNECT] = handle_connect,
+	[EFFECT_IO] = handle_io,
+	[EFFECT_SHUTDOWN] = handle_shutdown,
+	[EFFECT_CLOSE] = handle_close,
+	[EFFECT_GETSOCKOPT] = handle_getsockopt,
+	[EFFECT_SETSOCKOPT] = handle_setsockopt,
+	[EFFECT_GETNAME] = handle_getname,
+	[EFFECT_EPOLL_CTL] = handle_epoll_ctl,
+	[EFFECT_WAIT] = handle_wait,
+	[EFFECT_SOCKETPAIR] = handle_socketpair,
+	[EFFECT_DUP] = handle_dup,
+	[EFFECT_DUP2] = handle_dup2,
+	[EFFECT_FCNTL] = handle_fcntl,
+	[EFFECT_IOCTL] = handle_ioctl,
+	[EFFECT_CLOSE_RANGE] = handle_close_range,
+	[EFFECT_CLOSEFROM] = handle_closefrom,
+	[EFFECT_SYSCALL] = handle_syscall,
+};
+
+/* syscall(2) is no cancellation point: it stays what the program chose. */
+static long by_number(const struct shim_call *c)
+{
+	const long *a = c->a;
+
+	return next.syscall(c->number - 1, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+void call_real(struct shim_call *c)
+{
+	c->result = c->number ? by_number(c) : next_call(c->id, c->a);
+	c->err = c->result == -1 ? errno : 0;
+	c->made = true;
+}
+
+void call_fail(struct shim_call *c, int err)
+{
+	c->result = -1;
+	c->err = err;
+	c->made = true;
+}
+
+int call_flags(const struct shim_call *c)
+{
+	return c->row->flags < 0 ? 0 : (int)c->a[(int)c->row->flags];
+}
+
+void call_run(struct shim_call *c)
+{
+	c->fd = c->row->fd < 0 ? -1 : (int)c->a[(int)c->row->fd];
+	c->sock = c->fd < 0 ? NULL : socks_of(fds_word(c->fd));
+	handlers[c->row->effect](c);
+}
+
+long call_slow(enum fault_call id, const long *args, void *caller)
+{
+	int saved = errno;
+	struct shim_call c = {
+		.id = id,
+		.row = &fault_calls[id],
+		.caller = caller,
+		.choice.rule = -1,
+	};
+
+	for (size_t i = 0; i < MAX_ARITY; i++)
+		c.a[i] = args[i];
+	call_run(&c);
+	errno = c.result == -1 ? c.err : saved;
+	return c.result;
+}

@@ -1,0 +1,330 @@
+/*
+ * socks.c - see socks.h.
+ *
+ * Entries are taken from the free list, else from the unused end of the table.
+ * An entry is freed when its last reference goes; its generation changes then,
+ * so that a stale descriptor word (of a process that missed the close) no
+ * longer leads to it.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "engine/watch.h"
+#include "socks.h"
+
+#include "poison.h"
+
+/* Set in every tracked word: calls that change what the table says. */
+enum {
+	LIFE = FAMILY_BIT(FAMILY_TABLE) | FAMILY_BIT(FAMILY_CLOSE) |
+	       FAMILY_BIT(FAMILY_BIND) | FAMILY_BIT(FAMILY_LISTEN) |
+	       FAMILY_BIT(FAMILY_ACCEPT) | FAMILY_BIT(FAMILY_CONNECT) |
+	       FAMILY_BIT(FAMILY_SHUTDOWN),
+	TRANSFER = FAMILY_BIT(FAMILY_SEND) | FAMILY_BIT(FAMILY_RECV),
+};
+
+uint32_t socks_index(const struct fault_sock *s)
+{
+	return (uint32_t)(s - run_socks(shim.run));
+}
+
+struct fault_sock *socks_of(uint64_t word)
+{
+	struct fault_sock *s;
+
+	if (fds_kind(word) != FDS_TCP)
+		return NULL;
+	s = &run_socks(shim.run)[fds_index(word)];
+	if ((atomic_load_explicit(&s->generation, memory_order_relaxed) &
+	     0xffff) != (word >> 16 & 0xffff))
+		return NULL;
+	return s;
+}
+
+/* The free list is a stack; the tag in the high half defeats ABA. */
+static uint32_t pop_free(struct fault_run *run)
+{
+	uint64_t head = atomic_load(&run->free_socks);
+
+	while ((uint32_t)head) {
+		struct fault_sock *s = &run_socks(run)[(uint32_t)head];
+		uint64_t next =
+			((head >> 32) + 1) << 32 | atomic_load(&s->next_free);
+
+		if (atomic_compare_exchange_weak(&run->free_socks, &head, next))
+			return (uint32_t)head;
+	}
+	return RUN_NONE;
+}
+
+static void push_free(struct fault_run *run, struct fault_sock *s)
+{
+	uint64_t head = atomic_load(&run->free_socks);
+	uint64_t fresh;
+
+	do {
+		atomic_store(&s->next_free, (uint32_t)head);
+		fresh = ((head >> 32) + 1) << 32 | socks_index(s);
+	} while (!atomic_compare_exchange_weak(&run->free_socks, &head, fresh));
+}
+
+static uint32_t take_index(struct fault_run *run)
+{
+	uint32_t index = pop_free(run);
+
+	if (index)
+		return index;
+	if (atomic_load(&run->used_socks) >= run->n_socks - 1)
+		return RUN_NONE;
+	index = atomic_fetch_add(&run->used_socks, 1) + 1;
+	return index < run->n_socks ? index : RUN_NONE;
+}
+
+/* Everything but generation and the free list's link. */
+static void reset_entry(struct fault_sock *s)
+{
+	atomic_store(&s->cookie, 0);
+	atomic_store(&s->connection, 0);
+	atomic_store(&s->first_watch, RUN_NONE);
+	atomic_store(&s->families, 0);
+	atomic_store(&s->state, STATE_NEW);
+	atomic_store(&s->role, ROLE_NONE);
+	atomic_store(&s->flags, 0);
+	atomic_store(&s->last_direction, DIRECTION_NONE);
+	atomic_store(&s->local_port, 0);
+	memset(&s->peer, 0, sizeof(s->peer));
+	memset(&s->local, 0, sizeof(s->local));
+	atomic_store(&s->kernel_err, 0);
+	atomic_store(&s->told_err, 0);
+	atomic_store(&s->rx_visible, 0);
+	atomic_store(&s->rx_bytes, 0);
+	atomic_store(&s->tx_bytes, 0);
+	atomic_store(&s->rx_turn, 0);
+	atomic_store(&s->tx_turn, 0);
+	atomic_store(&s->opened_ns, 0);
+	atomic_store(&s->last_ns, 0);
+	atomic_store(&s->rx_until, 0);
+	atomic_store(&s->tx_until, 0);
+}
+
+static struct fault_sock *take_entry(bool ipv6)
+{
+	struct fault_run *run = shim.run;
+	uint32_t index = take_index(run);
+	struct fault_sock *s;
+
+	if (!index) {
+		atomic_fetch_add(&run->lost_socks, 1);
+		return NULL;
+	}
+	s = &run_socks(run)[index];
+	reset_entry(s);
+	atomic_store(&s->program, (uint16_t)shim.program);
+	atomic_store(&s->flags, ipv6 ? SOCK_IPV6 : 0);
+	atomic_store(&s->serial, atomic_fetch_add(&run->next_serial, 1) + 1);
+	atomic_store(&s->refs, 1);
+	return s;
+}
+
+static void set_word(int fd, struct fault_sock *s, uint32_t families)
+{
+	fds_set(fd, fds_make(FDS_TCP, socks_index(s),
+	                     atomic_load(&s->generation), families));
+}
+
+void socks_drop(struct fault_sock *s)
+{
+	if (atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	engine_unwatch(shim.run, atomic_exchange(&s->first_watch, RUN_NONE));
+	atomic_fetch_add(&s->generation, 1);
+	push_free(shim.run, s);
+}
+
+void socks_refresh(int fd, struct fault_sock *s)
+{
+	uint32_t families = atomic_load(&s->families);
+
+	if (families & TRANSFER && shim.both_ways)
+		families |= TRANSFER;
+	if (atomic_load(&s->state) == STATE_SYN_SENT && families)
+		families |= TRANSFER | FAMILY_BIT(FAMILY_OPTION);
+	if (atomic_load(&s->told_err) ||
+	    atomic_load(&s->flags) & (SOCK_LEVER | SOCK_FIN_RESET))
+		families |= TRANSFER | FAMILY_BIT(FAMILY_OPTION);
+	if (shim.traced)
+		families = ALL_FAMILIES;
+	set_word(fd, s, families | LIFE);
+}
+
+struct fault_sock *socks_create(int fd, bool ipv6)
+{
+	struct fault_sock *s;
+
+	socks_forget(fd);
+	s = take_entry(ipv6);
+	if (!s)
+		return NULL;
+	atomic_store(&s->families, shim.fresh_families);
+	socks_refresh(fd, s);
+	return s;
+}
+
+void socks_unix(int fd)
+{
+	socks_forget(fd);
+	fds_set(fd, fds_make(FDS_UNIX, 0, 0,
+	                     TRANSFER | FAMILY_BIT(FAMILY_ACCEPT) |
+	                             FAMILY_BIT(FAMILY_TABLE) |
+	                             FAMILY_BIT(FAMILY_CLOSE)));
+}
+
+void socks_forget(int fd)
+{
+	struct fault_sock *s = socks_of(fds_set(fd, 0));
+
+	if (s)
+		socks_drop(s);
+}
+
+void socks_dup(int from, int to)
+{
+	uint64_t word = fds_word(from);
+	struct fault_sock *s = socks_of(word);
+
+	if (from == to)
+		return;
+	if (s)
+		atomic_fetch_add(&s->refs, 1);
+	s = socks_of(fds_set(to, word));
+	if (s)
+		socks_drop(s);
+}
+
+static void add_reference(int fd, uint64_t word)
+{
+	struct fault_sock *s = socks_of(word);
+
+	(void)fd;
+	if (s)
+		atomic_fetch_add(&s->refs, 1);
+}
+
+void socks_forked(void)
+{
+	fds_each(0, INT32_MAX, add_reference);
+}
+
+void socks_state(int fd, struct fault_sock *s, enum fault_state state)
+{
+	atomic_store(&s->state, (uint8_t)state);
+	socks_refresh(fd, s);
+}
+
+void socks_describe(const struct fault_sock *s, struct engine_socket *ret)
+{
+	enum fault_role role = atomic_load(&s->role);
+
+	ret->program = shim.program;
+	ret->process = shim.comm;
+	ret->role = role;
+	ret->peer = s->peer;
+	ret->port = role == ROLE_CLIENT ? s->peer.port
+	                                : atomic_load(&s->local_port);
+}
+
+/* Rules that can touch it from now on; the old list goes. */
+static void rewatch(struct fault_sock *s, uint32_t ordinal)
+{
+	struct engine_socket described;
+	uint32_t first = RUN_NONE;
+	uint32_t families = 0;
+
+	socks_describe(s, &described);
+	if (shim.plan->n_classes)
+		families = engine_watch(shim.plan, shim.run, &described,
+		                        ordinal, shim.process_cells, &first);
+	engine_unwatch(shim.run, atomic_exchange(&s->first_watch, first));
+	atomic_store(&s->families, families);
+}
+
+void socks_established(int fd, struct fault_sock *s, enum fault_role role)
+{
+	struct fault_program_state *p = &run_programs(shim.run)[shim.program];
+	uint32_t ordinal = atomic_fetch_add(&p->ordinals[role], 1) + 1;
+
+	atomic_store(&s->role, (uint8_t)role);
+	atomic_store(&s->connection, ordinal);
+	if (shim.timed) {
+		atomic_store(&s->opened_ns, shim_now());
+		atomic_store(&s->last_ns, atomic_load(&s->opened_ns));
+	}
+	rewatch(s, ordinal);
+	socks_state(fd, s, STATE_ESTABLISHED);
+}
+
+struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
+                                  const struct sockaddr *peer)
+{
+	struct fault_sock *s;
+
+	socks_forget(fd);
+	s = take_entry(atomic_load(&listener->flags) & SOCK_IPV6);
+	if (!s)
+		return NULL;
+	atomic_store(&s->local_port, atomic_load(&listener->local_port));
+	if (peer)
+		socks_addr(peer, &s->peer);
+	socks_established(fd, s, ROLE_ACCEPTED);
+	return s;
+}
+
+void socks_rewatch_fresh(struct fault_sock *s)
+{
+	rewatch(s, 0);
+}
+
+void socks_unconnected(int fd, struct fault_sock *s, enum fault_state state)
+{
+	atomic_store(&s->role, ROLE_NONE);
+	engine_unwatch(shim.run, atomic_exchange(&s->first_watch, RUN_NONE));
+	atomic_store(&s->families, shim.fresh_families);
+	socks_state(fd, s, state);
+}
+
+void socks_listening(int fd, struct fault_sock *s)
+{
+	atomic_store(&s->role, ROLE_LISTENER);
+	rewatch(s, 0);
+	socks_state(fd, s, STATE_LISTEN);
+}
+
+void socks_connecting(int fd, struct fault_sock *s)
+{
+	socks_state(fd, s, STATE_SYN_SENT);
+}
+
+void socks_addr(const struct sockaddr *addr, struct plan_addr *ret)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	memset(ret, 0, sizeof(*ret));
+	if (addr->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)addr;
+
+		ret->family = 4;
+		ret->prefix_len = 32;
+		ret->port = ntohs(in->sin_port);
+		memcpy(ret->bytes, &in->sin_addr, 4);
+	} else if (addr->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)addr;
+		bool v4 = !memcmp(&in6->sin6_addr, mapped, sizeof(mapped));
+
+		ret->family = v4 ? 4 : 6;
+		ret->prefix_len = v4 ? 32 : 128;
+		ret->port = ntohs(in6->sin6_port);
+		memcpy(ret->bytes,
+		       (const char *)&in6->sin6_addr + (v4 ? 12 : 0),
+		       v4 ? 4 : 16);
+	}
+}

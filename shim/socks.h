@@ -1,0 +1,90 @@
+/*
+ * socks.h - the TCP sockets that this run knows: allocation, references,
+ * lifecycle, and which rules can touch them.
+ *
+ * A socket is a fault_sock of run.h, shared by all its descriptors in all
+ * processes.  Functions here make no system call but where they say so.
+ */
+#ifndef FAULT_SHIM_SOCKS_H
+#define FAULT_SHIM_SOCKS_H
+
+#include <sys/socket.h>
+
+#include "engine/engine.h"
+#include "fds.h"
+
+/* The socket of a descriptor word; NULL when foreign or reused since. */
+struct fault_sock *socks_of(uint64_t word);
+uint32_t socks_index(const struct fault_sock *s);
+
+/*
+ * A new socket at fd, in STATE_NEW; ipv6 says its domain.  Untracked
+ * (NULL) when the tables are full; run->lost_socks counts it.
+ */
+struct fault_sock *socks_create(int fd, bool ipv6);
+
+/* accept returned fd for this listener; peer may be NULL (not known). */
+struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
+                                  const struct sockaddr *peer);
+
+/* A UNIX socket: watched for descriptors that arrive through it. */
+void socks_unix(int fd);
+
+/*
+ * Find out what fd is (system calls: SO_DOMAIN, SO_PROTOCOL, SO_COOKIE, names,
+ * TCP_INFO): at attach for inherited descriptors, and for received ones.
+ * Tracks it if it is a TCP socket; one that the run knows by its SO_COOKIE
+ * gets its old entry.
+ */
+void socks_adopt(int fd);
+
+/* Is fd still s?  (System calls: asked when a fault is about to fire.) */
+bool socks_same(int fd, const struct fault_sock *s);
+
+/* fd is about to be closed or replaced: forget it, drop the reference. */
+void socks_forget(int fd);
+
+/* The same after the word has been taken out of the table. */
+void socks_drop(struct fault_sock *s);
+
+/* to is now a duplicate of from. */
+void socks_dup(int from, int to);
+
+/* In the child of fork: every descriptor is a reference more. */
+void socks_forked(void);
+
+/* Remember SO_COOKIE of every tracked socket: before exec and passing. */
+void socks_remember(int fd, uint64_t word);
+
+/* The socket is connected: ordinal, watches, words. */
+void socks_established(int fd, struct fault_sock *s, enum fault_role role);
+
+/*
+ * A fresh socket is about to bind, listen or connect: its rules are looked up
+ * with what is known now (role, port, peer).
+ */
+void socks_rewatch_fresh(struct fault_sock *s);
+
+/* listen succeeded / connect is under way. */
+void socks_listening(int fd, struct fault_sock *s);
+void socks_connecting(int fd, struct fault_sock *s);
+
+/* connect failed: a fresh socket again. */
+void socks_unconnected(int fd, struct fault_sock *s, enum fault_state state);
+
+/* Take the state, and make the descriptor's word follow. */
+void socks_state(int fd, struct fault_sock *s, enum fault_state state);
+
+/*
+ * The families that must leave the fast path for this socket, into the word
+ * of fd: those of its rules, of pending corrections, all when traced.
+ */
+void socks_refresh(int fd, struct fault_sock *s);
+
+/* As the engine sees it. */
+void socks_describe(const struct fault_sock *s, struct engine_socket *ret);
+
+/* sockaddr -> plan_addr with the port; IPv4-mapped becomes IPv4. */
+void socks_addr(const struct sockaddr *addr, struct plan_addr *ret);
+
+#endif

@@ -1,0 +1,202 @@
+/*
+ * table.c - calls that change which socket a descriptor means, and readiness
+ * calls.  Each makes the real call and brings the table up to date; in a child
+ * of vfork the table is the parent's and stays as it is (fds.h).
+ */
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sockios.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "correct.h"
+#include "decide.h"
+#include "listeners.h"
+
+#include "poison.h"
+
+void handle_socketpair(struct shim_call *c)
+{
+	int *pair = (int *)c->a[3];
+
+	call_real(c);
+	if (c->result || c->a[0] != AF_UNIX || !fds_mine())
+		return;
+	socks_unix(pair[0]);
+	socks_unix(pair[1]);
+}
+
+void handle_dup(struct shim_call *c)
+{
+	record_enter(c);
+	call_real(c);
+	if (c->result >= 0 && fds_mine())
+		socks_dup(c->fd, (int)c->result);
+	record_return(c);
+}
+
+void handle_dup2(struct shim_call *c)
+{
+	c->fd = (int)c->a[0];
+	c->sock = socks_of(fds_word(c->fd));
+	record_enter(c);
+	call_real(c);
+	if (c->result >= 0 && fds_mine())
+		socks_dup(c->fd, (int)c->result);
+	record_return(c);
+}
+
+void handle_fcntl(struct shim_call *c)
+{
+	if (c->a[1] == F_DUPFD || c->a[1] == F_DUPFD_CLOEXEC)
+		handle_dup(c);
+	else
+		call_real(c);
+}
+
+void handle_ioctl(struct shim_call *c)
+{
+	call_real(c);
+	if (!c->sock || c->result)
+		return;
+	if ((unsigned long)c->a[1] == FIONREAD && *(int *)c->a[2] > 0)
+		atomic_fetch_or(&c->sock->flags, SOCK_PEEKED);
+	correct_outq(c);
+}
+
+static void forget(int fd, uint64_t word)
+{
+	(void)word;
+	socks_forget(fd);
+}
+
+void handle_close_range(struct shim_call *c)
+{
+	bool closes = !((unsigned)c->a[2] & CLOSE_RANGE_CLOEXEC) &&
+	              (unsigned)c->a[0] <= (unsigned)c->a[1];
+
+	if (closes && fds_mine())
+		fds_each((unsigned)c->a[0], (unsigned)c->a[1], forget);
+	call_real(c);
+}
+
+void handle_closefrom(struct shim_call *c)
+{
+	int first = (int)c->a[0];
+
+	if (fds_mine())
+		fds_each(first < 0 ? 0 : (unsigned)first, UINT32_MAX >> 1,
+		         forget);
+	call_real(c);
+}
+
+/* --- syscall(2): the same calls by number -----------------------------------
+ */
+
+static const struct {
+	long nr;
+	enum fault_call call;
+} by_number[] = {
+	{SYS_close, FAULT_CALL_close},
+	{SYS_socket, FAULT_CALL_socket},
+	{SYS_bind, FAULT_CALL_bind},
+	{SYS_listen, FAULT_CALL_listen},
+	{SYS_accept, FAULT_CALL_accept},
+	{SYS_accept4, FAULT_CALL_accept4},
+	{SYS_connect, FAULT_CALL_connect},
+	{SYS_shutdown, FAULT_CALL_shutdown},
+	{SYS_read, FAULT_CALL_read},
+	{SYS_write, FAULT_CALL_write},
+	{SYS_readv, FAULT_CALL_readv},
+	{SYS_writev, FAULT_CALL_writev},
+	{SYS_sendto, FAULT_CALL_sendto},
+	{SYS_recvfrom, FAULT_CALL_recvfrom},
+	{SYS_sendmsg, FAULT_CALL_sendmsg},
+	{SYS_recvmsg, FAULT_CALL_recvmsg},
+	{SYS_dup, FAULT_CALL_dup},
+#ifdef SYS_dup2
+	{SYS_dup2, FAULT_CALL_dup2},
+#endif
+	{SYS_dup3, FAULT_CALL_dup3},
+	{SYS_fcntl, FAULT_CALL_fcntl},
+	{SYS_close_range, FAULT_CALL_close_range},
+};
+
+static bool makes_child(long nr)
+{
+#ifdef SYS_vfork
+	if (nr == SYS_vfork)
+		return true;
+#endif
+	return nr == SYS_clone || nr == SYS_clone3;
+}
+
+/* Its descriptor is tracked, or it makes one. */
+static bool concerns_us(enum fault_call call, int fd)
+{
+	return fault_calls[call].fd < 0 || fds_word(fd);
+}
+
+static bool run_by_number(struct shim_call *c, enum fault_call call)
+{
+	if (!concerns_us(call, (int)c->a[1]))
+		return false;
+	c->number = c->a[0] + 1;
+	for (size_t i = 0; i + 1 < MAX_ARITY; i++)
+		c->a[i] = c->a[i + 1];
+	c->id = call;
+	c->row = &fault_calls[call];
+	call_run(c);
+	return true;
+}
+
+void handle_syscall(struct shim_call *c)
+{
+	long nr = c->a[0];
+
+	for (size_t i = 0; i < sizeof(by_number) / sizeof(by_number[0]); i++)
+		if (by_number[i].nr == nr &&
+		    run_by_number(c, by_number[i].call))
+			return;
+	if (makes_child(nr)) {
+		shim_pid();
+		shim_thread.vforked = true;
+	}
+	call_real(c);
+}
+
+/* --- readiness
+ * ---------------------------------------------------------------- */
+
+void handle_epoll_ctl(struct shim_call *c)
+{
+	if (!c->sock) {
+		call_real(c);
+		return;
+	}
+	c->e.want = (uint64_t)c->a[1];
+	decide_and_make(c);
+	if (c->result == 0)
+		listeners_registered((int)c->a[0], (int)c->a[1], c->fd,
+		                     (const void *)c->a[3]);
+	record_return(c);
+}
+
+/* Waiting calls are many and long: only those that a rule hit are recorded. */
+void handle_wait(struct shim_call *c)
+{
+	bool counted = false;
+	bool due = decide_look(c) && c->choice.rule >= 0;
+
+	if (due && decide_claim(c, &counted)) {
+		record_enter(c);
+		act(c);
+		record_return(c);
+	} else {
+		call_real(c);
+	}
+	if (!counted)
+		decide_count(c);
+}

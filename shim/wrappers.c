@@ -1,0 +1,52 @@
+/*
+ * wrappers.c - the exported functions, expanded from calls.def.
+ *
+ * A wrapper reads one word (the descriptor's, or shim.interest for calls
+ * without one); when its family's bit is not set, nothing can happen here and
+ * it jumps to the next function.  The build disassembles the result and
+ * checks that jump (tests/build).  Everything else is in slow.c, entered by a
+ * jump as well, so that its return address is the program's.
+ */
+#include "shim.h"
+#include "next.h"
+#include "wrap.h"
+#include "fds.h"
+#include "call.h"
+
+#include "poison.h"
+
+#define PACK_1(t1, a1)      (long)(a1)
+#define PACK_2(t1, a1, ...) (long)(a1), PACK_1(__VA_ARGS__)
+#define PACK_3(t1, a1, ...) (long)(a1), PACK_2(__VA_ARGS__)
+#define PACK_4(t1, a1, ...) (long)(a1), PACK_3(__VA_ARGS__)
+#define PACK_5(t1, a1, ...) (long)(a1), PACK_4(__VA_ARGS__)
+#define PACK_6(t1, a1, ...) (long)(a1), PACK_5(__VA_ARGS__)
+#define PACK_7(t1, a1, ...) (long)(a1), PACK_6(__VA_ARGS__)
+
+/* The word that decides: index -1, 0 or 2 of the arguments is constant. */
+static inline __attribute__((always_inline)) bool
+wanted(enum fault_family family, int fd_index, const long *a)
+{
+	uint64_t word =
+		fd_index < 0 ? shim.interest : fds_word((int)a[fd_index]);
+
+	return UNLIKELY(word & FAMILY_BIT(family));
+}
+
+#define CALL(symbol, ret, n, proto, family, kind, effect, fd, shape, flags)    \
+	static NOINLINE ret slow_##symbol PARAMS_##n proto                     \
+	{                                                                      \
+		const long a[MAX_ARITY] = {PACK_##n proto};                    \
+                                                                               \
+		return (ret)call_slow(FAULT_CALL_##symbol, a,                  \
+		                      __builtin_return_address(0));            \
+	}                                                                      \
+	ret wrap_##symbol PARAMS_##n proto                                     \
+	{                                                                      \
+		const long a[MAX_ARITY] = {PACK_##n proto};                    \
+                                                                               \
+		if (wanted(FAMILY_##family, fd, a))                            \
+			return slow_##symbol ARGS_##n proto;                   \
+		return next.symbol ARGS_##n proto;                             \
+	}
+#include "plan/calls.def"
