@@ -1,0 +1,180 @@
+/*
+ * client.c - the reference client: it never takes a part for the whole, and
+ * says what went wrong.  README.md is its manual; server.c lists the files.
+ *
+ * Locking model: one thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loop.h"
+#include "message.h"
+#include "options.h"
+#include "program.h"
+
+static const struct option_row rows[] = {
+	{"--connect", "HOST:PORT", "to this peer; [v6]:PORT", OPTION_PEER},
+	{"--io", "STYLE", "one of those below (blocking)", OPTION_IO},
+	{"--echo", "SIZE", "send a stream, expect it back", OPTION_ECHO_SIZE},
+	{"--source", "[SIZE]", "read to end of file, and verify (the default)",
+         OPTION_SOURCE_ANY},
+	{"--timeout", "DUR", "for each connection as a whole (10s)",
+         OPTION_TIMEOUT},
+	{"--connections", "N", "so many, one after another (1)",
+         OPTION_CONNECTIONS},
+	{"--help", "", "this text", OPTION_HELP},
+};
+
+static const struct command_line command_line = {
+	.synopsis = "usage: client --connect HOST:PORT "
+		    "[--echo SIZE | --source [SIZE]] [OPTION...]\n\n"
+		    "A correct TCP client for the reference server.\n",
+	.rows = rows,
+	.n_rows = sizeof(rows) / sizeof(*rows),
+};
+
+struct target {
+	char *host;
+	const char *port;
+};
+
+/* An address that stays silent must not use up the time of the next. */
+static int64_t share_ns(int64_t deadline_ns, const struct addrinfo *ai)
+{
+	int64_t now = now_ns();
+	int64_t left_ns = deadline_ns > now ? deadline_ns - now : 0;
+	int n = 1;
+
+	while ((ai = ai->ai_next))
+		n++;
+	return now + left_ns / n;
+}
+
+static int connect_one(const struct options *o, const struct addrinfo *ai,
+                       int64_t deadline_ns, int *ret_fd,
+                       char name[static ADDRESS_TEXT])
+{
+	int err;
+
+	net_address_text(ai->ai_addr, ai->ai_addrlen, name);
+	err = o->io->connect(ai, name, deadline_ns, ret_fd);
+	if (err || !net_connected_to_self(*ret_fd))
+		return err;
+	message("connect to %s: nobody listens, it met itself", name);
+	net_reset(*ret_fd);
+	return -ECONNREFUSED;
+}
+
+/* The first address that answers, and its name. */
+static int connect_any(const struct options *o, const struct target *target,
+                       int64_t deadline_ns, int *ret_fd,
+                       char name[static ADDRESS_TEXT])
+{
+	struct addrinfo *list;
+	int err;
+
+	err = net_resolve(target->host, target->port, deadline_ns, &list);
+	if (err)
+		return err;
+	err = -EADDRNOTAVAIL;
+	for (const struct addrinfo *ai = list; err && ai; ai = ai->ai_next)
+		err = connect_one(o, ai, share_ns(deadline_ns, ai), ret_fd,
+		                  name);
+	freeaddrinfo(list);
+	return err;
+}
+
+static int run_one(const struct options *o, const struct target *target)
+{
+	enum service_id id =
+		o->echo ? SERVICE_ECHO_CLIENT : SERVICE_SOURCE_CLIENT;
+	int64_t deadline_ns = now_ns() + o->timeout_ns;
+	char name[ADDRESS_TEXT];
+	struct connection *c;
+	int err;
+	int fd;
+
+	err = connect_any(o, target, deadline_ns, &fd, name);
+	if (err)
+		return err;
+	err = connection_open(fd, name, &services[id], o->size, o->io->window,
+	                      &c);
+	if (err)
+		return err;
+	c->deadline_ns = deadline_ns;
+	err = o->io->converse(c);
+	if (err) {
+		connection_reset(c);
+		return err;
+	}
+	connection_report(c);
+	connection_close(c);
+	return 0;
+}
+
+static int run(const struct options *o, const struct target *target)
+{
+	int err = 0;
+
+	if (o->io->start_client)
+		err = o->io->start_client();
+	for (unsigned i = 0; i < o->connections && !err; i++)
+		err = run_one(o, target);
+	if (!err && fflush(stdout) != 0) {
+		err = -errno;
+		message_call("write to", "stdout", errno);
+	}
+	return err;
+}
+
+static bool usage_is_right(const struct options *o, struct target *target)
+{
+	if (!o->peer)
+		message("--connect HOST:PORT is missing; see --help");
+	else if (!parse_peer(o->peer, target->host, &target->port))
+		message("--connect %s: a peer is HOST:PORT or [v6]:PORT",
+		        o->peer);
+	else if (o->echo && o->source)
+		message("--echo and --source exclude each other");
+	else
+		return true;
+	return false;
+}
+
+static int run_checked(const struct options *o)
+{
+	struct target target;
+	int status = EXIT_USAGE;
+
+	target.host = malloc(o->peer ? strlen(o->peer) + 1 : 1);
+	if (!target.host) {
+		message_call("memory", NULL, ENOMEM);
+		return EXIT_FAILED;
+	}
+	if (usage_is_right(o, &target))
+		status = run(o, &target) < 0 ? EXIT_FAILED : EXIT_WELL;
+	free(target.host);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options o = {
+		.io = &io_loops[STYLE_BLOCKING],
+		.connections = 1,
+		.timeout_ns = 10 * NS_PER_S,
+	};
+
+	(void)argc;
+	program_start("client");
+	if (!options_parse(&command_line, argv, &o))
+		return EXIT_USAGE;
+	if (o.help) {
+		options_help(&command_line);
+		return EXIT_WELL;
+	}
+	return run_checked(&o);
+}

@@ -1,0 +1,111 @@
+/*
+ * loop.h - an I/O style: how a program waits, and with which calls it moves
+ * bytes.
+ *
+ * Each style is one file loop_*.c and one row of io_loops in loops.c: options,
+ * help and both programs know styles only through that table.  A loop drives
+ * sessions (service.h) over connections (connection.h) and takes peers from a
+ * listener (listener.h); what a style may decide is which calls it makes and
+ * where it waits.
+ *
+ * The hooks return 0 or -errno, and have said why by then.
+ *
+ * Locking model: one thread, unless a style says otherwise in its file.
+ */
+#ifndef REFERENCE_LOOP_H
+#define REFERENCE_LOOP_H
+
+#include <netdb.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "connection.h"
+#include "deadline.h"
+#include "listener.h"
+
+/* After a stop signal, connections in hand have so long to finish. */
+#define LOOP_GRACE_NS NS_PER_S
+
+/* A peer that lets a server wait so long has gone. */
+#define LOOP_IDLE_NS (60 * NS_PER_S)
+
+struct server {
+	struct listener listener;
+	const struct service *service;
+	uint64_t size;    /* of a source's stream */
+	uint64_t window;  /* of the style */
+	unsigned once;    /* stop after so many connections; 0: never */
+	unsigned n_taken; /* accepted so far */
+	int signal_fd;    /* for styles that read their signals; else -1 */
+};
+
+struct io_loop {
+	const char *name;
+	const char *about;
+	const char *calls; /* that move bytes and make connections */
+
+	/* socket(2) type flags of the style's listener. */
+	int listener_flags;
+
+	/* The most that an echo client may have in flight: session_init. */
+	uint64_t window;
+
+	/*
+	 * Server: catch SIGTERM and SIGINT.  Before listen, so that whoever
+	 * sees the port open can already stop the server properly.
+	 */
+	int (*catch_stop)(struct server *server);
+
+	/*
+	 * Server: accept and serve until stopped or, with once, until so many
+	 * connections have ended.  No connection's failure ends it.  Releases
+	 * the listener.
+	 */
+	int (*serve)(struct server *server);
+
+	/* Client: once, before the first connect; NULL: nothing to do. */
+	int (*start_client)(void);
+
+	/* Client: a connected socket, in the mode that converse needs. */
+	int (*connect)(const struct addrinfo *ai, const char *name,
+	               int64_t deadline_ns, int *ret_fd);
+
+	/* Client: until the session is finished or the deadline passed. */
+	int (*converse)(struct connection *c);
+};
+
+enum io_style {
+	STYLE_BLOCKING,
+	STYLE_EPOLL_ET,
+	N_STYLES,
+};
+
+extern const struct io_loop io_loops[N_STYLES];
+
+/* NULL when there is none of that name. */
+const struct io_loop *io_loop_find(const char *name);
+
+/* May the server accept one more? */
+bool server_wants_more(const struct server *server);
+
+/*
+ * Make a connection of an accepted descriptor and count it, born dead or not.
+ */
+int server_take(struct server *server, int fd, struct connection **ret_c);
+
+/* loop_blocking.c */
+int blocking_catch_stop(struct server *server);
+int blocking_start_client(void);
+int blocking_serve(struct server *server);
+int blocking_connect(const struct addrinfo *ai, const char *name,
+                     int64_t deadline_ns, int *ret_fd);
+int blocking_converse(struct connection *c);
+
+/* loop_epoll_et.c */
+int epoll_et_catch_stop(struct server *server);
+int epoll_et_serve(struct server *server);
+int epoll_et_connect(const struct addrinfo *ai, const char *name,
+                     int64_t deadline_ns, int *ret_fd);
+int epoll_et_converse(struct connection *c);
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * server.c - the reference server: correct, so that whatever a fault makes it
+ * do is what a correct server does.  README.md is its manual.
+ *
+ * Files, by layer, each using only those below it:
+ *
+ *	server.c client.c	options, and what a run consists of
+ *	program options		how a program starts; command lines
+ *	loops			the table of I/O styles
+ *	loop_blocking loop_epoll_et	how a style waits, and its calls
+ *	interrupt		deadlines and signals for blocking calls
+ *	connection listener	a connected socket; accept's errors
+ *	service pattern		what is said; pure, no system calls
+ *	net message deadline	addresses; diagnostics; time
+ *
+ * Locking model: one thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "loop.h"
+#include "message.h"
+#include "options.h"
+#include "program.h"
+
+static const struct option_row rows[] = {
+	{"--port", "PORT", "listen there; 0: any free port", OPTION_PORT},
+	{"--host", "ADDR", "on this address (127.0.0.1)", OPTION_HOST},
+	{"--io", "STYLE", "one of those below (blocking)", OPTION_IO},
+	{"--echo", "", "send back what comes (the default)", OPTION_ECHO},
+	{"--source", "SIZE", "send a stream of this size", OPTION_SOURCE},
+	{"--backlog", "N", "length of the accept queue (128)", OPTION_BACKLOG},
+	{"--once", "N", "exit after N connections", OPTION_ONCE},
+	{"--help", "", "this text", OPTION_HELP},
+};
+
+static const struct command_line command_line = {
+	.synopsis = "usage: server --port PORT [--echo | --source SIZE] "
+		    "[OPTION...]\n\n"
+		    "A correct TCP server.  Prints 'listening on ADDR:PORT'; "
+		    "SIGTERM stops it.\n",
+	.rows = rows,
+	.n_rows = sizeof(rows) / sizeof(*rows),
+};
+
+static bool usage_is_right(const struct options *o)
+{
+	if (!o->port)
+		message("--port PORT is missing; see --help");
+	else if (o->echo && o->source)
+		message("--echo and --source exclude each other");
+	else
+		return true;
+	return false;
+}
+
+static void announce(const char *name)
+{
+	/* Who started us may have closed it; peers are served all the same. */
+	if (printf("listening on %s\n", name) < 0 || fflush(stdout) != 0)
+		message_call("write to", "stdout", errno);
+}
+
+static int run(const struct options *o)
+{
+	enum service_id id =
+		o->source ? SERVICE_SOURCE_SERVER : SERVICE_ECHO_SERVER;
+	struct server server = {
+		.service = &services[id],
+		.size = o->size,
+		.window = o->io->window,
+		.once = o->once,
+		.signal_fd = -1,
+	};
+	int err;
+	int fd;
+
+	err = o->io->catch_stop(&server);
+	if (err)
+		return err;
+	err = net_listen(o->host, o->port, (int)o->backlog,
+	                 o->io->listener_flags, &fd, server.listener.name);
+	if (err)
+		return err;
+	listener_init(&server.listener, fd);
+	announce(server.listener.name);
+	return o->io->serve(&server);
+}
+
+int main(int argc, char *argv[])
+{
+	struct options o = {
+		.host = "127.0.0.1",
+		.io = &io_loops[STYLE_BLOCKING],
+		.backlog = 128,
+	};
+
+	(void)argc;
+	program_start("server");
+	if (!options_parse(&command_line, argv, &o))
+		return EXIT_USAGE;
+	if (o.help) {
+		options_help(&command_line);
+		return EXIT_WELL;
+	}
+	if (!usage_is_right(&o))
+		return EXIT_USAGE;
+	return run(&o) < 0 ? EXIT_FAILED : EXIT_WELL;
+}
