@@ -1,0 +1,566 @@
+/*
+ * funnel.c - see funnel.h.
+ *
+ * One pass over the trace: each call goes through the stages of the rule until
+ * one refuses it; what was refused is remembered as "seen", a few values each.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner/funnel.h"
+#include "runner/judge.h"
+#include "runner/replay.h"
+
+enum {
+	MAX_SEEN = 8,
+	SEEN_SIZE = 48,
+	MAX_EXPLAINED = 20,
+	MAX_KEYS = 1 << 16
+};
+
+/* The which-keys, in the order in which they are told. */
+enum stage {
+	STAGE_CALL,
+	STAGE_PROGRAM,
+	STAGE_ROLE,
+	STAGE_PORT,
+	STAGE_PEER,
+	STAGE_PROCESS,
+	STAGE_CONNECTION,
+	STAGE_STATE,
+	N_STAGES
+};
+
+static const char *const seen_words[N_STAGES] = {
+	[STAGE_CALL] = "calls",           [STAGE_PROGRAM] = "programs",
+	[STAGE_ROLE] = "roles",           [STAGE_PORT] = "ports",
+	[STAGE_PEER] = "peers",           [STAGE_PROCESS] = "processes",
+	[STAGE_CONNECTION] = "connections", [STAGE_STATE] = "states",
+};
+
+struct seen {
+	char v[MAX_SEEN][SEEN_SIZE];
+	size_t n;
+	bool more;
+};
+
+struct funnel {
+	const struct scenario *s;
+	const struct rule *rule;
+	uint64_t passed[N_STAGES];
+	struct seen seen[N_STAGES];
+	/* How far the when-keys came, over all keys of `per`. */
+	uint32_t *counts;
+	uint32_t n_max, turn_max;
+	uint64_t bytes_max;
+};
+
+static bool pick_has(const struct plan_pick *p, uint32_t n)
+{
+	if (p->first == 0)
+		return true; /* absent, or per cent */
+	return n >= p->first && n <= p->last &&
+	       (p->step == 0 || (n - p->first) % p->step == 0);
+}
+
+static void pick_text(const struct plan_pick *p, char *buf, size_t size)
+{
+	if (p->first == 0)
+		snprintf(buf, size, "%.3g%%", p->ratio * 100.0 / UINT32_MAX);
+	else if (p->first == p->last)
+		snprintf(buf, size, "%u", p->first);
+	else if (p->last == UINT32_MAX)
+		snprintf(buf, size, "%u+", p->first);
+	else
+		snprintf(buf, size, "%u..%u", p->first, p->last);
+	if (p->step > 1 && p->first)
+		snprintf(buf + strlen(buf), size - strlen(buf), "%s%u",
+		         p->last == UINT32_MAX ? "" : "+", p->step);
+}
+
+static bool prefix_matches(const struct plan_addr *want,
+                           const struct replay_socket *got)
+{
+	unsigned bits = want->prefix_len;
+
+	if (!got || !got->has_address || (want->family == 6) != got->ipv6)
+		return false;
+	for (unsigned i = 0; i < 16 && bits; i++) {
+		unsigned n = bits < 8 ? bits : 8;
+		unsigned mask = 0xff00u >> n & 0xff;
+
+		if ((want->bytes[i] ^ got->address[i]) & mask)
+			return false;
+		bits -= n;
+	}
+	return true;
+}
+
+static bool has_calls(const struct rule *r)
+{
+	for (size_t i = 0; i < PLAN_CALL_WORDS; i++)
+		if (r->calls[i])
+			return true;
+	return false;
+}
+
+static bool has_call(const struct rule *r, enum fault_call call)
+{
+	return r->calls[call / 64] >> (call % 64) & 1;
+}
+
+/* ---- stages -------------------------------------------------------------- */
+
+static bool is_given(const struct rule *r, enum stage stage)
+{
+	switch (stage) {
+	case STAGE_CALL:
+		return true;
+	case STAGE_PROGRAM:
+		return r->programs != UINT64_MAX;
+	case STAGE_ROLE:
+		return r->roles != 0;
+	case STAGE_PORT:
+		return r->port != 0;
+	case STAGE_PEER:
+		return r->peer.family != 0;
+	case STAGE_PROCESS:
+		return r->process && *r->process;
+	case STAGE_CONNECTION:
+		return r->connection.first != 0;
+	case STAGE_STATE:
+		return r->states != 0;
+	case N_STAGES:
+		break;
+	}
+	return false;
+}
+
+static bool matches(const struct rule *r, enum stage stage,
+                    const struct replay_call *c)
+{
+	switch (stage) {
+	case STAGE_CALL:
+		return has_calls(r) ? has_call(r, c->call)
+		                    : c->call == FAULT_CALL_NONE;
+	case STAGE_PROGRAM:
+		return c->program < 64 && (r->programs >> c->program & 1);
+	case STAGE_ROLE:
+		return r->roles & ROLE_BIT(c->role);
+	case STAGE_PORT:
+		return c->port == r->port;
+	case STAGE_PEER:
+		return prefix_matches(&r->peer, c->socket) &&
+		       (!r->peer.port || r->peer.port == c->socket->remote_port);
+	case STAGE_PROCESS:
+		return c->process && strcmp(c->process->name, r->process) == 0;
+	case STAGE_CONNECTION:
+		return pick_has(&r->connection, c->r->connection);
+	case STAGE_STATE:
+		return r->states & STATE_BIT(c->state);
+	case N_STAGES:
+		break;
+	}
+	return true;
+}
+
+static const char *program_name(const struct funnel *f, uint32_t i)
+{
+	return i < f->s->n_programs ? f->s->programs[i].name : "?";
+}
+
+static void address_text(const struct replay_socket *s, char *buf, size_t size)
+{
+	char address[INET6_ADDRSTRLEN] = "?";
+
+	if (s && s->has_address)
+		inet_ntop(s->ipv6 ? AF_INET6 : AF_INET, s->address, address,
+		          sizeof(address));
+	snprintf(buf, size, "%s", address);
+}
+
+/* The value of a call that a stage compares. */
+static void value_text(const struct funnel *f, enum stage stage,
+                       const struct replay_call *c, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	switch (stage) {
+	case STAGE_CALL:
+		snprintf(buf, size, "%s", fault_calls[c->call].symbol);
+		break;
+	case STAGE_PROGRAM:
+		snprintf(buf, size, "%s", program_name(f, c->program));
+		break;
+	case STAGE_ROLE:
+		snprintf(buf, size, "%s", fault_role_names[c->role]);
+		break;
+	case STAGE_PORT:
+		snprintf(buf, size, "%u", c->port);
+		break;
+	case STAGE_PEER:
+		address_text(c->socket, buf, size);
+		break;
+	case STAGE_PROCESS:
+		snprintf(buf, size, "%s", c->process ? c->process->name : "?");
+		break;
+	case STAGE_CONNECTION:
+		snprintf(buf, size, "%u", c->r->connection);
+		break;
+	case STAGE_STATE:
+		snprintf(buf, size, "%s", fault_state_names[c->state]);
+		break;
+	case N_STAGES:
+		break;
+	}
+}
+
+/* What the rule wants of a stage. */
+static void wanted_programs(const struct funnel *f, char *buf, size_t size)
+{
+	size_t at = (size_t)snprintf(buf, size, "in");
+
+	for (size_t i = 0; i < f->s->n_programs && i < 64 && at < size; i++)
+		if (f->rule->programs >> i & 1)
+			at += (size_t)snprintf(buf + at, size - at, " %s",
+			                       f->s->programs[i].name);
+}
+
+static void wanted_bits(const char *word, unsigned bits,
+                        const char *const *names, size_t n, char *buf,
+                        size_t size)
+{
+	size_t at = (size_t)snprintf(buf, size, "%s", word);
+
+	for (size_t i = 0; i < n && at < size; i++)
+		if (bits >> i & 1)
+			at += (size_t)snprintf(buf + at, size - at, " %s",
+			                       names[i]);
+}
+
+/* Families whose calls are all selected are named as such. */
+static void wanted_calls(const struct rule *r, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	if (!has_calls(r))
+		snprintf(buf, size, "connections");
+	for (unsigned f = 0; f < FAMILY_TABLE && has_calls(r); f++) {
+		size_t n = 0, all = 0;
+		const char *symbol = "";
+
+		for (unsigned c = 1; c < N_CALLS; c++) {
+			if (fault_calls[c].family != (enum fault_family)f ||
+			    fault_calls[c].kind != FAULT_INJECT)
+				continue;
+			all++;
+			if (!has_call(r, (enum fault_call)c))
+				continue;
+			n++;
+			symbol = fault_calls[c].symbol;
+		}
+		if (n && at < size)
+			at += (size_t)snprintf(
+				buf + at, size - at, "%s%s", at ? "," : "",
+				n == 1 && all > 1 ? symbol
+						  : fault_families[f].word);
+	}
+}
+
+static void wanted_text(const struct funnel *f, enum stage stage, char *buf,
+                        size_t size)
+{
+	struct replay_socket peer = {.has_address = true,
+	                             .ipv6 = f->rule->peer.family == 6};
+	char text[64];
+
+	switch (stage) {
+	case STAGE_CALL:
+		wanted_calls(f->rule, buf, size);
+		break;
+	case STAGE_PROGRAM:
+		wanted_programs(f, buf, size);
+		break;
+	case STAGE_ROLE:
+		wanted_bits("role", f->rule->roles, fault_role_names, N_ROLES,
+		            buf, size);
+		break;
+	case STAGE_PORT:
+		snprintf(buf, size, "port %u", f->rule->port);
+		break;
+	case STAGE_PEER:
+		memcpy(peer.address, f->rule->peer.bytes, 16);
+		address_text(&peer, text, sizeof(text));
+		snprintf(buf, size, "peer %s", text);
+		break;
+	case STAGE_PROCESS:
+		snprintf(buf, size, "process %s", f->rule->process);
+		break;
+	case STAGE_CONNECTION:
+		pick_text(&f->rule->connection, text, sizeof(text));
+		snprintf(buf, size, "connection %s", text);
+		break;
+	case STAGE_STATE:
+		wanted_bits("state", f->rule->states, fault_state_names,
+		            N_STATES, buf, size);
+		break;
+	case N_STAGES:
+		break;
+	}
+}
+
+/* ---- the pass ------------------------------------------------------------ */
+
+static void note_seen(struct seen *s, const char *value)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->v[i], value) == 0)
+			return;
+	if (s->n == MAX_SEEN)
+		s->more = true;
+	else
+		snprintf(s->v[s->n++], SEEN_SIZE, "%s", value);
+}
+
+/* What `nth` counts over: connections, processes, programs, the run. */
+static uint32_t count_key(const struct rule *r, const struct replay_call *c)
+{
+	enum fault_per per = r->per;
+
+	if (per == PER_DEFAULT)
+		per = fault_families[fault_calls[c->call].family].per;
+	switch (per) {
+	case PER_CONNECTION:
+		return c->r->serial % MAX_KEYS;
+	case PER_PROCESS:
+		return c->r->process;
+	case PER_PROGRAM:
+		return c->program % MAX_KEYS;
+	case PER_DEFAULT:
+	case PER_RUN:
+		break;
+	}
+	return 0;
+}
+
+static void note_when(struct funnel *f, const struct replay_call *c)
+{
+	enum fault_direction d =
+		fault_families[fault_calls[c->call].family].direction;
+	uint32_t *n = &f->counts[count_key(f->rule, c)];
+
+	if (c->counted && ++*n > f->n_max)
+		f->n_max = *n;
+	if (!c->socket || d == DIRECTION_NONE)
+		return;
+	if (c->socket->turns[d == DIRECTION_TX] > f->turn_max)
+		f->turn_max = c->socket->turns[d == DIRECTION_TX];
+	if (c->socket->bytes[d == DIRECTION_TX] > f->bytes_max)
+		f->bytes_max = c->socket->bytes[d == DIRECTION_TX];
+}
+
+/* Of the calls that were not meant those are told that could have been. */
+static bool is_told(const struct rule *r, const struct replay_call *c)
+{
+	return c->call != FAULT_CALL_NONE &&
+	       fault_calls[c->call].kind == FAULT_INJECT &&
+	       matches(r, STAGE_PROGRAM, c);
+}
+
+static void pass(struct funnel *f, const struct replay_call *c)
+{
+	char value[SEEN_SIZE];
+
+	for (enum stage stage = 0; stage < N_STAGES; stage++) {
+		if (!is_given(f->rule, stage))
+			continue;
+		if (!matches(f->rule, stage, c)) {
+			if (stage == STAGE_CALL && !is_told(f->rule, c))
+				return;
+			value_text(f, stage, c, value, sizeof(value));
+			note_seen(&f->seen[stage], value);
+			return;
+		}
+		f->passed[stage]++;
+	}
+	note_when(f, c);
+}
+
+/* ---- the telling --------------------------------------------------------- */
+
+static void tell_seen(FILE *out, enum stage stage, const struct seen *s)
+{
+	if (s->n == 0) {
+		if (stage == STAGE_CALL)
+			fputs("; no calls of TCP sockets were seen", out);
+		return;
+	}
+	fprintf(out, "; %s seen: ", seen_words[stage]);
+	for (size_t i = 0; i < s->n; i++)
+		fprintf(out, "%s%s", i ? ", " : "", s->v[i]);
+	if (s->more)
+		fputs(", ...", out);
+}
+
+/* True: all which-keys let something through. */
+static bool tell_which(FILE *out, const struct funnel *f)
+{
+	char want[256] = "";
+
+	for (enum stage stage = 0; stage < N_STAGES; stage++) {
+		if (!is_given(f->rule, stage))
+			continue;
+		wanted_text(f, stage, want, sizeof(want));
+		fprintf(out, "%s%s%s %llu", stage ? " -> " : "", want,
+		        f->passed[stage] ? "" : ":",
+		        (unsigned long long)f->passed[stage]);
+		if (f->passed[stage] == 0) {
+			tell_seen(out, stage, &f->seen[stage]);
+			return false;
+		}
+	}
+	return true;
+}
+
+static const char *per_phrase(const struct rule *r)
+{
+	static const char *const phrases[] = {
+		[PER_DEFAULT] = "in one place",
+		[PER_CONNECTION] = "on one connection",
+		[PER_PROCESS] = "in one process",
+		[PER_PROGRAM] = "in one program",
+		[PER_RUN] = "in the run",
+	};
+	enum fault_per per = r->per;
+
+	for (unsigned c = 1; per == PER_DEFAULT && c < N_CALLS; c++)
+		if (has_call(r, (enum fault_call)c))
+			per = fault_families[fault_calls[c].family].per;
+	return phrases[per];
+}
+
+/* True: the counts came as far as the rule wants. */
+static bool tell_when(FILE *out, const struct funnel *f)
+{
+	const struct rule *r = f->rule;
+	char text[64];
+
+	if (r->nth.first > f->n_max) {
+		pick_text(&r->nth, text, sizeof(text));
+		fprintf(out, " -> nth %s: at most %u %s", text, f->n_max,
+		        per_phrase(r));
+		return false;
+	}
+	if (r->turn.first > f->turn_max) {
+		pick_text(&r->turn, text, sizeof(text));
+		fprintf(out, " -> turn %s: at most %u on one connection", text,
+		        f->turn_max);
+		return false;
+	}
+	if (r->bytes_unit && r->bytes.first &&
+	    (r->bytes.first * r->bytes_unit) > f->bytes_max) {
+		fprintf(out,
+		        " -> bytes %llu: at most %llu on one connection",
+		        (unsigned long long)(r->bytes.first * r->bytes_unit),
+		        (unsigned long long)f->bytes_max);
+		return false;
+	}
+	return true;
+}
+
+static void tell_conditions(FILE *out, const struct rule *r)
+{
+	const struct {
+		const char *word;
+		bool given;
+	} conditions[] = {
+		{"seen", r->seen != 0},         {"age", r->age_ns != 0},
+		{"idle", r->idle_ns != 0},      {"after", r->after_ns != 0},
+		{"after", r->after_rule >= 0},  {"nth", r->nth.ratio != 0},
+		{"connection", r->connection.ratio != 0},
+		{"caller", r->caller_module && *r->caller_module},
+		{"host", r->host && *r->host},
+	};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
+		if (conditions[i].given) {
+			fprintf(out, "%s%s", any ? ", " : " -> never due: ",
+			        conditions[i].word);
+			any = true;
+		}
+	fputs(any ? " did not hold then" : " -> never due", out);
+}
+
+static void tell_due(FILE *out, const struct funnel *f,
+                     const struct rule_result *r)
+{
+	if (!f->rule->armed) {
+		fputs(" -> it was never armed", out);
+		return;
+	}
+	if (!r->due) {
+		tell_conditions(out, f->rule);
+		return;
+	}
+	fprintf(out, " -> %u time%s due", r->due, r->due == 1 ? "" : "s");
+	if (r->shadowed)
+		fprintf(out, ", %u of them an earlier rule acted", r->shadowed);
+	for (size_t g = 1; g < N_GATES; g++)
+		if (r->gated[g])
+			fprintf(out, ", gated by %s", fault_gate_names[g]);
+}
+
+char *funnel_explain(const char *trace_path, const struct scenario *s,
+                     const struct session_result *r, size_t rule)
+{
+	struct funnel *f = calloc(1, sizeof(*f));
+	struct replay replay = {0};
+	struct replay_call call;
+	char *text = NULL;
+	size_t size;
+	FILE *out = NULL;
+
+	if (f)
+		f->counts = calloc(MAX_KEYS, sizeof(*f->counts));
+	if (f && f->counts && replay_open(&replay, trace_path) == 0)
+		out = open_memstream(&text, &size);
+	if (out) {
+		f->s = s;
+		f->rule = &s->rules[rule];
+		while (replay_next(&replay, &call))
+			pass(f, &call);
+		if (tell_which(out, f) &&
+		    (r->rules[rule].due || tell_when(out, f)))
+			tell_due(out, f, &r->rules[rule]);
+		fclose(out);
+		replay_release(&replay);
+	}
+	if (f)
+		free(f->counts);
+	free(f);
+	return text;
+}
+
+char **funnels_explain(const char *trace_path, const struct scenario *s,
+                       const struct session_result *r)
+{
+	char **v = calloc(s->n_rules + 1, sizeof(*v));
+	size_t n = 0;
+
+	for (size_t i = 0; v && i < s->n_rules && n < MAX_EXPLAINED; i++) {
+		if (!judge_rule_missing(s, r, i))
+			continue;
+		v[i] = funnel_explain(trace_path, s, r, i);
+		n++;
+	}
+	return v;
+}
+
+void funnels_free(char **funnels, size_t n)
+{
+	for (size_t i = 0; funnels && i < n; i++)
+		free(funnels[i]);
+	free(funnels);
+}

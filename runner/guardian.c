@@ -1,0 +1,309 @@
+/*
+ * guardian.c - the side of `fault`: requests, answers, queued events.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runner/guardian.h"
+#include "runner/guardian_wire.h"
+#include "runner/tree.h"
+
+struct guardian {
+	pid_t pid;
+	int fd;
+	char **dirs; /* in case that the guardian is killed */
+	size_t n_dirs;
+	struct guardian_event *queue;
+	size_t n_queue, cap;
+};
+
+int guardian_start(bool terminal, struct guardian **ret)
+{
+	struct guardian *g = calloc(1, sizeof(*g));
+	sigset_t all, before;
+	int pair[2];
+
+	if (!g)
+		return -ENOMEM;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		free(g);
+		return -errno;
+	}
+	/* Should somebody kill the guardian, its orphans come to us. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1L);
+	/* No signal may find the guardian between fork and its own mask. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	g->pid = fork();
+	if (g->pid == 0) {
+		close(pair[0]);
+		guardian_main(pair[1], terminal, &before);
+	}
+	int err = errno;
+
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(pair[1]);
+	g->fd = pair[0];
+	if (g->pid < 0) {
+		close(pair[0]);
+		free(g);
+		return -err;
+	}
+	*ret = g;
+	return 0;
+}
+
+/* The guardian did not end by itself: its work is ours. */
+static void take_over(struct guardian *g)
+{
+	size_t killed;
+
+	tree_kill(NULL, NULL, &killed);
+	for (size_t i = 0; i < g->n_dirs; i++)
+		tree_remove(g->dirs[i]);
+}
+
+void guardian_stop(struct guardian *g)
+{
+	int status = 0;
+	pid_t r;
+
+	if (!g)
+		return;
+	close(g->fd);
+	do
+		r = waitpid(g->pid, &status, 0);
+	while (r < 0 && errno == EINTR);
+	if (r < 0 || status != 0)
+		take_over(g);
+	for (size_t i = 0; i < g->n_dirs; i++)
+		free(g->dirs[i]);
+	free(g->dirs);
+	free(g->queue);
+	free(g);
+}
+
+int guardian_fd(const struct guardian *g)
+{
+	return g->fd;
+}
+
+static void enqueue(struct guardian *g, const struct wire_answer *a)
+{
+	if (g->n_queue == g->cap) {
+		size_t cap = g->cap ? 2 * g->cap : 16;
+		struct guardian_event *v;
+
+		v = realloc(g->queue, cap * sizeof(*v));
+		if (!v)
+			return;
+		g->queue = v;
+		g->cap = cap;
+	}
+	g->queue[g->n_queue++] = (struct guardian_event){
+		.kind = a->type == WIRE_STOPPED ? GUARDIAN_STOPPED
+	                                        : GUARDIAN_EXITED,
+		.pid = a->pid,
+		.status = a->value,
+	};
+}
+
+/* 1 with an answer, 0: none now, -EPIPE. */
+static int receive(struct guardian *g, int flags, struct wire_answer *ret)
+{
+	ssize_t n;
+
+	do
+		n = recv(g->fd, ret, sizeof(*ret), flags);
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)sizeof(*ret))
+		return 1;
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	return -EPIPE;
+}
+
+static int send_request(struct guardian *g, const struct wire_request *q,
+                        const int *fds, size_t n_fds)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int[WIRE_N_FDS]))];
+	} control = {0};
+	struct iovec iov = {.iov_len = sizeof(*q)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct wire_request copy = *q;
+	ssize_t n;
+
+	iov.iov_base = &copy;
+	if (n_fds) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
+	}
+	do
+		n = sendmsg(g->fd, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -EPIPE : 0;
+}
+
+static int ask(struct guardian *g, const struct wire_request *q, const int *fds,
+               size_t n_fds, struct wire_answer *ret)
+{
+	int r = send_request(g, q, fds, n_fds);
+
+	while (r == 0) {
+		r = receive(g, 0, ret);
+		if (r == 1 && ret->type == q->type)
+			return 0;
+		if (r == 1) {
+			enqueue(g, ret);
+			r = 0;
+		}
+	}
+	return r;
+}
+
+static int write_string(int fd, const char *s, uint64_t *size)
+{
+	size_t len = strlen(s) + 1;
+
+	while (len) {
+		ssize_t n = write(fd, s, len);
+
+		if (n < 0)
+			return -errno;
+		s += n;
+		len -= (size_t)n;
+		*size += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* dir, arguments, environment: strings one behind the other. */
+static int pack(const struct guardian_program *p, struct wire_request *q)
+{
+	int fd = memfd_create("fault-spawn", MFD_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = write_string(fd, p->dir ? p->dir : "", &q->size);
+	for (char *const *s = p->argv; *s && r == 0; s++, q->n_argv++)
+		r = write_string(fd, *s, &q->size);
+	for (char *const *s = p->env; *s && r == 0; s++, q->n_env++)
+		r = write_string(fd, *s, &q->size);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int guardian_spawn(struct guardian *g, const struct guardian_program *p,
+                   pid_t *ret_pid, enum guardian_step *ret_step)
+{
+	struct wire_request q = {.type = WIRE_SPAWN, .group = (int)p->group};
+	int fds[WIRE_N_FDS] = {pack(p, &q), p->in, p->out, p->err};
+	struct wire_answer a;
+	int r;
+
+	*ret_step = STEP_NONE;
+	if (fds[0] < 0)
+		return fds[0];
+	r = ask(g, &q, fds, WIRE_N_FDS, &a);
+	close(fds[0]);
+	if (r < 0)
+		return r;
+	*ret_step = (enum guardian_step)a.step;
+	if (a.value == 0)
+		*ret_pid = a.pid;
+	return a.value;
+}
+
+int guardian_signal(struct guardian *g, pid_t pid, int sig, bool group)
+{
+	struct wire_request q = {
+		.type = WIRE_SIGNAL, .pid = pid, .sig = sig, .group = group};
+	struct wire_answer a;
+	int r = ask(g, &q, NULL, 0, &a);
+
+	return r < 0 ? r : a.value;
+}
+
+int guardian_kill_all(struct guardian *g)
+{
+	struct wire_answer a;
+	int r = ask(g, &(struct wire_request){.type = WIRE_KILL_ALL}, NULL, 0,
+	            &a);
+
+	return r < 0 ? r : a.value;
+}
+
+static void remember_dir(struct guardian *g, const char *path)
+{
+	char **v = realloc(g->dirs, (g->n_dirs + 1) * sizeof(*v));
+
+	if (!v)
+		return;
+	g->dirs = v;
+	v[g->n_dirs] = strdup(path);
+	if (v[g->n_dirs])
+		g->n_dirs++;
+}
+
+int guardian_make_dir(struct guardian *g, char *buf, size_t size)
+{
+	struct wire_answer a;
+	int r = ask(g, &(struct wire_request){.type = WIRE_MAKE_DIR}, NULL, 0,
+	            &a);
+
+	if (r == 0)
+		r = a.value;
+	if (r < 0)
+		return r;
+	if (strlen(a.path) >= size)
+		return -ENAMETOOLONG;
+	memcpy(buf, a.path, strlen(a.path) + 1);
+	remember_dir(g, a.path);
+	return 0;
+}
+
+int guardian_clean(struct guardian *g)
+{
+	struct wire_answer a;
+	int r = ask(g, &(struct wire_request){.type = WIRE_CLEAN}, NULL, 0, &a);
+
+	return r < 0 ? r : a.value;
+}
+
+int guardian_next(struct guardian *g, struct guardian_event *ret)
+{
+	struct wire_answer a;
+	int r;
+
+	if (g->n_queue == 0) {
+		r = receive(g, MSG_DONTWAIT, &a);
+		if (r <= 0)
+			return r;
+		enqueue(g, &a);
+		if (g->n_queue == 0)
+			return 0;
+	}
+	*ret = g->queue[0];
+	g->n_queue--;
+	memmove(g->queue, g->queue + 1, g->n_queue * sizeof(*g->queue));
+	return 1;
+}

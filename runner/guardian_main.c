@@ -1,0 +1,398 @@
+/*
+ * guardian_main.c - the guardian's own process.
+ *
+ * One thread, one loop over two descriptors: the socket to `fault` and a
+ * signalfd for SIGCHLD.  Every other signal stays blocked, so nothing but
+ * SIGKILL ends it before its work is done; its programs get back the mask that
+ * `fault` was started with.  It allocates little and touches no file but /proc
+ * and its temporary directories.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runner/guardian.h"
+#include "runner/guardian_wire.h"
+#include "runner/tree.h"
+
+struct keeper {
+	int control;
+	int signals;
+	sigset_t mask; /* of the programs */
+	pid_t fault_group;
+	pid_t *programs; /* started, end not seen yet */
+	size_t n_programs, cap_programs;
+	char **dirs;
+	size_t n_dirs;
+};
+
+/* A program as it came in: everything points into one private mapping. */
+struct packed {
+	char *data;
+	size_t size;
+	char **argv, **env;
+	const char *dir;
+};
+
+static void answer(struct keeper *k, const struct wire_answer *a)
+{
+	(void)!send(k->control, a, sizeof(*a), MSG_NOSIGNAL);
+}
+
+/* ---- ends ---------------------------------------------------------------- */
+
+static bool forget(struct keeper *k, pid_t pid)
+{
+	for (size_t i = 0; i < k->n_programs; i++) {
+		if (k->programs[i] == pid) {
+			k->programs[i] = k->programs[--k->n_programs];
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool known(const struct keeper *k, pid_t pid)
+{
+	for (size_t i = 0; i < k->n_programs; i++)
+		if (k->programs[i] == pid)
+			return true;
+	return false;
+}
+
+static void ended(void *context, pid_t pid, int status)
+{
+	struct keeper *k = context;
+
+	if (forget(k, pid))
+		answer(k, &(struct wire_answer){.type = WIRE_EXITED,
+		                                .pid = pid,
+		                                .value = status});
+}
+
+static void reap(struct keeper *k)
+{
+	struct signalfd_siginfo info;
+	int status;
+	pid_t pid;
+
+	while (read(k->signals, &info, sizeof(info)) > 0)
+		;
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+		if (!WIFSTOPPED(status))
+			ended(k, pid, status);
+		else if (known(k, pid))
+			answer(k, &(struct wire_answer){.type = WIRE_STOPPED,
+			                                .pid = pid,
+			                                .value = status});
+	}
+}
+
+/* ---- starting a program -------------------------------------------------- */
+
+static void packed_release(struct packed *p)
+{
+	free(p->argv);
+	free(p->env);
+	if (p->data)
+		munmap(p->data, p->size);
+}
+
+/* n strings from *s on, as a NULL-terminated array; NULL without memory. */
+static char **string_array(char **s, size_t n)
+{
+	char **v = calloc(n + 1, sizeof(*v));
+
+	for (size_t i = 0; v && i < n; i++) {
+		v[i] = *s;
+		*s += strlen(*s) + 1;
+	}
+	return v;
+}
+
+static int unpack(const struct wire_request *q, int fd, struct packed *ret)
+{
+	char *s;
+
+	*ret = (struct packed){.size = q->size};
+	s = mmap(NULL, q->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	if (s == MAP_FAILED)
+		return -errno;
+	ret->data = s;
+	ret->dir = *s ? s : NULL;
+	s += strlen(s) + 1;
+	ret->argv = string_array(&s, q->n_argv);
+	ret->env = string_array(&s, q->n_env);
+	return ret->argv && ret->env ? 0 : -ENOMEM;
+}
+
+struct child_failure {
+	int32_t err, step;
+};
+
+static void take_terminal(void)
+{
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	if (tty >= 0)
+		tcsetpgrp(tty, getpid()); /* SIGTTOU is blocked here */
+}
+
+static _Noreturn void child(const struct keeper *k, const struct packed *p,
+                            enum guardian_group group, const int *fds,
+                            int report)
+{
+	struct child_failure f = {.step = STEP_DIR};
+
+	setpgid(0, group == GROUP_OURS ? k->fault_group : 0);
+	if (group == GROUP_FOREGROUND)
+		take_terminal();
+	/* They came by SCM_RIGHTS, all above 2: guardian_main() filled 0-2. */
+	for (int i = 0; i < 3; i++)
+		dup2(fds[i + 1], i);
+	if (p->dir && chdir(p->dir) < 0) {
+		f.err = errno;
+	} else {
+		f.step = STEP_EXEC;
+		sigprocmask(SIG_SETMASK, &k->mask, NULL);
+		environ = p->env; /* the PATH to search is the program's */
+		execvp(p->argv[0], p->argv);
+		f.err = errno;
+	}
+	(void)!write(report, &f, sizeof(f));
+	_exit(127);
+}
+
+static void remember(struct keeper *k, pid_t pid)
+{
+	if (k->n_programs == k->cap_programs) {
+		size_t cap = k->cap_programs ? 2 * k->cap_programs : 16;
+		pid_t *v = realloc(k->programs, cap * sizeof(*v));
+
+		if (!v)
+			return; /* it will be killed, only not reported */
+		k->programs = v;
+		k->cap_programs = cap;
+	}
+	k->programs[k->n_programs++] = pid;
+}
+
+/* Forks; waits until the exec succeeded (the pipe closes) or did not. */
+static void launch(struct keeper *k, const struct packed *p,
+                   enum guardian_group group, const int *fds,
+                   struct wire_answer *a)
+{
+	struct child_failure f = {0};
+	int report[2];
+	ssize_t n;
+
+	a->step = STEP_FORK;
+	if (pipe2(report, O_CLOEXEC) < 0) {
+		a->value = -errno;
+		return;
+	}
+	a->pid = fork();
+	if (a->pid == 0)
+		child(k, p, group, fds, report[1]);
+	a->value = a->pid < 0 ? -errno : 0;
+	close(report[1]);
+	if (a->pid > 0) {
+		do
+			n = read(report[0], &f, sizeof(f));
+		while (n < 0 && errno == EINTR);
+		a->step = f.step;
+		a->value = -f.err;
+		if (n == (ssize_t)sizeof(f))
+			waitpid(a->pid, NULL, 0);
+		else
+			remember(k, a->pid);
+	}
+	close(report[0]);
+}
+
+static void spawn(struct keeper *k, const struct wire_request *q,
+                  const int *fds, struct wire_answer *a)
+{
+	struct packed p;
+
+	a->value = unpack(q, fds[0], &p);
+	if (a->value == 0)
+		launch(k, &p, (enum guardian_group)q->group, fds, a);
+	packed_release(&p);
+}
+
+/* ---- the other requests -------------------------------------------------- */
+
+static void make_dir(struct keeper *k, struct wire_answer *a)
+{
+	const char *tmp = getenv("TMPDIR");
+	char **dirs = realloc(k->dirs, (k->n_dirs + 1) * sizeof(*dirs));
+	char *path = NULL;
+
+	if (!tmp || tmp[0] != '/' || strlen(tmp) > sizeof(a->path) - 32)
+		tmp = "/tmp";
+	a->value = -ENOMEM;
+	if (dirs)
+		k->dirs = dirs;
+	if (!dirs || asprintf(&path, "%s/fault.XXXXXX", tmp) < 0)
+		return;
+	if (!mkdtemp(path)) {
+		a->value = -errno;
+		free(path);
+		return;
+	}
+	chmod(path, 0755); /* programs may drop their privileges */
+	k->dirs[k->n_dirs++] = path;
+	snprintf(a->path, sizeof(a->path), "%s", path);
+	a->value = 0;
+}
+
+static int clean(struct keeper *k)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < k->n_dirs; i++) {
+		int one = tree_remove(k->dirs[i]);
+
+		if (one < 0 && one != -ENOENT)
+			r = one;
+		free(k->dirs[i]);
+	}
+	k->n_dirs = 0;
+	return r;
+}
+
+static void kill_all(struct keeper *k, struct wire_answer *a)
+{
+	size_t killed;
+	int r = tree_kill(ended, k, &killed);
+
+	a->value = r < 0 ? r : (int32_t)killed;
+}
+
+static void serve(struct keeper *k, const struct wire_request *q,
+                  const int *fds)
+{
+	struct wire_answer a = {.type = q->type};
+
+	switch ((enum wire_type)q->type) {
+	case WIRE_SPAWN:
+		spawn(k, q, fds, &a);
+		break;
+	case WIRE_SIGNAL:
+		a.value = -ESRCH;
+		if (known(k, q->pid))
+			a.value = kill(q->group ? -q->pid : q->pid, q->sig) < 0
+			                  ? -errno
+			                  : 0;
+		break;
+	case WIRE_KILL_ALL:
+		kill_all(k, &a);
+		break;
+	case WIRE_MAKE_DIR:
+		make_dir(k, &a);
+		break;
+	case WIRE_CLEAN:
+		a.value = clean(k);
+		break;
+	case WIRE_EXITED:
+	case WIRE_STOPPED:
+		return;
+	}
+	answer(k, &a);
+}
+
+/* One request; false when `fault` is gone. */
+static bool receive(struct keeper *k)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int[WIRE_N_FDS]))];
+	} control;
+	struct wire_request q;
+	struct iovec iov = {&q, sizeof(q)};
+	struct msghdr msg = {.msg_iov = &iov,
+	                     .msg_iovlen = 1,
+	                     .msg_control = &control,
+	                     .msg_controllen = sizeof(control)};
+	int fds[WIRE_N_FDS] = {-1, -1, -1, -1};
+	struct cmsghdr *c;
+	ssize_t n = recvmsg(k->control, &msg, MSG_CMSG_CLOEXEC);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return true;
+	if (n != (ssize_t)sizeof(q))
+		return false;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_len == CMSG_LEN(sizeof(fds)))
+		memcpy(fds, CMSG_DATA(c), sizeof(fds));
+	serve(k, &q, fds);
+	for (int i = 0; i < WIRE_N_FDS; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	return true;
+}
+
+/* ---- its life ------------------------------------------------------------ */
+
+/* Takes 0-2 off the caller's: a reader of our stdout must see its end. */
+static void let_go_of_stdio(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i < 3; i++)
+		if (null != i)
+			dup2(null, i);
+	if (null > 2)
+		close(null);
+}
+
+/* Copies the socket above 2 should `fault` have been started without them. */
+static int above_stdio(int fd)
+{
+	return fd > 2 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+_Noreturn void guardian_main(int control, bool terminal, const sigset_t *mask)
+{
+	struct keeper k = {.mask = *mask, .fault_group = getpgrp()};
+	size_t killed;
+	sigset_t chld;
+
+	prctl(PR_SET_NAME, "fault-guardian");
+	prctl(PR_SET_CHILD_SUBREAPER, 1L);
+	signal(SIGCHLD, SIG_DFL);
+	if (terminal)
+		setpgid(0, 0);
+	else
+		setsid();
+	k.control = above_stdio(control);
+	let_go_of_stdio();
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	k.signals = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+	for (;;) {
+		struct pollfd p[] = {{k.control, POLLIN, 0},
+		                     {k.signals, POLLIN, 0}};
+
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (p[1].revents)
+			reap(&k);
+		if (p[0].revents && !receive(&k))
+			break;
+	}
+	tree_kill(NULL, NULL, &killed);
+	clean(&k);
+	_exit(0);
+}

@@ -1,0 +1,419 @@
+/*
+ * judge.c - see judge.h.  One function per kind of claim, in rising weight.
+ */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "runner/clock.h"
+#include "runner/judge.h"
+#include "runner/text.h"
+
+struct court {
+	const struct scenario *s;
+	const struct session_result *r;
+	struct judgement *j;
+};
+
+static void __attribute__((format(printf, 5, 6)))
+find(struct court *c, enum finding_kind kind, int verdict,
+     const struct source_loc *loc, const char *format, ...)
+{
+	struct judgement *j = c->j;
+	struct finding *v = realloc(j->v, (j->n + 1) * sizeof(*v));
+	struct finding f = {.kind = kind, .verdict = verdict};
+	va_list args;
+
+	if (!v)
+		return;
+	j->v = v;
+	if (loc && loc->file)
+		snprintf(f.where, sizeof(f.where), "%s:%u:%u", loc->file,
+		         loc->line, loc->column);
+	va_start(args, format);
+	if (vasprintf(&f.text, format, args) < 0)
+		f.text = NULL;
+	va_end(args);
+	if (f.text)
+		v[j->n++] = f;
+}
+
+static const struct expectation *expected(const struct court *c, size_t i)
+{
+	for (size_t e = 0; e < c->s->n_expects; e++)
+		if (c->s->expects[e].program == i)
+			return &c->s->expects[e];
+	return NULL;
+}
+
+static bool allowed(const struct court *c, size_t i, enum fault_verdict v)
+{
+	const struct expectation *e = expected(c, i);
+
+	return e && (e->allow >> v & 1);
+}
+
+/* Of the scenario as a whole: any program may allow it. */
+static bool allowed_anywhere(const struct court *c, enum fault_verdict v)
+{
+	for (size_t e = 0; e < c->s->n_expects; e++)
+		if (c->s->expects[e].allow >> v & 1)
+			return true;
+	return false;
+}
+
+static const char *name(const struct court *c, size_t i)
+{
+	const struct program *p = &c->s->programs[i];
+
+	return p->name && *p->name ? p->name : p->argv[0];
+}
+
+/* ---- rules --------------------------------------------------------------- */
+
+bool judge_rule_missing(const struct scenario *s,
+                        const struct session_result *r, size_t rule)
+{
+	return (int64_t)r->rules[rule].hits < s->rules[rule].hits.min;
+}
+
+static void range_text(const struct range *r, double unit, char *buf,
+                       size_t size)
+{
+	char low[32] = "", high[32] = "";
+
+	if (r->min != INT64_MIN)
+		snprintf(low, sizeof(low), "%g", (double)r->min / unit);
+	if (r->max != INT64_MAX)
+		snprintf(high, sizeof(high), "%g", (double)r->max / unit);
+	if (r->min == r->max)
+		snprintf(buf, size, "%s", low);
+	else
+		snprintf(buf, size, "%s..%s", low, high);
+}
+
+static void judge_rule(struct court *c, size_t i, const char *funnel)
+{
+	const struct rule *rule = &c->s->rules[i];
+	int64_t hits = c->r->rules[i].hits;
+	bool missing = judge_rule_missing(c->s, c->r, i);
+	enum finding_kind kind = FINDING_FAIL;
+	char range[80];
+
+	if (!missing && hits <= rule->hits.max)
+		return;
+	if (missing && allowed_anywhere(c, VERDICT_NO_HIT))
+		return;
+	if (missing && c->r->incomplete)
+		kind = FINDING_INCONCLUSIVE;
+	range_text(&rule->hits, 1, range, sizeof(range));
+	if (hits == 0 && kind == FINDING_INCONCLUSIVE)
+		find(c, kind, VERDICT_NO_HIT, &rule->loc,
+		     "rule %s: no hit, but the trace is incomplete: nobody "
+		     "knows",
+		     rule->text);
+	else if (hits == 0)
+		find(c, kind, VERDICT_NO_HIT, &rule->loc,
+		     "rule %s never fired%s%s", rule->text,
+		     funnel ? "\n" : "", funnel ? funnel : "");
+	else
+		find(c, kind, missing ? (int)VERDICT_NO_HIT : -1, &rule->loc,
+		     "rule %s: %lld hit%s, expected %s%s%s", rule->text,
+		     (long long)hits, hits == 1 ? "" : "s", range,
+		     missing && funnel ? "\n" : "",
+		     missing && funnel ? funnel : "");
+}
+
+/* ---- output and time ----------------------------------------------------- */
+
+static void judge_text(struct court *c, size_t i, const char *stream,
+                       const struct capture *got, const struct text_list *want,
+                       const struct text_list *unwanted)
+{
+	const struct text_match *m = text_missing(want, got->data, got->len);
+	const char *slash;
+
+	if (m) {
+		slash = m->regex ? "/" : "`";
+		find(c, FINDING_FAIL, -1, &m->loc,
+		     "%s: %s has no %s%s%s, expected%s", name(c, i), stream,
+		     slash, m->text, slash,
+		     got->lost ? " (only its first 8 MiB were looked at)" : "");
+	}
+	m = text_present(unwanted, got->data, got->len);
+	if (m) {
+		slash = m->regex ? "/" : "`";
+		find(c, FINDING_FAIL, -1, &m->loc,
+		     "%s: %s has %s%s%s, which must not be", name(c, i),
+		     stream, slash, m->text, slash);
+	}
+}
+
+static void judge_time(struct court *c, size_t i, const struct expectation *e)
+{
+	const struct program_result *p = &c->r->programs[i];
+	int64_t ns = p->ended_ns - p->started_ns;
+	char range[80];
+
+	if (!e->has_time || !p->exited || p->killed ||
+	    (ns >= e->time_ns.min && ns <= e->time_ns.max))
+		return;
+	range_text(&e->time_ns, 1e9, range, sizeof(range));
+	find(c, FINDING_FAIL, -1, &e->time_loc,
+	     "%s: ran for %.3f s, expected %s s", name(c, i), (double)ns / 1e9,
+	     range);
+}
+
+/* ---- how it ended -------------------------------------------------------- */
+
+static void status_text(int status, char *buf, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(buf, size, "killed by SIG%s%s",
+		         sigabbrev_np(WTERMSIG(status)),
+		         WCOREDUMP(status) ? " (core dumped)" : "");
+	else
+		snprintf(buf, size, "exit status %d", WEXITSTATUS(status));
+}
+
+static void exit_text(const struct exit_expect *e, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	if (e->nonzero) {
+		snprintf(buf, size, "a status other than 0");
+		return;
+	}
+	buf[0] = '\0';
+	for (size_t i = 0; i < e->n && at < size; i++) {
+		char range[80];
+
+		range_text(&e->v[i], 1, range, sizeof(range));
+		at += (size_t)snprintf(buf + at, size - at, "%s%s",
+		                       i ? " or " : "", range);
+	}
+}
+
+static bool exit_matches(const struct exit_expect *e, int status)
+{
+	if (!WIFEXITED(status))
+		return false;
+	if (e->nonzero)
+		return WEXITSTATUS(status) != 0;
+	for (size_t i = 0; i < e->n; i++)
+		if (WEXITSTATUS(status) >= e->v[i].min &&
+		    WEXITSTATUS(status) <= e->v[i].max)
+			return true;
+	return false;
+}
+
+static enum fault_verdict death(int status)
+{
+	return WTERMSIG(status) == SIGPIPE ? VERDICT_SIGPIPE : VERDICT_CRASH;
+}
+
+/* Killed by a signal that is neither expected nor its stop signal. */
+static bool judge_death(struct court *c, size_t i, const struct expectation *e)
+{
+	const struct program_result *p = &c->r->programs[i];
+	char how[80];
+
+	if (!WIFSIGNALED(p->status))
+		return false;
+	if (e && e->signal == WTERMSIG(p->status))
+		return true;
+	if (p->stopped &&
+	    WTERMSIG(p->status) == c->s->programs[i].stop_signal)
+		return false;
+	if (!allowed(c, i, death(p->status))) {
+		status_text(p->status, how, sizeof(how));
+		find(c, FINDING_FAIL, (int)death(p->status),
+		     &c->s->programs[i].loc, "%s: %s%s", name(c, i), how,
+		     e && e->exit.given ? ", expected to exit" : "");
+	}
+	return true;
+}
+
+static void judge_status(struct court *c, size_t i, const struct expectation *e)
+{
+	const struct program_result *p = &c->r->programs[i];
+	char how[80], want[160];
+
+	status_text(p->status, how, sizeof(how));
+	if (e && e->signal) {
+		find(c, FINDING_FAIL, -1, &e->signal_loc,
+		     "%s: %s, expected to be killed by SIG%s", name(c, i), how,
+		     sigabbrev_np(e->signal));
+	} else if (e && e->exit.given) {
+		if (exit_matches(&e->exit, p->status))
+			return;
+		exit_text(&e->exit, want, sizeof(want));
+		find(c, FINDING_FAIL, -1, &e->exit.loc, "%s: %s, expected %s",
+		     name(c, i), how, want);
+	} else if (c->s->programs[i].ready == READY_NONE &&
+	           !(WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0)) {
+		find(c, FINDING_FAIL, -1, &c->s->programs[i].loc,
+		     "%s: %s, expected 0", name(c, i), how);
+	}
+}
+
+/* A service lives until it is stopped, unless its end is expected. */
+static void judge_life(struct court *c, size_t i, const struct expectation *e)
+{
+	const struct program_result *p = &c->r->programs[i];
+	const struct program *program = &c->s->programs[i];
+	bool end_expected = e && (e->exit.given || e->signal || e->alive == 0);
+	const struct source_loc *loc =
+		e && e->alive >= 0 ? &e->alive_loc : &program->loc;
+	char how[80];
+
+	status_text(p->status, how, sizeof(how));
+	if (p->expelled && (e && e->alive == 1))
+		find(c, FINDING_FAIL, -1, loc, "%s: %s, expected to be alive",
+		     name(c, i), how);
+	else if (p->expelled && !end_expected && !WIFSIGNALED(p->status))
+		find(c, FINDING_FAIL, -1, loc,
+		     "%s: %s before the scenario was over, expected to live "
+		     "to its end",
+		     name(c, i), how);
+	else if (!p->expelled && e && e->alive == 0)
+		find(c, FINDING_FAIL, -1, loc,
+		     "%s: alive at the end, expected to be gone", name(c, i));
+	else if (p->stopped && p->killed)
+		find(c, FINDING_FAIL, -1, &program->loc,
+		     "%s: did not end within %g s of SIG%s, killed",
+		     name(c, i), (double)program->grace_ns / 1e9,
+		     sigabbrev_np(program->stop_signal));
+}
+
+/* alive of a job: is it there when the others are done?  It never is. */
+static void judge_end(struct court *c, size_t i)
+{
+	const struct expectation *e = expected(c, i);
+	const struct program_result *p = &c->r->programs[i];
+
+	if (!p->exited)
+		return;
+	if (c->s->programs[i].ready != READY_NONE)
+		judge_life(c, i, e);
+	if (p->killed)
+		return;
+	if (!judge_death(c, i, e))
+		judge_status(c, i, e);
+}
+
+static const char *const reports[] = {
+	"ERROR: AddressSanitizer",   "ERROR: LeakSanitizer",
+	"WARNING: ThreadSanitizer",  "ERROR: ThreadSanitizer",
+	"WARNING: MemorySanitizer",  "UndefinedBehaviorSanitizer",
+	": runtime error: ",         "*** stack smashing detected ***",
+	"*** buffer overflow detected ***",
+};
+
+static void judge_sanitizers(struct court *c, size_t i)
+{
+	const struct capture *err = &c->r->programs[i].err;
+
+	if (!err->data || allowed(c, i, VERDICT_CRASH))
+		return;
+	for (size_t k = 0; k < sizeof(reports) / sizeof(reports[0]); k++) {
+		if (!memmem(err->data, err->len, reports[k],
+		            strlen(reports[k])))
+			continue;
+		find(c, FINDING_FAIL, VERDICT_CRASH, &c->s->programs[i].loc,
+		     "%s: a report on stderr: `%s`", name(c, i), reports[k]);
+		return;
+	}
+}
+
+/* ---- the whole ----------------------------------------------------------- */
+
+static void judge_program(struct court *c, size_t i)
+{
+	const struct expectation *e = expected(c, i);
+	const struct program_result *p = &c->r->programs[i];
+
+	if (e) {
+		judge_time(c, i, e);
+		judge_text(c, i, "stdout", &p->out, &e->out, &e->no_out);
+		judge_text(c, i, "stderr", &p->err, &e->err, &e->no_err);
+	}
+	judge_end(c, i);
+	judge_sanitizers(c, i);
+}
+
+static void judge_session(struct court *c)
+{
+	const struct session_result *r = c->r;
+	const struct source_loc *loc = NULL;
+
+	if (r->program < c->s->n_programs)
+		loc = &c->s->programs[r->program].loc;
+	switch (r->end) {
+	case SESSION_OVER:
+	case SESSION_INTERRUPTED:
+		break;
+	case SESSION_LIMIT:
+		if (!allowed_anywhere(c, VERDICT_HANG))
+			find(c, FINDING_FAIL, VERDICT_HANG, loc, "%s",
+			     r->message);
+		break;
+	case SESSION_NOT_READY:
+		find(c, FINDING_FAIL, -1, loc, "%s", r->message);
+		break;
+	case SESSION_NOT_STARTED:
+	case SESSION_ENVIRONMENT:
+		find(c, FINDING_ENVIRONMENT, -1, loc, "%s", r->message);
+		break;
+	}
+}
+
+void judge(const struct scenario *s, const struct session_result *r,
+           char *const *funnels, size_t only, struct judgement *ret)
+{
+	struct court c = {s, r, ret};
+
+	*ret = (struct judgement){0};
+	if (r->unattached && r->end != SESSION_ENVIRONMENT)
+		find(&c, FINDING_NOTE, -1, NULL, "%s", r->unattached);
+	/* Without a start nothing else can be held against anybody. */
+	if (r->end == SESSION_OVER || r->end == SESSION_LIMIT) {
+		for (size_t i = 0; i < s->n_rules; i++)
+			if (only >= s->n_programs ||
+			    (s->rules[i].programs >> only & 1))
+				judge_rule(&c, i, funnels ? funnels[i] : NULL);
+		for (size_t i = 0; i < s->n_programs; i++)
+			if (only >= s->n_programs || i == only)
+				judge_program(&c, i);
+	}
+	judge_session(&c);
+}
+
+enum outcome judge_outcome(const struct session_result *r,
+                           const struct judgement *j)
+{
+	bool failed = false, inconclusive = false;
+
+	if (r->end == SESSION_INTERRUPTED)
+		return OUTCOME_INTERRUPTED;
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->v[i].kind == FINDING_ENVIRONMENT)
+			return OUTCOME_ENVIRONMENT;
+		failed |= j->v[i].kind == FINDING_FAIL;
+		inconclusive |= j->v[i].kind == FINDING_INCONCLUSIVE;
+	}
+	if (failed)
+		return OUTCOME_FAILED;
+	return inconclusive ? OUTCOME_INCONCLUSIVE : OUTCOME_PASSED;
+}
+
+void judgement_release(struct judgement *j)
+{
+	for (size_t i = 0; i < j->n; i++)
+		free(j->v[i].text);
+	free(j->v);
+	*j = (struct judgement){0};
+}

@@ -1,0 +1,56 @@
+/*
+ * judge.h - what to make of a session: expectations and oracles.
+ *
+ * Pure: looks at the scenario and at what the session found, nothing else.
+ */
+#ifndef FAULT_RUNNER_JUDGE_H
+#define FAULT_RUNNER_JUDGE_H
+
+#include <stddef.h>
+
+#include "lang/scenario.h"
+#include "runner/session.h"
+
+enum finding_kind {
+	FINDING_NOTE,         /* worth a line, decides nothing */
+	FINDING_INCONCLUSIVE, /* the trace has holes: nobody knows */
+	FINDING_FAIL,
+	FINDING_ENVIRONMENT /* no test took place */
+};
+
+struct finding {
+	enum finding_kind kind;
+	int verdict; /* enum fault_verdict, -1: an expectation of the file */
+	char where[512]; /* "file:line:column", or "" */
+	char *text;      /* one sentence: actual, expected; or more lines */
+};
+
+/* In the order of their weight: the last one matters most. */
+struct judgement {
+	struct finding *v;
+	size_t n;
+};
+
+enum outcome {
+	OUTCOME_PASSED,
+	OUTCOME_INCONCLUSIVE,
+	OUTCOME_FAILED,
+	OUTCOME_ENVIRONMENT,
+	OUTCOME_INTERRUPTED
+};
+
+/*
+ * funnels: n_rules texts of why a rule did not fire, each or all may be NULL.
+ * only: the one program that was run, or n_programs (all).
+ */
+void judge(const struct scenario *s, const struct session_result *r,
+           char *const *funnels, size_t only, struct judgement *ret);
+enum outcome judge_outcome(const struct session_result *r,
+                           const struct judgement *j);
+void judgement_release(struct judgement *j);
+
+/* Rules whose hits are fewer than they must be: their funnel is wanted. */
+bool judge_rule_missing(const struct scenario *s,
+                        const struct session_result *r, size_t rule);
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * keep.c - see keep.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runner/keep.h"
+#include "runner/print_scenario.h"
+
+enum { PATH_SIZE = 4096, NAME_MAX_LEN = 200 };
+
+void keep_path(const char *out, const char *id, char *buf, size_t size)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789._=,-";
+	size_t from = (size_t)snprintf(buf, size, "%s/", out);
+
+	while (*id == '.' || *id == '/')
+		id++;
+	snprintf(buf + from, size - from, "%.*s", NAME_MAX_LEN, id);
+	for (char *s = buf + from; *s; s++)
+		if (!strchr(plain, *s))
+			*s = '_';
+	/* Two long ids must not share a directory. */
+	if (strlen(id) > NAME_MAX_LEN)
+		snprintf(buf + strlen(buf), size - strlen(buf), "-%08x",
+		         (unsigned)plan_hash_string(id));
+}
+
+int make_dirs(const char *path)
+{
+	char buf[PATH_SIZE];
+
+	if (strlen(path) >= sizeof(buf))
+		return -ENAMETOOLONG;
+	strcpy(buf, path);
+	for (char *s = buf + 1; *s; s++) {
+		if (*s != '/')
+			continue;
+		*s = '\0';
+		if (mkdir(buf, 0777) < 0 && errno != EEXIST &&
+		    access(buf, F_OK) < 0)
+			return -errno;
+		*s = '/';
+	}
+	return mkdir(buf, 0777) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static FILE *open_in(const char *dir, const char *name, const char *suffix)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s%s", dir, name, suffix);
+	return fopen(path, "we");
+}
+
+static int write_capture(const char *dir, const char *name, const char *suffix,
+                         const struct capture *c)
+{
+	FILE *f = open_in(dir, name, suffix);
+	int r = 0;
+
+	if (!f)
+		return -errno;
+	if (c->len && fwrite(c->data, 1, c->len, f) != c->len)
+		r = -EIO;
+	if (c->lost)
+		fprintf(f, "\n[%llu more bytes were not kept]\n",
+		        (unsigned long long)c->lost);
+	return fclose(f) ? -errno : r;
+}
+
+static int copy_file(const char *from, const char *dir, const char *name)
+{
+	char to[PATH_SIZE];
+	int in = open(from, O_RDONLY | O_CLOEXEC), out;
+	ssize_t n = 1;
+	int r = 0;
+
+	snprintf(to, sizeof(to), "%s/%s", dir, name);
+	if (in < 0)
+		return -errno;
+	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (out < 0)
+		r = -errno;
+	while (r == 0 && n > 0) {
+		n = sendfile(out, in, NULL, 1 << 30);
+		if (n < 0)
+			r = -errno;
+	}
+	if (out >= 0 && close(out) < 0 && r == 0)
+		r = -errno;
+	close(in);
+	return r;
+}
+
+static int write_texts(const char *dir, const struct case_report *c,
+                       uint64_t seed)
+{
+	FILE *f = open_in(dir, "report", ".txt");
+
+	if (!f)
+		return -errno;
+	fprintf(f, "%s\n", c->id);
+	terminal_details(f, false, c);
+	if (fclose(f))
+		return -errno;
+	f = open_in(dir, "scenario", ".txt");
+	if (!f)
+		return -errno;
+	fprintf(f, "# seed %llu\n# %s\n", (unsigned long long)seed, c->repeat);
+	print_scenario(f, c->id, c->scenario, c->result->plan);
+	return fclose(f) ? -errno : 0;
+}
+
+int keep_case(const char *dir, const struct case_report *c, uint64_t seed,
+              const char *trace_path)
+{
+	int first = make_dirs(dir), r;
+
+	if (first < 0)
+		return first;
+	first = write_texts(dir, c, seed);
+	for (size_t i = 0; i < c->result->n_programs; i++) {
+		const struct program_result *p = &c->result->programs[i];
+		const char *name = c->scenario->programs[i].name;
+
+		r = write_capture(dir, name, ".stdout", &p->out);
+		first = first ? first : r;
+		r = write_capture(dir, name, ".stderr", &p->err);
+		first = first ? first : r;
+	}
+	if (trace_path && access(trace_path, R_OK) == 0) {
+		r = copy_file(trace_path, dir, "trace");
+		first = first ? first : r;
+	}
+	return first;
+}

@@ -1,0 +1,29 @@
+/*
+ * keep.h - what is left of a scenario that did not pass: a directory.
+ *
+ *   OUT/ID/   report.txt     as the terminal said it
+ *             scenario.txt   the scenario as it ran, and its seed
+ *             NAME.stdout, NAME.stderr
+ *             trace          for `fault trace`
+ */
+#ifndef FAULT_RUNNER_KEEP_H
+#define FAULT_RUNNER_KEEP_H
+
+#include <stddef.h>
+
+#include "runner/report/terminal.h"
+
+/* OUT/ID with what is awkward in a file name replaced. */
+void keep_path(const char *out, const char *id, char *buf, size_t size);
+
+/*
+ * Makes dir and its parents and fills it; trace_path is copied, NULL = none.
+ * 0 or the first -errno; what could be written stays.
+ */
+int keep_case(const char *dir, const struct case_report *c, uint64_t seed,
+              const char *trace_path);
+
+/* mkdir -p.  0 or -errno. */
+int make_dirs(const char *path);
+
+#endif

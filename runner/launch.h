@@ -1,0 +1,72 @@
+/*
+ * launch.h - what a program is started with: the library, its environment,
+ * free ports, the values of ${...}.
+ */
+#ifndef FAULT_RUNNER_LAUNCH_H
+#define FAULT_RUNNER_LAUNCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lang/scenario.h"
+#include "runner/segments.h"
+
+/*
+ * The absolute path of libfault.so: $FAULT_LIBRARY, else beside the executable
+ * of `fault`, else as installed.  0; -ENOENT when it is nowhere; -EINVAL when
+ * its path has a space or colon, which LD_PRELOAD cannot say.  buf then holds
+ * where it was looked for last.
+ */
+int launch_library(char *buf, size_t size);
+
+/*
+ * The environment of program index of the run: ours, then p->env, then with
+ * library not NULL the variables of env.h.  asan: the soname that has to be
+ * loaded before ours, or "".  NULL without memory.
+ */
+char **launch_environment(const struct program *p, size_t index,
+                          const char *library, const char *asan,
+                          const struct segments *s);
+void launch_free(char **strings);
+
+/* ---- ${...} -------------------------------------------------------------- */
+
+struct launch_port {
+	char *name; /* "port" or "port.NAME" */
+	char text[8];
+	int lock; /* held until the run is over */
+};
+
+/*
+ * Values for suite_load() and suite_bind().  Ports are found at their first
+ * use: outside of the kernel's range of automatic ports, free now, and
+ * reserved against other `fault` processes by the name of an abstract UNIX
+ * socket, which goes away by itself.
+ */
+struct launch_vars {
+	char *const *given; /* "K=V" of --var, not owned */
+	size_t n_given;
+	const char *host; /* NULL until bind: run-time names are unknown */
+	char tmp[256];
+	char *here; /* absolute folder of the scenario */
+	char seed[24];
+	struct launch_port *ports;
+	size_t n_ports;
+	bool out_of_ports;
+};
+
+void launch_vars_init(struct launch_vars *v, char *const *given,
+                      size_t n_given);
+
+/* From now on the run-time names are known too. */
+void launch_vars_bind(struct launch_vars *v, const char *file, const char *tmp,
+                      uint64_t seed);
+
+/* Ports are given back; init again for the next run. */
+void launch_vars_release(struct launch_vars *v);
+
+/* The interface of lang; v must live as long. */
+struct suite_vars launch_suite_vars(struct launch_vars *v);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * main.c - `fault`: one table of subcommands, and the map of this directory.
+ *
+ *   commands     cmd_*.c, one per row of the table below; options.c their
+ *                command lines; print_diags.c diagnostics
+ *   a run        session.c (from start to end), session_start.c (one program)
+ *     processes  guardian.c and guardian_main.c (they own all programs),
+ *                tree.c (the end of a tree), interrupt.c (^C)
+ *     programs   launch.c (library, environment), launch_vars.c (${...}, free
+ *                ports), reach.c (can it be reached), capture.c (output),
+ *                listening.c (without the library)
+ *     trace      segments.c (shared memory), wake.c (futex to poll), observe.c
+ *                (draining), trace_file.c (kept), replay.c (read again),
+ *                print_trace.c (for people)
+ *   the verdict  judge.c (expectations, oracles), funnel.c (why no hit),
+ *                text.c (TEXT)
+ *   the report   report/terminal.c, keep.c (what a failure leaves)
+ *   which        selection.c, suite_files.c
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "plan/plan.h"
+#include "runner/cmd.h"
+#include "runner/options.h"
+
+#ifndef FAULT_VERSION
+#define FAULT_VERSION "1.0-dev"
+#endif
+
+struct command {
+	const char *name;
+	const char *arguments;
+	const char *help;
+	int (*run)(int argc, char **argv);
+};
+
+static const struct command commands[] = {
+	{"run", "[OPTION]... PATH[::CASE]...",
+         "run scenarios: programs, faults, expectations", cmd_run},
+	{"exec", "[OPTION]... [--] PROGRAM [ARG]...",
+         "run one program under faults", cmd_exec},
+	{"trace", "[OPTION]... [--] PROGRAM [ARG]...",
+         "show each call of a program, to write rules from", cmd_trace},
+	{"check", "[OPTION]... PATH...", "validate scenarios; --expand shows one",
+         cmd_check},
+	{"list", "calls|errnos|actions|verdicts|schema", "print the tables",
+         cmd_list},
+	{"doctor", "[PROGRAM]", "can this machine and this program be reached?",
+         cmd_doctor},
+};
+
+enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static int print_help(FILE *out)
+{
+	fprintf(out, "Usage: fault COMMAND [ARGUMENT]...\n\n"
+	             "Makes the socket calls of unmodified programs fail, on "
+	             "demand and repeatably.\n\nCommands:\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  %-8s %-38s %s\n", commands[i].name,
+		        commands[i].arguments, commands[i].help);
+	fprintf(out, "\n`fault COMMAND --help` says more; `fault --version`.\n"
+	             "Exit status: 0 passed, 1 failed, 2 usage or invalid "
+	             "file, 3 environment,\n4 nothing ran, 130 ^C, 143 "
+	             "SIGTERM; exec: the program's own, 125 ours.\n");
+	return EXIT_PASSED;
+}
+
+static int unknown(const char *word)
+{
+	const char *names[N_COMMANDS];
+	char suggestion[64];
+
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		names[i] = commands[i].name;
+	fprintf(stderr, "fault: unknown command `%s`%s\nTry `fault --help`.\n",
+	        word,
+	        options_suggest(word, names, N_COMMANDS, suggestion,
+	                        sizeof(suggestion)));
+	return EXIT_USAGE;
+}
+
+/* A descriptor of ours must not become somebody's stdin, stdout or stderr. */
+static void fill_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	fill_stdio();
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0)
+		return print_help(stdout);
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("fault %s (plan format %u)\n", FAULT_VERSION,
+		       PLAN_VERSION);
+		return EXIT_PASSED;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	return unknown(argv[1]);
+}

@@ -1,0 +1,355 @@
+/*
+ * observe.c - see observe.h; the protocol of the ring is in trace.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner/clock.h"
+#include "runner/observe.h"
+
+/* A writer that died between taking a ticket and writing it is skipped. */
+#define STUCK_NS (200 * NS_PER_MS)
+
+enum { STATE_MASK = 7, STATE_SHIFT = 3 };
+
+int observe_init(struct observe *o, const void *plan, size_t plan_len,
+                 const struct segments *segments, const char *trace_path,
+                 int64_t start_ns)
+{
+	int r = 0;
+
+	*o = (struct observe){
+		.plan = plan, .segments = segments, .next = 1};
+	trace_context_init(&o->context, plan, (uint64_t)start_ns);
+	o->status = calloc(segments->n.n_processes + 1, 1);
+	o->programs = calloc(segments->n_programs + 1, sizeof(*o->programs));
+	if (!o->status || !o->programs)
+		r = -ENOMEM;
+	if (r == 0 && trace_path)
+		r = trace_writer_open(&o->writer, trace_path, plan, plan_len,
+		                      (uint64_t)start_ns);
+	if (r < 0)
+		observe_release(o);
+	return r;
+}
+
+void observe_release(struct observe *o)
+{
+	trace_writer_close(&o->writer);
+	trace_context_release(&o->context);
+	free(o->status);
+	free(o->programs);
+	free(o->processes);
+	free(o->listens);
+	*o = (struct observe){0};
+}
+
+/* ---- processes ----------------------------------------------------------- */
+
+static struct observed_process *find(const struct observe *o, uint32_t pid)
+{
+	for (size_t i = o->n_processes; i-- > 0;)
+		if (o->processes[i].pid == pid)
+			return &o->processes[i];
+	return NULL;
+}
+
+static struct observed_process *find_or_add(struct observe *o, uint32_t pid,
+                                            uint32_t program)
+{
+	struct observed_process *p = find(o, pid);
+
+	/* A pid that another program had is a new process. */
+	if (p && p->program == program)
+		return p;
+	if (o->n_processes == o->cap_processes) {
+		size_t cap = o->cap_processes ? 2 * o->cap_processes : 64;
+
+		p = realloc(o->processes, cap * sizeof(*p));
+		if (!p)
+			return NULL;
+		o->processes = p;
+		o->cap_processes = cap;
+	}
+	p = &o->processes[o->n_processes++];
+	*p = (struct observed_process){.pid = pid, .program = program};
+	return p;
+}
+
+static struct trace_process copy_process(const struct fault_process *p)
+{
+	struct trace_process c = {
+		.pid = atomic_load(&p->pid),
+		.parent = p->parent,
+		.program = p->program,
+		.started_ns = p->started_ns,
+	};
+
+	memcpy(c.name, p->name, sizeof(c.name));
+	memcpy(c.what, p->what, sizeof(c.what));
+	c.name[sizeof(c.name) - 1] = '\0';
+	c.what[sizeof(c.what) - 1] = '\0';
+	return c;
+}
+
+static void note_process(struct observe *o, const struct trace_process *c,
+                         uint8_t status)
+{
+	struct observed_process *p;
+
+	if (c->program >= o->segments->n_programs)
+		return;
+	p = find_or_add(o, c->pid, c->program);
+	if (!p)
+		return;
+	if (status == PROCESS_FAILED) {
+		p->failed = true;
+		memcpy(p->what, c->what, sizeof(p->what));
+	} else if (status == PROCESS_EXITED) {
+		p->alive_ns = now_ns();
+	} else {
+		o->programs[c->program].attached++;
+	}
+	if ((int64_t)c->started_ns > p->attached_ns)
+		p->attached_ns = (int64_t)c->started_ns;
+}
+
+/* Has this slot anything new to say? */
+static void see_slot(struct observe *o, uint32_t slot)
+{
+	struct fault_process *p = segments_process(o->segments, slot);
+	uint32_t status;
+	struct trace_process c;
+
+	if (!p)
+		return;
+	status = atomic_load_explicit(&p->status, memory_order_acquire);
+	if (status == o->status[slot] || status == PROCESS_FREE ||
+	    status > PROCESS_EXITED)
+		return;
+	c = copy_process(p);
+	if (o->status[slot] == PROCESS_FREE && status == PROCESS_EXITED)
+		note_process(o, &c, PROCESS_ATTACHED);
+	o->status[slot] = (uint8_t)status;
+	note_process(o, &c, (uint8_t)status);
+	if (slot <= UINT16_MAX &&
+	    trace_context_set(&o->context, (uint16_t)slot, &c) == 0)
+		trace_writer_process(&o->writer, &o->context, (uint16_t)slot);
+}
+
+static void see_processes(struct observe *o)
+{
+	uint32_t n = atomic_load(&o->segments->run->used_processes);
+
+	if (n > o->segments->n.n_processes)
+		n = o->segments->n.n_processes;
+	for (uint32_t i = 0; i < n; i++)
+		if (o->status[i] != PROCESS_EXITED)
+			see_slot(o, i);
+}
+
+const struct observed_process *observe_process(const struct observe *o,
+                                               uint32_t pid)
+{
+	return find(o, pid);
+}
+
+bool observe_lost_image(const struct observed_process *p)
+{
+	return p->exec_ns > p->attached_ns && p->exec_ns > p->alive_ns;
+}
+
+const struct observed_process *observe_failure(const struct observe *o)
+{
+	for (size_t i = 0; i < o->n_processes; i++)
+		if (o->processes[i].failed)
+			return &o->processes[i];
+	return NULL;
+}
+
+/* ---- records ------------------------------------------------------------- */
+
+static bool is_exec(unsigned call)
+{
+	switch (call) {
+	case FAULT_CALL_execve:
+	case FAULT_CALL_execv:
+	case FAULT_CALL_execvp:
+	case FAULT_CALL_execvpe:
+	case FAULT_CALL_execl:
+	case FAULT_CALL_execlp:
+	case FAULT_CALL_execle:
+	case FAULT_CALL_fexecve:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void open_listen(struct observe *o, uint64_t ticket, uint32_t program)
+{
+	struct open_call *v;
+
+	v = realloc(o->listens, (o->n_listens + 1) * sizeof(*v));
+	if (!v)
+		return;
+	o->listens = v;
+	v[o->n_listens++] = (struct open_call){ticket, program};
+}
+
+static void close_listen(struct observe *o, const struct fault_record *r)
+{
+	for (size_t i = 0; i < o->n_listens; i++) {
+		if (o->listens[i].ticket != r->caller)
+			continue;
+		if (r->result == 0)
+			o->programs[o->listens[i].program].listening = true;
+		o->listens[i] = o->listens[--o->n_listens];
+		return;
+	}
+}
+
+/*
+ * An exec replaces the image of the process in `want` (a vfork child has its
+ * parent's slot), unless that process says something later.
+ */
+static void note_life(struct observe *o, const struct trace_process *known,
+                      const struct fault_record *r)
+{
+	struct observed_process *p;
+
+	if (is_exec(r->call)) {
+		p = find_or_add(o, r->want, known->program);
+		if (p)
+			p->exec_ns = (int64_t)r->entry_ns;
+		return;
+	}
+	p = find(o, known->pid);
+	if (p && (int64_t)r->return_ns > p->alive_ns)
+		p->alive_ns = (int64_t)r->return_ns;
+}
+
+static void note_record(struct observe *o, const struct fault_record *r,
+                        bool entered)
+{
+	const struct trace_process *known;
+
+	if (r->process >= o->context.n_processes)
+		return;
+	known = &o->context.processes[r->process];
+	if (!known->pid || known->program >= o->segments->n_programs)
+		return;
+	if (!entered)
+		note_life(o, known, r);
+	if (r->serial)
+		o->programs[known->program].sockets++;
+	if (r->call == FAULT_CALL_listen && entered)
+		open_listen(o, atomic_load(&r->state) >> STATE_SHIFT,
+		            known->program);
+	else if (r->call == FAULT_CALL_listen && r->result == 0)
+		o->programs[known->program].listening = true;
+	else if (r->call == RECORD_RETURN)
+		close_listen(o, r);
+}
+
+static void take(struct observe *o, const struct fault_record *slot,
+                 enum fault_record_state state)
+{
+	struct fault_record copy = *slot;
+
+	atomic_store(&copy.state, o->next << STATE_SHIFT | state);
+	see_slot(o, copy.process);
+	note_record(o, &copy, state == RECORD_ENTERED);
+	trace_writer_record(&o->writer, &copy);
+	if (o->record)
+		o->record(o->record_context, &o->context, &copy);
+	o->n_records++;
+}
+
+/* The slot of ticket next: taken, or not ready (false). */
+static bool take_next(struct observe *o)
+{
+	struct fault_record *slot = segments_record(o->segments, o->next);
+	uint64_t word, taken = o->next << STATE_SHIFT | RECORD_TAKEN;
+
+	word = atomic_load_explicit(&slot->state, memory_order_acquire);
+	if (word >> STATE_SHIFT != o->next)
+		return false;
+	switch (word & STATE_MASK) {
+	case RECORD_ENTERED:
+		/* Still inside its call: do not wait for the return. */
+		if (!atomic_compare_exchange_strong(&slot->state, &word, taken))
+			return take_next(o);
+		take(o, slot, RECORD_ENTERED);
+		return true;
+	case RECORD_DONE:
+		take(o, slot, RECORD_DONE);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Over the tickets whose writers are gone, to the next good one or to head. */
+static void skip_stuck(struct observe *o, uint64_t head)
+{
+	do {
+		o->next++;
+		o->n_lost++;
+	} while (o->next < head && !take_next(o));
+	if (o->next < head)
+		o->next++; /* it was taken */
+	o->stuck_ns = 0;
+}
+
+static uint64_t drain(struct observe *o, bool final)
+{
+	struct fault_run *run = o->segments->run;
+	uint64_t head = atomic_load_explicit(&run->head, memory_order_acquire);
+	uint64_t before = o->n_records;
+
+	if (o->segments->n.n_records == 0)
+		return 0;
+	if (head > o->next + o->segments->n.n_records)
+		o->corrupt = true;
+	while (!o->corrupt && o->next < head) {
+		if (take_next(o)) {
+			o->next++;
+			o->stuck_ns = 0;
+		} else if (final || (o->stuck_ns &&
+		                     now_ns() - o->stuck_ns > STUCK_NS)) {
+			skip_stuck(o, head);
+		} else {
+			if (!o->stuck_ns)
+				o->stuck_ns = now_ns();
+			break;
+		}
+		if (o->next % 1024 == 0)
+			atomic_store_explicit(&run->tail, o->next,
+			                      memory_order_release);
+	}
+	atomic_store_explicit(&run->tail, o->next, memory_order_release);
+	return o->n_records - before;
+}
+
+uint64_t observe_drain(struct observe *o)
+{
+	see_processes(o);
+	return drain(o, false);
+}
+
+int observe_finish(struct observe *o)
+{
+	see_processes(o);
+	drain(o, true);
+	return trace_writer_close(&o->writer);
+}
+
+bool observe_incomplete(const struct observe *o)
+{
+	const struct fault_run *run = o->segments->run;
+
+	return o->corrupt || atomic_load(&run->dropped) ||
+	       atomic_load(&run->lost_socks) || o->writer.error;
+}

@@ -1,0 +1,514 @@
+/*
+ * print_trace.c - one record, one line; and the counting behind it.
+ *
+ * Counts are kept per socket (its serial: shared by dups and forks, never
+ * reused) and per program, so that each family can be counted by its default
+ * `per`.  The memory grows with the number of sockets seen, not with records.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "runner/print_trace.h"
+
+/* ---- context ----------------------------------------------------------- */
+
+void trace_context_init(struct trace_context *c, const struct fault_plan *plan,
+                        uint64_t start_ns)
+{
+	*c = (struct trace_context){.plan = plan, .start_ns = start_ns};
+}
+
+void trace_context_release(struct trace_context *c)
+{
+	free(c->processes);
+	*c = (struct trace_context){0};
+}
+
+int trace_context_set(struct trace_context *c, uint16_t slot,
+                      const struct trace_process *p)
+{
+	if (slot >= c->n_processes) {
+		size_t n = (size_t)slot + 16;
+		struct trace_process *v = realloc(c->processes, n * sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		memset(v + c->n_processes, 0,
+		       (n - c->n_processes) * sizeof(*v));
+		c->processes = v;
+		c->n_processes = n;
+	}
+	c->processes[slot] = *p;
+	c->processes[slot].name[sizeof(p->name) - 1] = '\0';
+	c->processes[slot].what[sizeof(p->what) - 1] = '\0';
+	return 0;
+}
+
+static const struct trace_process *process_of(const struct trace_context *c,
+                                              uint16_t slot)
+{
+	return slot < c->n_processes && c->processes[slot].pid
+	               ? &c->processes[slot]
+	               : NULL;
+}
+
+const char *trace_context_name(const struct trace_context *c, uint16_t slot)
+{
+	const struct trace_process *p = process_of(c, slot);
+
+	if (!p)
+		return "?";
+	if (c->plan && p->program < c->plan->n_programs) {
+		const char *name = plan_string(
+			c->plan, plan_programs(c->plan)[p->program].name_off);
+
+		if (*name)
+			return name;
+	}
+	return *p->name ? p->name : "?";
+}
+
+/* ---- counting ---------------------------------------------------------- */
+
+struct socket_count {
+	uint32_t serial; /* 0: this place is free */
+	uint32_t calls[N_FAMILIES];
+	uint32_t turn[3]; /* by enum fault_direction */
+	uint64_t bytes[3];
+	enum fault_direction last;
+};
+
+/* A record that was taken while its call was under way. */
+struct unfinished {
+	uint64_t ticket;
+	struct fault_record record;
+};
+
+struct trace_printer {
+	struct socket_count *sockets; /* open addressing; cap is a power of 2 */
+	size_t n_sockets, cap;
+	uint32_t programs[PLAN_MAX_PROGRAMS][N_FAMILIES];
+	struct unfinished *unfinished;
+	size_t n_unfinished, cap_unfinished;
+};
+
+struct trace_printer *trace_printer_new(void)
+{
+	return calloc(1, sizeof(struct trace_printer));
+}
+
+void trace_printer_free(struct trace_printer *p)
+{
+	if (!p)
+		return;
+	free(p->sockets);
+	free(p->unfinished);
+	free(p);
+}
+
+static struct socket_count *place_of(struct socket_count *v, size_t cap,
+                                     uint32_t serial)
+{
+	size_t i = serial * 2654435761u & (cap - 1);
+
+	while (v[i].serial && v[i].serial != serial)
+		i = (i + 1) & (cap - 1);
+	return &v[i];
+}
+
+static bool grow_sockets(struct trace_printer *p)
+{
+	size_t cap = p->cap ? p->cap * 2 : 64;
+	struct socket_count *v = calloc(cap, sizeof(*v));
+
+	if (!v)
+		return false;
+	for (size_t i = 0; i < p->cap; i++)
+		if (p->sockets[i].serial)
+			*place_of(v, cap, p->sockets[i].serial) = p->sockets[i];
+	free(p->sockets);
+	p->sockets = v;
+	p->cap = cap;
+	return true;
+}
+
+/* NULL: no socket, or no memory; then it is not counted. */
+static struct socket_count *socket_of(struct trace_printer *p, uint32_t serial)
+{
+	struct socket_count *s;
+
+	if (!serial)
+		return NULL;
+	if (p->n_sockets * 2 >= p->cap && !grow_sockets(p))
+		return NULL;
+	s = place_of(p->sockets, p->cap, serial);
+	if (!s->serial) {
+		s->serial = serial;
+		p->n_sockets++;
+	}
+	return s;
+}
+
+static enum fault_record_state state_of(const struct fault_record *r)
+{
+	return (enum fault_record_state)(
+		atomic_load_explicit(&r->state, memory_order_relaxed) & 7);
+}
+
+static bool is_open(const struct fault_record *r)
+{
+	return state_of(r) == RECORD_ENTERED || state_of(r) == RECORD_TAKEN;
+}
+
+static bool known_call(const struct fault_record *r)
+{
+	return r->call > FAULT_CALL_NONE && r->call < N_CALLS;
+}
+
+/*
+ * decisions.md 25.  recv, send, accept: what the kernel would satisfy, and
+ * what a rule claimed; the others: each entry.
+ */
+static bool counts(const struct fault_record *r, enum fault_family family)
+{
+	if (r->flags & (RECORD_PEEK | RECORD_UNCOUNTED) || is_open(r))
+		return false;
+	switch (family) {
+	case FAMILY_SEND:
+		return r->want && (r->rule || r->result > 0);
+	case FAMILY_RECV:
+		return r->want && (r->rule || r->result >= 0);
+	case FAMILY_ACCEPT:
+		return r->rule || r->result >= 0;
+	case FAMILY_SOCKET:
+	case FAMILY_BIND:
+	case FAMILY_LISTEN:
+	case FAMILY_CONNECT:
+	case FAMILY_SHUTDOWN:
+	case FAMILY_CLOSE:
+	case FAMILY_POLL:
+	case FAMILY_OPTION:
+		return true;
+	case FAMILY_RESOLVE:
+	case FAMILY_TABLE:
+	case N_FAMILIES:
+		break;
+	}
+	return false;
+}
+
+static void count_transfer(struct socket_count *s, const struct fault_record *r,
+                           enum fault_direction d, struct trace_count *ret)
+{
+	const struct fault_call_row *row = &fault_calls[r->call];
+
+	/* Only bytes make a turn begin; an end of file is of the next one. */
+	ret->turn = s->turn[d] + (s->last != d);
+	ret->from = ret->to = s->bytes[d];
+	if (r->result <= 0)
+		return;
+	s->turn[d] = ret->turn;
+	s->last = d;
+	/* sendmmsg and recvmmsg return a number of messages. */
+	if (row->shape.kind != SHAPE_MMSG)
+		ret->to = s->bytes[d] += (uint32_t)r->result;
+}
+
+struct trace_count trace_count(struct trace_printer *p,
+                               const struct trace_context *c,
+                               const struct fault_record *r)
+{
+	const struct trace_process *process = process_of(c, r->process);
+	struct trace_count ret = {0};
+	const struct fault_family_row *family;
+	struct socket_count *s;
+	enum fault_family f;
+
+	if (!known_call(r) || fault_calls[r->call].kind != FAULT_INJECT)
+		return ret;
+	f = fault_calls[r->call].family;
+	family = &fault_families[f];
+	if (!counts(r, f))
+		return ret;
+	s = socket_of(p, r->serial);
+	if (family->per == PER_CONNECTION)
+		ret.nth = s ? ++s->calls[f] : 0;
+	else if (process && process->program < PLAN_MAX_PROGRAMS)
+		ret.nth = ++p->programs[process->program][f];
+	if (s && family->direction != DIRECTION_NONE)
+		count_transfer(s, r, family->direction, &ret);
+	return ret;
+}
+
+/* ---- text -------------------------------------------------------------- */
+
+struct text {
+	char *buf;
+	size_t size, len; /* len: what it needs, may pass size */
+};
+
+static void put(struct text *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void put(struct text *t, const char *format, ...)
+{
+	size_t room = t->len < t->size ? t->size - t->len : 0;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(room ? t->buf + t->len : NULL, room, format, ap);
+	va_end(ap);
+	if (n > 0)
+		t->len += (size_t)n;
+}
+
+/* Names come from programs: no control byte reaches the terminal. */
+static void put_name(struct text *t, const char *s, size_t most)
+{
+	for (size_t i = 0; i < most && s[i]; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		put(t, "%c", c < 0x20 || c == 0x7f ? '?' : c);
+	}
+}
+
+static void put_address(struct text *t, const struct fault_record *r)
+{
+	char text[INET6_ADDRSTRLEN];
+	bool ipv6 = r->flags & RECORD_IPV6;
+
+	if (!(r->flags & RECORD_ADDRESS) ||
+	    !inet_ntop(ipv6 ? AF_INET6 : AF_INET, r->address, text,
+	               sizeof(text)))
+		return;
+	put(t, ipv6 ? " [%s]" : " %s", text);
+	if (r->want & 0xffff)
+		put(t, ":%u", r->want & 0xffff);
+}
+
+static void put_operands(struct text *t, const struct fault_record *r,
+                         enum fault_effect effect)
+{
+	static const char *const how[] = {"RD", "WR", "RDWR"};
+
+	if (effect == EFFECT_IO) {
+		put(t, ", %u", r->want);
+	} else if (effect == EFFECT_SHUTDOWN) {
+		if (r->want < sizeof(how) / sizeof(how[0]))
+			put(t, ", %s", how[r->want]);
+	} else if (effect == EFFECT_GETSOCKOPT || effect == EFFECT_SETSOCKOPT) {
+		put(t, ", option %u", r->want);
+	} else if (effect == EFFECT_BIND || effect == EFFECT_LISTEN) {
+		if (r->want >> 16)
+			put(t, ", port %u", r->want >> 16);
+	} else if (effect == EFFECT_CONNECT && r->flags & RECORD_ADDRESS) {
+		put(t, ",");
+		put_address(t, r);
+	}
+}
+
+static void put_arguments(struct text *t, const struct fault_record *r)
+{
+	const struct fault_call_row *row = &fault_calls[r->call];
+
+	put(t, "%s(", row->symbol);
+	if (r->fd >= 0)
+		put(t, "fd %d", r->fd);
+	put_operands(t, r, row->effect);
+	put(t, r->flags & RECORD_PEEK ? ", peek)" : ")");
+}
+
+static void put_result(struct text *t, const struct fault_record *r)
+{
+	const char *name = r->result < 0 ? fault_errno_name(r->err) : NULL;
+
+	put(t, " = %d", r->result);
+	if (name)
+		put(t, " %s", name);
+	if (r->return_ns > r->entry_ns + 1000000)
+		put(t, " <%.3f s>", (double)(r->return_ns - r->entry_ns) / 1e9);
+}
+
+static void put_socket(struct text *t, const struct fault_record *r)
+{
+	unsigned role = r->status & 15;
+
+	if (r->connection)
+		put(t, "  conn %u", r->connection);
+	else if (r->serial)
+		put(t, "  socket %u", r->serial);
+	if (role && role < N_ROLES)
+		put(t, " %s", fault_role_names[role]);
+}
+
+static void put_count(struct text *t, const struct fault_record *r,
+                      const struct trace_count *n)
+{
+	unsigned state = r->status >> 4;
+
+	if (n->nth)
+		put(t, " #%u", n->nth);
+	if (n->turn)
+		put(t, " turn %u", n->turn);
+	if (n->to > n->from)
+		put(t, " bytes %llu..%llu", (unsigned long long)n->from,
+		    (unsigned long long)n->to);
+	if (fault_calls[r->call].effect == EFFECT_ACCEPT)
+		put_address(t, r);
+	if (state && state < N_STATES)
+		put(t, " %s", fault_state_names[state]);
+}
+
+static void put_rule(struct text *t, const struct trace_context *c,
+                     const struct fault_record *r)
+{
+	if (!c->plan || r->rule > c->plan->n_rules) {
+		put(t, "rule %u", r->rule);
+		return;
+	}
+	put(t, "rule ");
+	put_name(
+		t,
+		plan_string(c->plan, plan_rules(c->plan)[r->rule - 1].text_off),
+		1000);
+}
+
+static void put_event(struct text *t, const struct trace_context *c,
+                      const struct fault_record *r)
+{
+	const struct trace_process *p = process_of(c, r->process);
+
+	switch ((enum fault_record_event)r->call) {
+	case RECORD_ATTACH:
+		put(t, "attached to ");
+		put_name(t, p ? p->name : "?", sizeof(p->name));
+		break;
+	case RECORD_EXIT:
+		put(t, "exits");
+		break;
+	case RECORD_FORK:
+		put(t, "forked");
+		break;
+	case RECORD_FAILED:
+		put(t, "could not attach: ");
+		put_name(t, p ? p->what : "?", sizeof(p->what));
+		break;
+	case RECORD_RETURN:
+		put(t, "... = %d", r->result);
+		break;
+	case RECORD_GATED:
+		put(t, "held back by %s",
+		    r->want < N_GATES ? fault_gate_names[r->want] : "a gate");
+		break;
+	case RECORD_SHADOWED:
+		put(t, "was due as well, an earlier rule acted");
+		break;
+	case RECORD_ESTABLISHED:
+		put(t, "established");
+		put_address(t, r);
+		break;
+	default:
+		put(t, "unknown record %u", r->call);
+		return;
+	}
+	put_socket(t, r);
+}
+
+/* ---- calls that return later -------------------------------------------- */
+
+static void remember(struct trace_printer *p, const struct fault_record *r)
+{
+	if (p->n_unfinished == p->cap_unfinished) {
+		size_t cap = p->cap_unfinished ? p->cap_unfinished * 2 : 16;
+		struct unfinished *v = realloc(p->unfinished, cap * sizeof(*v));
+
+		if (!v)
+			return;
+		p->unfinished = v;
+		p->cap_unfinished = cap;
+	}
+	p->unfinished[p->n_unfinished].ticket =
+		atomic_load_explicit(&r->state, memory_order_relaxed) >> 3;
+	memcpy(&p->unfinished[p->n_unfinished++].record, r, sizeof(*r));
+}
+
+/*
+ * The call that r, a RECORD_RETURN, ends: its entry's arguments with r's
+ * result.  False when the entry was never seen.
+ */
+static bool complete(struct trace_printer *p, const struct fault_record *r,
+                     struct fault_record *ret)
+{
+	for (size_t i = 0; i < p->n_unfinished; i++) {
+		struct fault_record *entry = &p->unfinished[i].record;
+
+		if (p->unfinished[i].ticket != r->caller)
+			continue;
+		memcpy(ret, r, sizeof(*ret));
+		ret->call = entry->call;
+		ret->fd = entry->fd;
+		ret->flags |= entry->flags;
+		if (!ret->want) /* ports are only known at the return */
+			ret->want = entry->want;
+		ret->caller = entry->caller;
+		ret->entry_ns = entry->entry_ns;
+		p->unfinished[i] = p->unfinished[--p->n_unfinished];
+		return true;
+	}
+	return false;
+}
+
+static void put_call(struct text *t, struct trace_printer *p,
+                     const struct trace_context *c,
+                     const struct fault_record *r)
+{
+	struct trace_count n = trace_count(p, c, r);
+
+	put_arguments(t, r);
+	if (fault_calls[r->call].kind == FAULT_NOTE)
+		return; /* written before the call: there is no result */
+	if (is_open(r)) {
+		remember(p, r);
+		put(t, " ...");
+		put_socket(t, r);
+		return;
+	}
+	put_result(t, r);
+	put_socket(t, r);
+	put_count(t, r, &n);
+}
+
+size_t trace_print(struct trace_printer *p, const struct trace_context *c,
+                   const struct fault_record *r, char *buf, size_t size)
+{
+	struct text t = {buf, size, 0};
+	const struct trace_process *process = process_of(c, r->process);
+	uint64_t at = r->call == RECORD_RETURN ? r->return_ns : r->entry_ns;
+	struct fault_record whole;
+
+	if (size)
+		*buf = '\0';
+	put(&t, "%9.6f ",
+	    at > c->start_ns ? (double)(at - c->start_ns) / 1e9 : 0);
+	put_name(&t, trace_context_name(c, r->process), 64);
+	put(&t, "[%u/%u] ", process ? process->pid : 0, r->tid);
+	if (r->call == RECORD_RETURN && complete(p, r, &whole)) {
+		put(&t, "... ");
+		put_call(&t, p, c, &whole);
+	} else if (known_call(r)) {
+		put_call(&t, p, c, r);
+	} else {
+		put_event(&t, c, r);
+	}
+	if (r->rule) {
+		put(&t, "  <- ");
+		put_rule(&t, c, r);
+	}
+	return t.len;
+}

@@ -1,0 +1,87 @@
+/*
+ * print_trace.h - trace records as lines for people.
+ *
+ *   12.345678 server[4711/4711] accept4(fd 5) = 7  conn 1 accepted #1
+ *           127.0.0.1:40312 ESTABLISHED                        (one line)
+ *   12.345702 server[4711/4711] recv(fd 7, 16384) = 512  conn 1 accepted #3
+ *           turn 2 bytes 1024..1536 ESTABLISHED  <- rule recv:reset:nth=3
+ *
+ * `#3`, `turn` and `bytes` are what the keys nth, turn and bytes of a rule on
+ * this call's family would have to say to hit this very call, with the default
+ * `per` of the family (language.md 3, decisions.md 25).  A call that does not
+ * count (EAGAIN, EINTR, length 0, MSG_PEEK, a retry) has no number.
+ *
+ * Not thread-safe; knows no process and no segment but what it is handed.
+ * Records come from a region that a broken program may scribble over: every
+ * index is checked, whatever the record says.
+ */
+#ifndef FAULT_RUNNER_PRINT_TRACE_H
+#define FAULT_RUNNER_PRINT_TRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plan/plan.h"
+#include "plan/trace.h"
+
+/* What is known of one slot of fault_run.processes. */
+struct trace_process {
+	uint32_t pid;    /* 0: nothing is known */
+	uint32_t parent; /* slot + 1, 0 = none */
+	uint32_t program;
+	uint32_t pad;
+	uint64_t started_ns;
+	char name[16]; /* ended by a 0 */
+	char what[88];
+};
+_Static_assert(sizeof(struct trace_process) == 128, "trace file layout");
+
+/* The names behind a record's indexes. */
+struct trace_context {
+	const struct fault_plan *plan; /* checked, not owned; NULL: no names */
+	uint64_t start_ns;             /* what times are counted from */
+	struct trace_process *processes;
+	size_t n_processes;
+};
+
+/* plan must outlive the context. */
+void trace_context_init(struct trace_context *c, const struct fault_plan *plan,
+                        uint64_t start_ns);
+void trace_context_release(struct trace_context *c);
+
+/*
+ * What is now known of a slot: call it when a process attaches, and again
+ * when it changes.  Strings are ended.  0 or -ENOMEM.
+ */
+int trace_context_set(struct trace_context *c, uint16_t slot,
+                      const struct trace_process *p);
+
+/* Name of the program, else of the process, else "?". */
+const char *trace_context_name(const struct trace_context *c, uint16_t slot);
+
+struct trace_printer;
+
+/* NULL without memory. */
+struct trace_printer *trace_printer_new(void);
+void trace_printer_free(struct trace_printer *p);
+
+/*
+ * Formats one record, in ticket order, without a newline, into buf (always
+ * ended; cut at size) and counts it.  A record that is still ENTERED prints
+ * as `accept4(fd 5) ...` and is remembered until its RECORD_RETURN, which
+ * prints `... accept4(fd 5) = 7`.  Returns the length that it needs.
+ */
+size_t trace_print(struct trace_printer *p, const struct trace_context *c,
+                   const struct fault_record *r, char *buf, size_t size);
+
+/* What trace_print works out; other reports may ask for it alone. */
+struct trace_count {
+	uint32_t nth;  /* 0: this call does not count */
+	uint32_t turn; /* of its direction; 0: no direction, or nothing moved */
+	uint64_t from, to; /* bytes of its direction, before and after */
+};
+struct trace_count trace_count(struct trace_printer *p,
+                               const struct trace_context *c,
+                               const struct fault_record *r);
+
+#endif

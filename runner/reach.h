@@ -1,0 +1,44 @@
+/*
+ * reach.h - can this program be reached by a preloaded library?
+ *
+ * Reads the file only, starts nothing (interposition.md section 2).
+ */
+#ifndef FAULT_RUNNER_REACH_H
+#define FAULT_RUNNER_REACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum reach {
+	REACH_OK,
+	REACH_NOT_FOUND,      /* not in PATH, or no such file */
+	REACH_NOT_EXECUTABLE, /* no x bit, a directory */
+	REACH_NOT_ELF,        /* neither ELF nor a script with an interpreter */
+	REACH_STATIC,         /* no PT_INTERP */
+	REACH_GO,             /* .go.buildinfo: calls the kernel directly */
+	REACH_MUSL,           /* the loader is musl's */
+	REACH_SETUID,         /* setuid, setgid or file capabilities */
+	REACH_MACHINE,        /* another architecture or word size */
+	N_REACHES
+};
+
+struct reach_report {
+	enum reach reach;
+	char path[4096];        /* the file that would be executed */
+	char interpreter[4096]; /* a script's interpreter, else "" */
+	bool asan;              /* needs libasan before us in LD_PRELOAD */
+	char asan_path[4096];   /* the soname found in DT_NEEDED, or "" */
+};
+
+/*
+ * Follows PATH as execvp does, then `#!` lines (to four levels).  dir: the
+ * directory that a relative path is seen from, NULL for the current one.
+ * Always fills ret; returns ret->reach.
+ */
+enum reach reach_program(const char *program, const char *dir,
+                         struct reach_report *ret);
+
+/* A sentence with the remedy: "static: no dynamic loader runs, so ..." */
+const char *reach_reason(enum reach r);
+
+#endif

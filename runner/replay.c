@@ -1,0 +1,187 @@
+/*
+ * replay.c - see replay.h.  Every index of the file is checked.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner/replay.h"
+
+enum { MAX_SERIAL = 1 << 22 };
+
+int replay_open(struct replay *p, const char *path)
+{
+	const char *why;
+
+	*p = (struct replay){0};
+	return trace_reader_open(&p->reader, path, &why);
+}
+
+void replay_release(struct replay *p)
+{
+	trace_reader_release(&p->reader);
+	free(p->sockets);
+	free(p->open);
+	*p = (struct replay){0};
+}
+
+static struct replay_socket *socket_of(struct replay *p, uint32_t serial)
+{
+	if (serial == 0 || serial > MAX_SERIAL)
+		return NULL;
+	if (serial >= p->n_sockets) {
+		size_t n = p->n_sockets ? p->n_sockets : 64;
+		struct replay_socket *v;
+
+		while (n <= serial)
+			n *= 2;
+		v = realloc(p->sockets, n * sizeof(*v));
+		if (!v)
+			return NULL;
+		memset(v + p->n_sockets, 0, (n - p->n_sockets) * sizeof(*v));
+		p->sockets = v;
+		p->n_sockets = n;
+	}
+	return &p->sockets[serial];
+}
+
+/* ---- calls that return later --------------------------------------------- */
+
+static void remember(struct replay *p, const struct fault_record *r)
+{
+	if (p->n_open == p->cap_open) {
+		size_t cap = p->cap_open ? 2 * p->cap_open : 32;
+		struct fault_record *v = realloc(p->open, cap * sizeof(*v));
+
+		if (!v)
+			return;
+		p->open = v;
+		p->cap_open = cap;
+	}
+	p->open[p->n_open++] = *r;
+}
+
+/* The call that r returns from; FAULT_CALL_NONE when it is not known. */
+static enum fault_call recall(struct replay *p, const struct fault_record *r,
+                              uint64_t *ret_entry_ns)
+{
+	for (size_t i = 0; i < p->n_open; i++) {
+		struct fault_record *o = &p->open[i];
+
+		if (atomic_load(&o->state) / 8 != r->caller)
+			continue;
+		enum fault_call call = (enum fault_call)o->call;
+
+		*ret_entry_ns = o->entry_ns;
+		*o = p->open[--p->n_open];
+		return call < N_CALLS ? call : FAULT_CALL_NONE;
+	}
+	return FAULT_CALL_NONE;
+}
+
+/* ---- what a record says -------------------------------------------------- */
+
+static bool names_ports(enum fault_family f)
+{
+	return f == FAMILY_BIND || f == FAMILY_LISTEN || f == FAMILY_CONNECT ||
+	       f == FAMILY_ACCEPT;
+}
+
+static void learn(struct replay_socket *s, const struct replay_call *c)
+{
+	const struct fault_record *r = c->r;
+
+	if (c->call != FAULT_CALL_NONE &&
+	    !names_ports(fault_calls[c->call].family))
+		return;
+	if (r->want >> 16)
+		s->local_port = (uint16_t)(r->want >> 16);
+	if (r->want & 0xffff)
+		s->remote_port = (uint16_t)(r->want & 0xffff);
+	if (r->flags & RECORD_ADDRESS) {
+		s->has_address = true;
+		s->ipv6 = r->flags & RECORD_IPV6;
+		memcpy(s->address, r->address, sizeof(s->address));
+	}
+}
+
+/* decisions.md 25: nothing to do, a retry, a peek: not counted. */
+static bool is_counted(const struct replay_call *c)
+{
+	const struct fault_record *r = c->r;
+	enum fault_family f = fault_calls[c->call].family;
+
+	if (c->call == FAULT_CALL_NONE || r->rule)
+		return true;
+	if (r->flags & (RECORD_UNCOUNTED | RECORD_PEEK))
+		return false;
+	if (f == FAMILY_RECV || f == FAMILY_SEND || f == FAMILY_ACCEPT)
+		return r->result != -1 ||
+		       (r->err != EAGAIN && r->err != EINTR);
+	return true;
+}
+
+static void transfer(struct replay_socket *s, const struct replay_call *c)
+{
+	enum fault_direction d =
+		fault_families[fault_calls[c->call].family].direction;
+
+	if (d == DIRECTION_NONE || c->r->result <= 0)
+		return;
+	s->bytes[d == DIRECTION_TX] += (uint64_t)c->r->result;
+	if (s->last != d)
+		s->turns[d == DIRECTION_TX]++;
+	s->last = (uint8_t)d;
+}
+
+static void describe(struct replay *p, struct replay_call *c)
+{
+	const struct trace_context *x = &p->reader.context;
+	const struct fault_record *r = c->r;
+
+	c->program = UINT32_MAX;
+	if (r->process < x->n_processes && x->processes[r->process].pid) {
+		c->process = &x->processes[r->process];
+		c->program = c->process->program;
+	}
+	c->role = (r->status & 15) < N_ROLES ? (enum fault_role)(r->status & 15)
+	                                     : ROLE_NONE;
+	c->state = r->status >> 4 < N_STATES ? (enum fault_state)(r->status >> 4)
+	                                     : STATE_NONE;
+	c->socket = socket_of(p, r->serial);
+	if (c->socket) {
+		learn(c->socket, c);
+		c->port = c->role == ROLE_LISTENER || c->role == ROLE_ACCEPTED
+		                  ? c->socket->local_port
+		                  : c->socket->remote_port;
+		transfer(c->socket, c);
+	}
+	c->counted = is_counted(c);
+}
+
+bool replay_next(struct replay *p, struct replay_call *ret)
+{
+	const struct fault_record *r;
+
+	while ((r = trace_reader_next(&p->reader))) {
+		struct replay_call c = {.r = r, .entry_ns = r->entry_ns};
+
+		if (r->call == RECORD_RETURN) {
+			c.call = recall(p, r, &c.entry_ns);
+			if (c.call == FAULT_CALL_NONE)
+				continue;
+		} else if (r->call < N_CALLS && r->call != FAULT_CALL_NONE) {
+			c.call = (enum fault_call)r->call;
+			if (atomic_load(&r->state) % 8 == RECORD_ENTERED) {
+				remember(p, r);
+				continue;
+			}
+		} else if (r->call != RECORD_ESTABLISHED) {
+			continue;
+		}
+		describe(p, &c);
+		*ret = c;
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,55 @@
+/*
+ * replay.h - a kept trace as a sequence of completed calls.
+ *
+ * Joins calls that were still under way when they were drained with their
+ * returns, and remembers each socket's program, role and ports from the records
+ * that name them, so that a call on it can be matched with a rule's keys.
+ */
+#ifndef FAULT_RUNNER_REPLAY_H
+#define FAULT_RUNNER_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "plan/tables.h"
+#include "runner/trace_file.h"
+
+/* What is known of a socket, by its serial. */
+struct replay_socket {
+	uint16_t local_port, remote_port;
+	bool has_address, ipv6;
+	uint8_t address[16];
+	uint64_t bytes[2]; /* received, sent: before the call at hand */
+	uint32_t turns[2];
+	uint8_t last; /* enum fault_direction of the last transfer */
+};
+
+struct replay_call {
+	enum fault_call call; /* FAULT_CALL_NONE: a connection was established */
+	const struct fault_record *r; /* with the result */
+	uint64_t entry_ns;
+	uint32_t program;             /* UINT32_MAX: unknown */
+	const struct trace_process *process;
+	enum fault_role role;
+	enum fault_state state; /* after the call */
+	uint16_t port;          /* of the service, 0 = unknown */
+	struct replay_socket *socket; /* NULL: none is known */
+	bool counted; /* it moved or found something: rules count it */
+};
+
+struct replay {
+	struct trace_reader reader;
+	struct replay_socket *sockets;
+	size_t n_sockets;
+	struct fault_record *open; /* calls without their return */
+	size_t n_open, cap_open;
+};
+
+/* 0, or as trace_reader_open(). */
+int replay_open(struct replay *p, const char *path);
+
+/* The next completed call; false at the end. */
+bool replay_next(struct replay *p, struct replay_call *ret);
+void replay_release(struct replay *p);
+
+#endif

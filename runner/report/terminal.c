@@ -1,0 +1,239 @@
+/*
+ * terminal.c - see terminal.h.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runner/clock.h"
+#include "runner/report/terminal.h"
+
+enum { TAIL_LINES = 20, TAIL_BYTES = 4096 };
+
+static const struct {
+	const char *word;
+	const char *color;
+} outcomes[] = {
+	[OUTCOME_PASSED] = {"ok", "32"},
+	[OUTCOME_INCONCLUSIVE] = {"UNSURE", "33"},
+	[OUTCOME_FAILED] = {"FAIL", "31"},
+	[OUTCOME_ENVIRONMENT] = {"ERROR", "35"},
+	[OUTCOME_INTERRUPTED] = {"STOP", "33"},
+};
+
+/* NO_COLOR (no-color.org), FORCE_COLOR, TERM=dumb, else: a terminal? */
+static bool wants_color(FILE *out)
+{
+	const char *no = getenv("NO_COLOR");
+	const char *force = getenv("FORCE_COLOR");
+	const char *term = getenv("TERM");
+
+	if (no && *no)
+		return false;
+	if (force && *force)
+		return strcmp(force, "0") != 0;
+	if (term && strcmp(term, "dumb") == 0)
+		return false;
+	return isatty(fileno(out));
+}
+
+void terminal_init(struct terminal *t, FILE *out, int verbosity, size_t n_total)
+{
+	const char *term = getenv("TERM");
+
+	*t = (struct terminal){
+		.out = out,
+		.color = wants_color(out),
+		.verbosity = verbosity,
+		.n_total = n_total,
+	};
+	t->progress = isatty(fileno(out)) && verbosity >= 0 && term &&
+	              strcmp(term, "dumb") != 0;
+}
+
+static void paint(FILE *out, bool color, const char *code, const char *text)
+{
+	if (color)
+		fprintf(out, "\033[%sm%s\033[0m", code, text);
+	else
+		fputs(text, out);
+}
+
+void terminal_begin(struct terminal *t, const char *id)
+{
+	t->n_begun++;
+	if (!t->progress)
+		return;
+	fprintf(t->out, "\r\033[K[%zu/%zu] %.60s", t->n_begun, t->n_total, id);
+	fflush(t->out);
+}
+
+/* Control bytes of a program must not reach the reader's terminal. */
+static void print_safe(FILE *out, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (c == '\n') {
+			if (i + 1 < len)
+				fputs("\n    | ", out);
+		} else if ((c < 0x20 && c != '\t') || c == 0x7f) {
+			fprintf(out, "\\x%02x", c);
+		} else {
+			fputc(c, out);
+		}
+	}
+	fputc('\n', out);
+}
+
+static void print_tail(FILE *out, const char *program, const char *stream,
+                       const struct capture *c)
+{
+	size_t len;
+	const char *tail = capture_tail(c, TAIL_LINES, TAIL_BYTES, &len);
+
+	if (!len)
+		return;
+	fprintf(out, "    %s of %s%s:\n    | ", stream, program,
+	        len < c->len ? ", its end" : "");
+	print_safe(out, tail, len);
+}
+
+static void print_outputs(FILE *out, const struct case_report *c)
+{
+	for (size_t i = 0; i < c->result->n_programs; i++) {
+		const char *name = c->scenario->programs[i].name;
+
+		print_tail(out, name, "stdout", &c->result->programs[i].out);
+		print_tail(out, name, "stderr", &c->result->programs[i].err);
+	}
+}
+
+static void print_programs(FILE *out, const struct case_report *c)
+{
+	for (size_t i = 0; i < c->result->n_programs; i++) {
+		const struct program_result *p = &c->result->programs[i];
+		char how[64] = "did not run";
+
+		if (p->exited && WIFSIGNALED(p->status))
+			snprintf(how, sizeof(how), "SIG%s%s",
+			         sigabbrev_np(WTERMSIG(p->status)),
+			         p->killed    ? " (from us, at the end)"
+			         : p->stopped ? " (its stop signal)"
+			                      : "");
+		else if (p->exited)
+			snprintf(how, sizeof(how), "exit status %d",
+			         WEXITSTATUS(p->status));
+		fprintf(out, "    %s: %s", c->scenario->programs[i].name, how);
+		if (p->exited)
+			fprintf(out, " after %.3f s",
+			        (double)(p->ended_ns - p->started_ns) / 1e9);
+		fputc('\n', out);
+	}
+}
+
+static void print_rules(FILE *out, const struct case_report *c)
+{
+	for (size_t i = 0; i < c->result->n_rules; i++) {
+		unsigned n = c->result->rules[i].hits;
+
+		fprintf(out, "    rule %s: %u hit%s\n",
+		        c->scenario->rules[i].text, n, n == 1 ? "" : "s");
+	}
+}
+
+/* Further lines of a finding are indented below it. */
+static void print_finding(FILE *out, bool color, const struct finding *f)
+{
+	const char *line = f->text, *end;
+
+	fprintf(out, "    ");
+	if (*f->where)
+		fprintf(out, "%s: ", f->where);
+	while ((end = strchr(line, '\n'))) {
+		fprintf(out, "%.*s\n        ", (int)(end - line), line);
+		line = end + 1;
+	}
+	paint(out, color && f->kind >= FINDING_FAIL, "1", line);
+	fputc('\n', out);
+}
+
+void terminal_details(FILE *out, bool color, const struct case_report *c)
+{
+	print_outputs(out, c);
+	print_programs(out, c);
+	print_rules(out, c);
+	for (size_t i = 0; i < c->judgement->n; i++)
+		print_finding(out, color, &c->judgement->v[i]);
+	if (c->kept)
+		fprintf(out, "    kept: %s\n", c->kept);
+	fprintf(out, "    repeat: %s\n", c->repeat);
+}
+
+static void count(struct terminal *t, enum outcome o)
+{
+	switch (o) {
+	case OUTCOME_PASSED:
+		t->n_passed++;
+		break;
+	case OUTCOME_FAILED:
+		t->n_failed++;
+		break;
+	case OUTCOME_ENVIRONMENT:
+		t->n_errors++;
+		break;
+	case OUTCOME_INCONCLUSIVE:
+		t->n_unsure++;
+		break;
+	case OUTCOME_INTERRUPTED:
+		break;
+	}
+}
+
+void terminal_case(struct terminal *t, const struct case_report *c)
+{
+	bool passed = c->outcome == OUTCOME_PASSED;
+	char word[16];
+
+	count(t, c->outcome);
+	if (t->progress)
+		fputs("\r\033[K", t->out);
+	if (passed && t->verbosity < 0)
+		return;
+	snprintf(word, sizeof(word), "%-6s", outcomes[c->outcome].word);
+	paint(t->out, t->color, outcomes[c->outcome].color, word);
+	fprintf(t->out, " %s", c->id);
+	if (c->scenario->name && *c->scenario->name)
+		fprintf(t->out, "  %s", c->scenario->name);
+	fprintf(t->out, "  (%.2f s)\n", (double)c->result->time_ns / 1e9);
+	if (c->outcome == OUTCOME_INTERRUPTED)
+		return;
+	if (!passed || t->verbosity > 0)
+		terminal_details(t->out, t->color, c);
+	fflush(t->out);
+}
+
+void terminal_summary(const struct terminal *t, int64_t time_ns, uint64_t seed)
+{
+	size_t n = t->n_passed + t->n_failed + t->n_errors + t->n_unsure;
+	const struct {
+		size_t n;
+		const char *word;
+	} parts[] = {
+		{t->n_failed, "failed"},
+		{t->n_errors, "could not run"},
+		{t->n_unsure, "inconclusive"},
+		{t->n_total - n, "not run"},
+	};
+
+	fprintf(t->out, "%zu scenario%s: %zu passed", n, n == 1 ? "" : "s",
+	        t->n_passed);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i].n)
+			fprintf(t->out, ", %zu %s", parts[i].n, parts[i].word);
+	fprintf(t->out, " (%.1f s, seed %llu)\n", (double)time_ns / 1e9,
+	        (unsigned long long)seed);
+	fflush(t->out);
+}

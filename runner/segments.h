@@ -1,0 +1,45 @@
+/*
+ * segments.h - the two shared memory segments of one run (decisions.md 5).
+ *
+ * Both are marked for removal as soon as they are attached here: nothing is
+ * left behind however `fault` ends, and while `fault` lives its programs can
+ * attach them by their ids, whatever user, root or descriptors they have.
+ * Programs write to the run segment: the layout is remembered here, and what
+ * is read there is checked against it, never against the segment's own words.
+ */
+#ifndef FAULT_RUNNER_SEGMENTS_H
+#define FAULT_RUNNER_SEGMENTS_H
+
+#include <stddef.h>
+
+#include "plan/run.h"
+
+struct segments {
+	int plan_id, run_id;
+	void *plan_memory; /* the programs' copy of the plan */
+	struct fault_run *run;
+	uint64_t run_len;
+	/* Private: as fault_run_init() laid it out. */
+	struct fault_run_size n;
+	uint32_t n_programs, n_rules;
+	uint64_t programs_off, rules_off, processes_off, records_off;
+};
+
+/*
+ * plan: plan_len bytes that passed plan_check().  0, or -errno with ret_call
+ * naming the system call that failed.
+ */
+int segments_create(const void *plan, size_t plan_len, struct segments *ret,
+                    const char **ret_call);
+void segments_release(struct segments *s);
+
+/* Element i of an array of the run, NULL when there is none. */
+struct fault_program_state *segments_program(const struct segments *s,
+                                             uint32_t i);
+struct fault_rule_state *segments_rule(const struct segments *s, uint32_t i);
+struct fault_process *segments_process(const struct segments *s, uint32_t i);
+
+/* The slot of a ticket. */
+struct fault_record *segments_record(const struct segments *s, uint64_t ticket);
+
+#endif

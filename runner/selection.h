@@ -1,0 +1,38 @@
+/*
+ * selection.h - which cases a command line means.
+ *
+ * PATH is a folder, a file, FILE::CASE, or an id as it is printed
+ * (FILE[io=epoll], FILE::CASE[io=epoll]); FILE::CASE means all of its matrix.
+ */
+#ifndef FAULT_RUNNER_SELECTION_H
+#define FAULT_RUNNER_SELECTION_H
+
+#include <stdbool.h>
+
+#include "lang/scenario.h"
+
+struct selected_case {
+	const struct suite *suite;
+	const char *file; /* as given */
+	size_t index;     /* in the suite */
+};
+
+struct selection {
+	struct suite **suites; /* owned */
+	char **files;          /* owned, one per suite */
+	size_t n_suites;
+	struct selected_case *v;
+	size_t n;
+	size_t n_errors; /* files that are not valid: diagnostics say why */
+	bool missing;    /* a path does not exist: said on stderr */
+};
+
+/* Adds what path means; unknown cases add nothing. */
+void selection_add(struct selection *s, const char *path,
+                   const struct suite_vars *vars, struct diag_list *diags);
+void selection_release(struct selection *s);
+
+/* Does FILE, FILE::CASE or a whole id mean this one? */
+bool selection_matches(const char *path, const char *id);
+
+#endif

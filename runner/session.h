@@ -1,0 +1,105 @@
+/*
+ * session.h - one scenario from its start to its end.
+ *
+ *   session_run()   segments, programs in order, readiness, deadlines, ends
+ *   judge.h         what to make of the result
+ *
+ * State machine, one thread, one poll() over the guardian, the wake-ups of the
+ * library, signals and the programs' output:
+ *
+ *   START  programs are started in file order, each when the one before is
+ *          ready (or is a job, which is ready once its exec succeeded)
+ *   RUN    until all jobs have exited
+ *   STOP   services get their signal in reverse order and their grace, then
+ *          SIGKILL
+ *   OVER   everything that any of them left behind is killed; the rest of the
+ *          trace and of the output is read
+ *
+ * A program that cannot start or attach, the limit, a signal and the death of
+ * the guardian lead straight to OVER.
+ */
+#ifndef FAULT_RUNNER_SESSION_H
+#define FAULT_RUNNER_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lang/scenario.h"
+#include "runner/capture.h"
+#include "runner/guardian.h"
+#include "runner/interrupt.h"
+#include "runner/print_trace.h"
+
+struct session_options {
+	uint64_t seed;
+	bool stacks;
+	/*
+	 * exec, trace: the only program has our stdin, stdout, stderr and the
+	 * terminal; there is no limit; signals are passed on to it.
+	 */
+	bool passthrough;
+	size_t only;           /* passthrough: index of that program */
+	const char *library;   /* of launch_library(); NULL = none is needed */
+	const char *trace_path; /* where the records are kept; NULL = nowhere */
+	/* Called for each record as it is drained; NULL = nobody. */
+	void (*record)(void *context, const struct trace_context *c,
+	               const struct fault_record *r);
+	void *record_context;
+};
+
+struct program_result {
+	bool started;  /* its exec succeeded */
+	bool ready;    /* services: it was seen to be ready */
+	bool exited;   /* status is that of wait(2) */
+	bool expelled; /* exited before services were stopped, but after ready */
+	bool stopped;  /* got its stop signal while it ran */
+	bool killed;   /* did not end in its grace, or was running at OVER */
+	pid_t pid;
+	int status;
+	int64_t started_ns, ended_ns;
+	struct capture out, err;
+};
+
+struct rule_result {
+	uint32_t hits, due, shadowed;
+	uint32_t gated[N_GATES];
+};
+
+enum session_end {
+	SESSION_OVER,        /* ran to its end */
+	SESSION_LIMIT,       /* the limit passed */
+	SESSION_INTERRUPTED, /* a signal came */
+	SESSION_NOT_READY,   /* a program ended before it was ready */
+	SESSION_NOT_STARTED, /* it does not exist, is not executable, ... */
+	SESSION_ENVIRONMENT, /* not attached, no shared memory, ... */
+};
+
+struct session_result {
+	enum session_end end;
+	char *message;     /* of all ends but OVER: one sentence, or more lines */
+	size_t program;    /* that the message is about, else n_programs */
+	int start_errno;   /* NOT_STARTED: why */
+	bool incomplete;   /* records were dropped or tables were full */
+	char *unattached;  /* a child process that was not reached, or NULL */
+	size_t n_left;     /* processes that had to be killed at OVER */
+	int64_t time_ns;
+	size_t n_programs, n_rules;
+	struct program_result *programs;
+	struct rule_result *rules;
+	void *plan; /* as it was run */
+	size_t plan_len;
+};
+
+/*
+ * Runs it.  Always fills ret (session_result_release() it), and leaves no
+ * process, segment or directory of its own; the interrupt may have been used.
+ * diags gets what is wrong with the rules.  0, or -EINVAL with nothing
+ * started: the rules cannot be compiled.
+ */
+int session_run(struct guardian *g, struct interrupt *i,
+                const struct scenario *s, const struct session_options *options,
+                struct session_result *ret, struct diag_list *diags);
+void session_result_release(struct session_result *r);
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * session_start.c - starting one program of a session.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "runner/clock.h"
+#include "runner/launch.h"
+#include "runner/reach.h"
+#include "runner/session_internal.h"
+
+static bool sets_path(const struct program *p)
+{
+	for (size_t i = 0; i < p->n_env; i++)
+		if (strcmp(p->env[i].name, "PATH") == 0)
+			return true;
+	return false;
+}
+
+/* The reason that reach_program() gives, as an end of the session. */
+static bool refuse(struct session *s, size_t i, const struct reach_report *r)
+{
+	const struct program *p = &s->scenario->programs[i];
+	bool missing = r->reach == REACH_NOT_FOUND;
+
+	if (missing || r->reach == REACH_NOT_EXECUTABLE) {
+		if (missing && sets_path(p))
+			return true; /* exec looks in another PATH */
+		s->result->start_errno = missing ? ENOENT : EACCES;
+		session_end(s, SESSION_NOT_STARTED, i, "%s: %s", p->argv[0],
+		            reach_reason(r->reach));
+		return false;
+	}
+	if (!p->attach)
+		return true;
+	session_end(s, SESSION_ENVIRONMENT, i,
+	            "%s cannot be reached by the library: %s",
+	            *r->path ? r->path : p->argv[0], reach_reason(r->reach));
+	return false;
+}
+
+bool session_check_programs(struct session *s)
+{
+	struct reach_report *r = malloc(sizeof(*r));
+	bool ok = r != NULL;
+
+	for (size_t i = 0; ok && i < s->scenario->n_programs; i++) {
+		const struct program *p = &s->scenario->programs[i];
+
+		if (s->options->passthrough && i != s->options->only)
+			continue;
+		if (reach_program(p->argv[0], p->dir, r) != REACH_OK)
+			ok = refuse(s, i, r);
+	}
+	if (!r)
+		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
+		            "out of memory");
+	free(r);
+	return ok;
+}
+
+char *session_unattached_reason(const struct session *s, size_t i)
+{
+	const struct program *p = &s->scenario->programs[i];
+	struct reach_report *r = malloc(sizeof(*r));
+	const struct observed_process *seen;
+	char *text = NULL;
+	int n;
+
+	seen = observe_process(&s->observe,
+	                       (uint32_t)s->result->programs[i].pid);
+	if (seen && seen->failed)
+		n = asprintf(&text, "the library could not attach to %s: %s",
+		             p->name[0] ? p->name : p->argv[0], seen->what);
+	else if (r && reach_program(p->argv[0], p->dir, r) != REACH_OK)
+		n = asprintf(&text,
+		             "the library did not attach to %s: it is %s",
+		             r->path, reach_reason(r->reach));
+	else if (seen)
+		n = asprintf(&text,
+		             "%s replaced itself (exec) by a program that the "
+		             "library did not attach to: the environment was "
+		             "scrubbed on the way, or that program is static, "
+		             "Go, musl or setuid; start it directly, or say "
+		             "`attach: false`",
+		             p->argv[0]);
+	else
+		n = asprintf(&text,
+		             "the library did not attach to %s: something on "
+		             "the way to it removed LD_PRELOAD or forbade "
+		             "shared memory (another IPC namespace); `fault "
+		             "doctor %s` says more",
+		             p->argv[0], p->argv[0]);
+	free(r);
+	return n < 0 ? NULL : text;
+}
+
+/* ---- the terminal -------------------------------------------------------- */
+
+/*
+ * With the terminal on stdin and stdout the program gets a group of its own
+ * and the foreground, so that ^C and ^Z are its own affair.  In a pipeline the
+ * others of our group need the foreground too: it joins them.
+ */
+void session_take_terminal(struct session *s)
+{
+	s->tty = -1;
+	s->group = GROUP_OWN;
+	if (!s->options->passthrough || !isatty(STDIN_FILENO) ||
+	    tcgetpgrp(STDIN_FILENO) != getpgrp())
+		return;
+	if (isatty(STDOUT_FILENO)) {
+		s->group = GROUP_FOREGROUND;
+		s->tty = STDIN_FILENO;
+	} else {
+		s->group = GROUP_OURS;
+	}
+}
+
+void session_give_back_terminal(struct session *s)
+{
+	if (s->tty >= 0)
+		tcsetpgrp(s->tty, getpgrp()); /* SIGTTOU is ignored */
+}
+
+/* ---- start --------------------------------------------------------------- */
+
+struct streams {
+	int in, out, err;
+};
+
+static int open_streams(struct session *s, size_t i, struct streams *f)
+{
+	const struct program *p = &s->scenario->programs[i];
+	struct program_result *r = &s->result->programs[i];
+	const char *in = p->stdin_file ? p->stdin_file : "/dev/null";
+
+	if (s->options->passthrough) {
+		*f = (struct streams){STDIN_FILENO, STDOUT_FILENO,
+		                      STDERR_FILENO};
+		return 0;
+	}
+	f->in = open(in, O_RDONLY | O_CLOEXEC);
+	if (f->in < 0)
+		return -errno;
+	if (capture_open(&r->out, &f->out) < 0)
+		return -EMFILE;
+	if (capture_open(&r->err, &f->err) < 0)
+		return -EMFILE;
+	return 0;
+}
+
+static void close_streams(const struct session *s, const struct streams *f)
+{
+	if (s->options->passthrough)
+		return;
+	if (f->in >= 0)
+		close(f->in);
+	if (f->out >= 0)
+		close(f->out);
+	if (f->err >= 0)
+		close(f->err);
+}
+
+static void say_not_started(struct session *s, size_t i, int err,
+                            enum guardian_step step)
+{
+	const struct program *p = &s->scenario->programs[i];
+
+	s->result->start_errno = -err;
+	if (err == -EPIPE && step == STEP_NONE)
+		session_end(s, SESSION_ENVIRONMENT, i, "the guardian is gone");
+	else if (step == STEP_DIR)
+		session_end(s, SESSION_NOT_STARTED, i, "%s: dir %s: %s",
+		            p->name, p->dir, strerror(-err));
+	else if (step == STEP_EXEC)
+		session_end(s, SESSION_NOT_STARTED, i, "%s: %s", p->argv[0],
+		            strerror(-err));
+	else
+		session_end(s, SESSION_ENVIRONMENT, i, "cannot start %s: %s",
+		            p->argv[0], strerror(-err));
+}
+
+/* The soname of the sanitizer that has to come first, or "". */
+static char *asan_name(const struct program *p)
+{
+	struct reach_report *r = malloc(sizeof(*r));
+	char *name = NULL;
+
+	if (r) {
+		reach_program(p->argv[0], p->dir, r);
+		name = strdup(r->asan ? r->asan_path : "");
+	}
+	free(r);
+	return name;
+}
+
+static int spawn(struct session *s, size_t i, const struct streams *f,
+                 enum guardian_step *ret_step)
+{
+	const struct program *p = &s->scenario->programs[i];
+	char *asan = asan_name(p);
+	const char *library = p->attach ? s->options->library : NULL;
+	struct guardian_program g = {
+		.argv = p->argv,
+		.dir = p->dir,
+		.in = f->in,
+		.out = f->out,
+		.err = f->err,
+		.group = s->group,
+	};
+	char **env = NULL;
+	int r = -ENOMEM;
+
+	*ret_step = STEP_FORK;
+	if (asan)
+		env = launch_environment(p, i, library, asan, &s->segments);
+	if (env) {
+		g.env = env;
+		r = guardian_spawn(s->guardian, &g, &s->result->programs[i].pid,
+		                   ret_step);
+	}
+	launch_free(env);
+	free(asan);
+	return r;
+}
+
+bool session_start_program(struct session *s, size_t i)
+{
+	const struct program *p = &s->scenario->programs[i];
+	struct program_result *r = &s->result->programs[i];
+	struct fault_program_state *state = segments_program(&s->segments,
+	                                                     (uint32_t)i);
+	struct streams f = {-1, -1, -1};
+	enum guardian_step step = STEP_NONE;
+	int err = open_streams(s, i, &f);
+
+	if (err < 0) {
+		s->result->start_errno = -err;
+		session_end(s, SESSION_NOT_STARTED, i, "%s: stdin %s: %s",
+		            p->name, p->stdin_file ? p->stdin_file : "",
+		            strerror(-err));
+		close_streams(s, &f);
+		return false;
+	}
+	r->started_ns = now_ns();
+	if (state)
+		atomic_store(&state->started_ns, (uint64_t)r->started_ns);
+	err = spawn(s, i, &f, &step);
+	close_streams(s, &f);
+	if (err < 0) {
+		say_not_started(s, i, err, step);
+		return false;
+	}
+	r->started = true;
+	return true;
+}

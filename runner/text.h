@@ -1,0 +1,27 @@
+/*
+ * text.h - TEXT of the language against bytes: substrings and EREs, in order.
+ */
+#ifndef FAULT_RUNNER_TEXT_H
+#define FAULT_RUNNER_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lang/scenario.h"
+
+/*
+ * Where t ends in data at or after from; -ENOENT when it is not there, -EINVAL
+ * when its expression does not compile.  ^ and $ match at lines.
+ */
+ptrdiff_t text_find(const struct text_match *t, const char *data, size_t len,
+                    size_t from);
+
+/* The first of the list that is not found in its place, NULL: all are. */
+const struct text_match *text_missing(const struct text_list *l,
+                                      const char *data, size_t len);
+
+/* The first of the list that is found anywhere, NULL: none is. */
+const struct text_match *text_present(const struct text_list *l,
+                                      const char *data, size_t len);
+
+#endif

@@ -1,0 +1,81 @@
+#!/bin/sh
+# fault check: files, folders, rules, and what is expanded.
+# run: parallel
+. "$(dirname "$0")/../lib.sh"
+[ -x "$FAULT" ] || t_skip_all "no fault yet"
+cd "$T" || exit 1
+
+mkdir -p suite/deep suite/.hidden
+cat >suite/one.yaml <<'END'
+version: 1
+name: one
+matrix: {io: [poll, epoll]}
+programs:
+  server: {run: "server --port ${port} --io ${io}", ready: listening}
+  client: {run: ["client", "say \"hi\"", "${port}"]}
+faults:
+  - {in: client, call: recv, connection: 1, inject: reset, nth: 3}
+  - {name: spare, armed: false, in: server, call: send, inject: {delay: 20ms}}
+expect:
+  client: {exit: 1, stderr: /reset/}
+END
+cat >suite/deep/two.yaml <<'END'
+version: 1
+faults: [{call: recv, role: accepted, inject: {delay: 300ms}}]
+END
+cat >wrong.yaml <<'END'
+version: 1
+faults:
+  - {call: recv, injekt: reset}
+END
+cp wrong.yaml suite/_part.yaml
+cp wrong.yaml suite/.hidden/x.yaml
+cp wrong.yaml suite/wrong.yml
+
+# check STATUS SENTENCE ARGUMENT…: output in $T/stdout and $T/stderr.
+check() {
+	check_want=$1 check_sentence=$2
+	shift 2
+	"$FAULT" check "$@" >"$T/stdout" 2>"$T/stderr"
+	t_is "$check_sentence" "$?" "$check_want"
+}
+
+check 0 "a valid file is valid" suite/one.yaml
+t_is "and its cases are counted" "$(cat "$T/stdout")" "1 file, 2 cases: all valid"
+t_is "nothing is said on stderr" "$(cat "$T/stderr")" ""
+check 0 "a folder is searched, without parts and hidden entries" suite
+t_is "and counted" "$(cat "$T/stdout")" "2 files, 3 cases: all valid"
+check 0 "-v names the cases" -v suite
+t_match "one by one" "$(cat "$T/stdout")" '^suite/one.yaml.*\[io=epoll\]$'
+
+check 2 "a wrong file is not valid" wrong.yaml
+t_match "the place is named" "$(cat "$T/stderr")" '^wrong.yaml:3:[0-9]+: '
+t_match "and the word that was meant" "$(cat "$T/stderr")" 'inject'
+t_is "nothing is said on stdout" "$(cat "$T/stdout")" ""
+check 2 "one wrong file of several is enough" suite wrong.yaml
+check 2 "a part can be checked by name" suite/_part.yaml
+check 2 "no such file" missing.yaml
+t_match "is named" "$(cat "$T/stderr")" 'missing.yaml'
+check 2 "no path is a mistake"
+mkdir empty
+check 4 "an empty folder has nothing to check" empty
+
+check 0 "-e checks a rule" -e recv:reset:nth=3
+t_is "and says so" "$(cat "$T/stdout")" "1 rule: all valid"
+check 2 "-e refuses a wrong rule" -e recv:rest
+t_match "and names the place" "$(cat "$T/stderr")" '^-e:1:'
+check 2 "-e refuses what cannot happen" -e recv:error=EPIPE
+
+check 0 "--expand prints each case" --expand suite/one.yaml
+t_is "two of them" "$(grep -c '^# suite/one.yaml' "$T/stdout")" 2
+t_match "programs as argv" "$(cat "$T/stdout")" \
+	'run: \["client", "say \\"hi\\"", "[0-9]+"\]'
+t_match "rules in the one-line form" "$(cat "$T/stdout")" '^  - recv:reset:.*nth=3'
+t_match "and where they count" "$(cat "$T/stdout")" \
+	'line 8, calls recv, in client, hits 1\.\., class 0, per connection'
+t_match "and that one is not armed" "$(cat "$T/stdout")" 'not armed'
+t_match "expectations too" "$(cat "$T/stdout")" 'stderr: \[/reset/\]'
+check 0 "one case can be chosen" --expand "suite/one.yaml[io=epoll]"
+t_is "then it is one" "$(grep -c '^# suite/one.yaml' "$T/stdout")" 1
+check 2 "a case that is not there is refused" --expand "suite/one.yaml::none"
+t_done

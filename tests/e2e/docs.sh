@@ -1,0 +1,70 @@
+#!/bin/sh
+# The documentation that is made from tables is current, and what it names exists.
+# run: parallel
+. "$(dirname "$0")/../lib.sh"
+[ -x "$FAULT" ] || t_skip_all "no fault yet"
+cd "$top" || exit 1
+
+for page in calls errnos actions language; do
+	"$FAULT" list "$page" --markdown >"$T/page" 2>&1
+	diff "docs/reference/$page.md" "$T/page" >"$T/diff" 2>&1
+	if [ -s "$T/diff" ]; then
+		echo "mend it: ./fault list $page --markdown >docs/reference/$page.md" \
+			>>"$T/diff"
+		t_fail "docs/reference/$page.md is current" "$T/diff"
+	else
+		t_pass "docs/reference/$page.md is current"
+	fi
+done
+
+# Names of files in `backquotes` that begin with one of our folders.
+# shellcheck disable=SC2016 # backquotes, not a command
+grep -ohE '`(plan|lang|engine|shim|runner|reference|tests|docs)/[A-Za-z0-9_./-]+`' \
+	docs/*.md | tr -d '`' | sort -u |
+	while read -r file; do [ -e "$file" ] || echo "$file"; done >"$T/gone"
+if [ -s "$T/gone" ]; then
+	t_fail "every file that the pages name exists" "$T/gone"
+else
+	t_pass "every file that the pages name exists"
+fi
+
+# And the other way round: architecture.md names every source file of ours.
+for file in plan/*.[ch] plan/*.def lang/*.[ch] engine/*.[ch] shim/*.[chS] \
+	runner/*.[ch]; do
+	[ -e "$file" ] || continue
+	stem=${file##*/}
+	grep -qF "${stem%.*}" docs/architecture.md || echo "$file"
+done >"$T/unnamed"
+if [ -s "$T/unnamed" ]; then
+	t_fail "docs/architecture.md names every file" "$T/unnamed"
+else
+	t_pass "docs/architecture.md names every file"
+fi
+
+if command -v scdoc >/dev/null; then
+	for page in docs/man/*.scd; do
+		if scdoc <"$page" >"$T/page" 2>"$T/err"; then
+			t_pass "$page is sound"
+		else
+			t_fail "$page is sound" "$T/err"
+		fi
+	done
+else
+	t_skip "man pages are sound" "no scdoc"
+fi
+
+# Each subcommand and each action is in its man page.
+"$FAULT" list actions --json >"$T/actions"
+python3 - "$T/actions" docs/man/fault-scenario.5.scd <<'END' >"$T/missing"
+import json, sys
+page = open(sys.argv[2]).read()
+for row in json.load(open(sys.argv[1])):
+    if row["action"] not in page:
+        print(row["action"])
+END
+if [ -s "$T/missing" ]; then
+	t_fail "fault-scenario(5) has every action" "$T/missing"
+else
+	t_pass "fault-scenario(5) has every action"
+fi
+t_done

@@ -1,0 +1,91 @@
+#!/bin/sh
+# Signals to `fault exec`: the program gets them first, a second one kills; and
+# whatever happens to `fault` itself, nothing stays behind.
+. "$(dirname "$0")/../lib.sh"
+cd "$T" || exit 1
+stubborn=$BUILD/tests/probes/stubborn
+[ -x "$stubborn" ] || t_skip_all "the probe stubborn is not built"
+
+# in_group COMMAND…: a process group of its own that does not ignore SIGINT, as
+# a shell's background jobs do.
+cat >in_group <<'END'
+setpgrp(0, 0);
+$SIG{INT} = $SIG{QUIT} = 'DEFAULT';
+exec @ARGV or die;
+END
+in_group() { exec perl in_group "$@"; }
+
+has() { grep -q "$1" "$2" 2>/dev/null; }
+lines() { [ "$(cat "$2" 2>/dev/null | wc -l)" = "$1" ]; }
+shared_memory() { ipcs -m | grep -c '^0x'; }
+before=$(shared_memory)
+export TMPDIR="$T/tmp"
+mkdir tmp
+
+# ---- the program's own handling ----------------------------------------------
+cat >polite <<'END'
+$| = 1;
+$SIG{INT} = sub { print "got INT\n"; exit 5 };
+$SIG{TERM} = sub { print "got TERM\n"; exit 6 };
+print "up\n";
+sleep 1 while 1;
+END
+for sig in INT TERM; do
+	in_group "$FAULT" exec -- perl polite >log 2>&1 &
+	wait_for has up log
+	kill -$sig -- -$!
+	wait $!
+	t_is "SIG$sig reaches the program, which decides" "$?" \
+		"$([ $sig = INT ] && echo 5 || echo 6)"
+	t_is "... once" "$(grep -c got log)" 1
+done
+
+# ---- one that ignores them ---------------------------------------------------
+in_group "$FAULT" exec -- "$stubborn" "$T/pids1" >log 2>&1 &
+wait_for lines 4 pids1
+kill -INT -- -$!
+sleep 0.1
+t_ok "the first SIGINT is the program's to ignore" running $!
+kill -INT -- -$!
+wait $!
+t_is "the second one kills" $? 137
+for pid in $(cat pids1); do
+	if running "$pid"; then t_fail "process $pid is gone"; fi
+done
+t_is "no shared memory is left" "$(shared_memory)" "$before"
+
+# ---- a default end -----------------------------------------------------------
+in_group "$FAULT" exec -- sleep 100 >log 2>&1 &
+sleep_runs() { pgrep -P "$(pgrep -P "$1" | head -1)" -x sleep; }
+wait_for sleep_runs $!
+kill -TERM $!
+wait $!
+t_is "SIGTERM ends a program without a handler: 143" $? 143
+
+# ---- kill -9 of fault ---------------------------------------------------------
+in_group "$FAULT" exec -e recv:reset -- "$stubborn" "$T/pids2" >log 2>&1 &
+wait_for lines 4 pids2
+guardian=$(pgrep -P $!)
+t_match "there is a temporary directory" "$(ls tmp)" '^fault\.'
+kill -KILL $!
+wait $!
+for pid in $(cat pids2) "$guardian"; do
+	wait_for not running "$pid" || t_fail "process $pid is gone"
+done
+t_pass "kill -9 of fault: forked twice, setsid, stopped, ignoring: all end"
+t_is "no shared memory is left" "$(shared_memory)" "$before"
+wait_for sh -c '[ -z "$(ls tmp)" ]'
+t_is "no temporary directory is left" "$(ls tmp)" ""
+
+# ---- kill -9 of the guardian ----------------------------------------------------
+in_group "$FAULT" exec -e recv:reset -- "$stubborn" "$T/pids3" >log 2>&1 &
+wait_for lines 4 pids3
+kill -KILL "$(pgrep -P $!)"
+wait $!
+t_is "kill -9 of the guardian: a failure of ours" $? 125
+for pid in $(cat pids3); do
+	if running "$pid"; then t_fail "process $pid is gone"; fi
+done
+t_is "no shared memory is left" "$(shared_memory)" "$before"
+t_is "no temporary directory is left" "$(ls tmp)" ""
+t_done

@@ -1,0 +1,84 @@
+#!/bin/sh
+# fault trace: each call with what a rule would have to say.
+. "$(dirname "$0")/../lib.sh"
+[ -x "$FAULT" ] || t_skip_all "no fault yet"
+[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
+command -v python3 >/dev/null || t_skip_all "no python3"
+
+# One process that talks to itself: every call of both ends, in order.
+cat >"$T/talk.py" <<'END'
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+client.sendall(b"x" * 100)
+server.recv(10, socket.MSG_PEEK)
+print(len(server.recv(60)))
+print(len(server.recv(60)))
+server.sendall(b"y" * 10)
+client.recv(100)
+client.sendall(b"z" * 5)
+server.recv(100)
+server.setblocking(False)
+try:
+    server.recv(100)
+except BlockingIOError:
+    pass
+client.shutdown(socket.SHUT_WR)
+client.close()
+server.close()
+listener.close()
+raise SystemExit(3)
+END
+
+"$FAULT" trace --raw "$T/raw" -o "$T/text" -- python3 "$T/talk.py" \
+	>"$T/stdout" 2>"$T/stderr"
+t_is "the program's exit status is passed on" "$?" 3
+t_is "its output is its own" "$(tr '\n' ' ' <"$T/stdout")" "60 40 "
+t_is "with -o, nothing is added to stderr" "$(cat "$T/stderr")" ""
+text=$(cat "$T/text")
+t_match "the start is seen" "$text" 'attached to python3'
+t_match "listen" "$text" 'listen\(fd [0-9]+, port [0-9]+\) = 0'
+t_match "connect with the address" "$text" \
+	'connect\(fd [0-9]+, 127\.0\.0\.1:[0-9]+\) = 0 .*conn 1 client #1'
+t_match "accept with its number" "$text" \
+	'accept4?\(fd [0-9]+\) = [0-9]+ .*conn 1 accepted #1 127\.0\.0\.1:'
+t_match "a peek has no number" "$text" \
+	'recv.*, 10, peek\) = 10  conn 1 accepted E'
+t_match "the first part" "$text" \
+	'recv.*, 60\) = 60  conn 1 accepted #1 turn 1 bytes 0\.\.60 ESTABLISHED'
+t_match "the second" "$text" \
+	'recv.*, 60\) = 40  conn 1 accepted #2 turn 1 bytes 60\.\.100'
+t_match "the next turn" "$text" \
+	'recv.*, 100\) = 5  conn 1 accepted #3 turn 2 bytes 100\.\.105'
+t_match "what does not count has no number" "$text" \
+	'recv.*, 100\) = -1 EAGAIN  conn 1 accepted E'
+t_match "shutdown" "$text" 'shutdown\(fd [0-9]+, WR\) = 0'
+t_match "close" "$text" 'close\(fd [0-9]+\) = 0 .*conn 1 client #1'
+t_is "a kept trace prints the same" "$("$FAULT" trace "$T/raw")" "$text"
+
+# What was read off hits just that call.
+"$FAULT" exec -e recv:reset:role=accepted:nth=3 -- python3 "$T/talk.py" \
+	>"$T/stdout" 2>"$T/stderr"
+t_match "a rule with the number hits that call" "$(cat "$T/stderr")" \
+	'ConnectionResetError'
+t_is "and none before it" "$(tr '\n' ' ' <"$T/stdout")" "60 40 "
+for key in turn=2 bytes=100B nth=3:state=ESTABLISHED; do
+	"$FAULT" exec -e "recv:reset:role=accepted:$key" -- python3 "$T/talk.py" \
+		>"$T/stdout" 2>"$T/stderr"
+	t_match "so does one with $key" \
+		"$(cat "$T/stdout" "$T/stderr" | tr '\n' ' ')" \
+		'^60 40 .*ConnectionResetError'
+done
+
+"$FAULT" trace -- python3 "$T/talk.py" >"$T/stdout" 2>"$T/stderr"
+t_match "without -o the lines go to stderr" "$(cat "$T/stderr")" 'turn 2 bytes'
+
+t_exit 127 "a program that is not there" "$FAULT" trace -- no-such-program
+t_exit 2 "a file that is no trace" "$FAULT" trace "$T/talk.py"
+t_exit 2 "nothing to do" "$FAULT" trace
+t_ok "trace --help works" "$FAULT" trace --help
+head -c 3000 "$T/raw" >"$T/cut"
+t_ok "a trace that was cut off prints what is whole" "$FAULT" trace "$T/cut"
+t_match "and says so" "$(cat "$T/out")" 'cut off'
+t_done
