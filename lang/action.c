@@ -72,8 +72,8 @@ static void read_errno(struct lang *l, const struct node *n,
 		hint = arena_printf(l->arena, "write `%s`",
 		                    fault_errno_name(atoi(s)));
 	if (hint)
-		complain(l, n->at, hint,
-		         "`%s` is a number, not an errno's name", s);
+		lang_error(l, n->at, hint,
+		           "`%s` is a number, not an errno's name", s);
 	else
 		unknown_word(l, n->at, AS_ERRNO, "errno", s, words, n_words);
 }
@@ -95,7 +95,7 @@ static void read_short(struct lang *l, const struct node *n,
 	a->ratio = true;
 	a->value = pick.ratio;
 	if (pick.ratio == UINT32_MAX)
-		complain(l, n->at, NULL, "`%s` of a call is no short one", s);
+		lang_error(l, n->at, NULL, "`%s` of a call is no short one", s);
 }
 
 static void read_kill(struct lang *l, const struct node *n,
@@ -152,7 +152,7 @@ static void read_word(struct lang *l, const struct node *n,
 		return;
 	a->kind = (enum fault_action_kind)kind;
 	if (readers[kind])
-		complain(l, n->at, examples[kind], "`%s` needs a value", s);
+		lang_error(l, n->at, examples[kind], "`%s` needs a value", s);
 }
 
 /* `jitter` and `distribution` stand beside `delay`. */
@@ -163,23 +163,23 @@ static void read_parameters(struct lang *l, const struct node *map,
 	const struct node *shape = node_get(map, "distribution");
 
 	if (a->kind != ACTION_DELAY && (jitter || shape)) {
-		complain(l, jitter ? jitter->at : shape->at, NULL,
-		         "only `delay` has a jitter");
+		lang_error(l, jitter ? jitter->at : shape->at, NULL,
+		           "only `delay` has a jitter");
 		return;
 	}
 	if (jitter)
 		read_duration(l, jitter, &a->jitter_ns);
 	if (jitter && a->value && a->jitter_ns >= a->value)
-		complain(l, jitter->at, NULL,
-		         "the jitter is not less than the delay");
+		lang_error(l, jitter->at, NULL,
+		           "the jitter is not less than the delay");
 	if (shape) {
 		int w = need_word(l, shape, AS_ACTION, "distribution",
 		                  distributions, 3);
 
 		a->distribution = w < 0 ? 0 : w;
 		if (!jitter)
-			complain(l, shape->at, "add `jitter: 50ms`",
-			         "a distribution without a jitter");
+			lang_error(l, shape->at, "add `jitter: 50ms`",
+			           "a distribution without a jitter");
 	}
 }
 
@@ -199,26 +199,26 @@ static void read_action_map(struct lang *l, const struct node *map,
 		if (kind < 0)
 			return;
 		if (found) {
-			complain(l, p->key->at,
-			         "write a list: `inject: [{…}, {…}]`",
-			         "two actions in one map");
+			lang_error(l, p->key->at,
+			           "write a list: `inject: [{…}, {…}]`",
+			           "two actions in one map");
 			return;
 		}
 		found = p;
 		a->kind = (enum fault_action_kind)kind;
 	}
 	if (!found) {
-		complain(l, map->at, NULL, "no action stands here");
+		lang_error(l, map->at, NULL, "no action stands here");
 		return;
 	}
 	a->loc = locate(l, found->value->at);
 	if (readers[a->kind])
 		readers[a->kind](l, found->value, a);
 	else
-		complain(l, found->value->at,
-		         arena_printf(l->arena, "write `inject: %s`",
-		                      found->key->text),
-		         "`%s` takes no value", found->key->text);
+		lang_error(l, found->value->at,
+		           arena_printf(l->arena, "write `inject: %s`",
+		                        found->key->text),
+		           "`%s` takes no value", found->key->text);
 	read_parameters(l, map, a);
 }
 
@@ -237,17 +237,17 @@ static void check_list(struct lang *l, const struct rule *rule)
 		const char *word = fault_actions[a->kind].word;
 
 		if (seen & 1u << a->kind)
-			complain(l, place(a), NULL, "`%s` stands there twice",
-			         word);
+			lang_error(l, place(a), NULL, "`%s` stands there twice",
+			           word);
 		else if (seen & 1u << ACTION_ERROR)
-			complain(l, place(a), NULL,
-			         "nothing happens behind an `error`");
+			lang_error(l, place(a), NULL,
+			           "nothing happens behind an `error`");
 		else if (seen & 1u << ACTION_PASS &&
 		         (a->kind == ACTION_ERROR || a->kind == ACTION_SHORT))
-			complain(l, place(a), NULL,
-			         "the real call has happened: `%s` would lie "
-			         "about it",
-			         word);
+			lang_error(l, place(a), NULL,
+			           "the real call has happened: `%s` would lie "
+			           "about it",
+			           word);
 		seen |= 1u << a->kind;
 	}
 }
@@ -257,10 +257,10 @@ void actions_read(struct lang *l, const struct node *n, struct rule *rule)
 	size_t errors = l->n_errors, len = list_len(n);
 
 	if (!len || len > PLAN_MAX_ACTIONS) {
-		complain(l, n->at, NULL,
-		         len ? "more than %d actions"
-		             : "an empty list of actions (at most %d)",
-		         PLAN_MAX_ACTIONS);
+		lang_error(l, n->at, NULL,
+		           len ? "more than %d actions"
+		               : "an empty list of actions (at most %d)",
+		           PLAN_MAX_ACTIONS);
 		return;
 	}
 	rule->actions = arena_array(l->arena, len, sizeof(*rule->actions));
@@ -274,7 +274,7 @@ void actions_read(struct lang *l, const struct node *n, struct rule *rule)
 		else if (item->kind == NODE_MAP)
 			read_action_map(l, item, a);
 		else
-			complain(l, item->at, NULL, "a list in a list");
+			lang_error(l, item->at, NULL, "a list in a list");
 	}
 	if (l->n_errors == errors)
 		check_list(l, rule);

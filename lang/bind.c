@@ -36,6 +36,16 @@ struct bind {
 	struct diag_list *diags;
 };
 
+/* No `,` and no leading `!`: --tag a,!b */
+static bool is_tag(const char *s)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_-.";
+
+	return strspn(s, letters) == strlen(s);
+}
+
 static void read_tags(struct lang *l, const struct node *n, struct scenario *s)
 {
 	s->tags = arena_array(l->arena, list_len(n), sizeof(*s->tags));
@@ -43,11 +53,11 @@ static void read_tags(struct lang *l, const struct node *n, struct scenario *s)
 		const struct node *item = list_item(n, i);
 		const char *tag = need_text(l, item);
 
-		if (tag && !expand_is_name(tag))
-			complain(l, item->at, NULL,
-			         "`%s` is no tag: letters, digits, `_`, `-` "
-			         "and `.`",
-			         tag);
+		if (tag && !is_tag(tag))
+			lang_error(l, item->at, NULL,
+			           "`%s` is no tag: letters, digits, `_`, `-` "
+			           "and `.`",
+			           tag);
 		else if (tag)
 			s->tags[s->n_tags++] = arena_strdup(l->arena, tag);
 	}
@@ -59,19 +69,19 @@ static void read_faults(struct lang *l, const struct node *n,
 	bool attached = !s->n_programs;
 
 	if (n->kind != NODE_LIST) {
-		complain(l, n->at, "write `[{call: recv, inject: reset}]`",
-		         "expected a list of rules, not %s",
-		         n->kind == NODE_SCALAR && !*n->text
-		                 ? "nothing"
-		                 : node_kind_word(n));
+		lang_error(l, n->at, "write `[{call: recv, inject: reset}]`",
+		           "expected a list of rules, not %s",
+		           n->kind == NODE_SCALAR && !*n->text
+		                   ? "nothing"
+		                   : node_kind_word(n));
 		return;
 	}
 	for (size_t i = 0; i < s->n_programs; i++)
 		attached |= s->programs[i].attach;
 	if (!attached && n->n)
-		complain(l, n->at, NULL,
-		         "every program has `attach: false`: no fault can "
-		         "reach one");
+		lang_error(l, n->at, NULL,
+		           "every program has `attach: false`: no fault can "
+		           "reach one");
 	rules_read(l, n, s);
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "lang/diag.h"
-#include "lang/source.h"
+#include "lang/lang.h"
 #include "lang/utf8.h"
 
 enum {
@@ -184,8 +184,8 @@ report(struct lang *l, struct mark at, bool warning, const char *hint,
 	free(message);
 }
 
-void complain(struct lang *l, struct mark at, const char *hint,
-              const char *format, ...)
+void lang_error(struct lang *l, struct mark at, const char *hint,
+                const char *format, ...)
 {
 	va_list args;
 
@@ -195,8 +195,8 @@ void complain(struct lang *l, struct mark at, const char *hint,
 	va_end(args);
 }
 
-void warn(struct lang *l, struct mark at, const char *hint, const char *format,
-          ...)
+void lang_warn(struct lang *l, struct mark at, const char *hint,
+               const char *format, ...)
 {
 	va_list args;
 

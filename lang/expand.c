@@ -107,14 +107,15 @@ static void unknown(struct expansion *x, const char *name)
 	for (size_t i = 0; i < N_STAND_INS; i++)
 		words[n++] = stand_ins[i].name;
 	if (expand_is_runtime(name)) {
-		complain(x->l, x->at, NULL, "`${%s}` has no value here", name);
+		lang_error(x->l, x->at, NULL, "`${%s}` has no value here",
+		           name);
 		return;
 	}
 	hint = did_you_mean(x->l, name, words, n);
 	if (!hint)
 		hint = arena_printf(x->l->arena, "`$${%s}` is left as it is",
 		                    name);
-	complain(x->l, x->at, hint, "unknown variable `${%s}`", name);
+	lang_error(x->l, x->at, hint, "unknown variable `${%s}`", name);
 }
 
 static bool expand(struct expansion *x, const char *s, unsigned depth);
@@ -126,15 +127,15 @@ static bool replace(struct expansion *x, const char **s, unsigned depth)
 	const char *name, *value;
 
 	if (!end) {
-		complain(x->l, x->at, "`$${` is left as it is",
-		         "`${` without its `}`");
+		lang_error(x->l, x->at, "`$${` is left as it is",
+		           "`${` without its `}`");
 		return false;
 	}
 	name = arena_strndup(x->l->arena, *s, (size_t)(end - *s));
 	*s = end + 1;
 	if (!x->l->scope) {
-		complain(x->l, x->at, "only a file has variables",
-		         "`${%s}` in a one-line rule", name);
+		lang_error(x->l, x->at, "only a file has variables",
+		           "`${%s}` in a one-line rule", name);
 		return false;
 	}
 	value = value_of(x->l->scope, name);
@@ -143,9 +144,9 @@ static bool replace(struct expansion *x, const char **s, unsigned depth)
 		return false;
 	}
 	if (depth >= MAX_DEPTH) {
-		complain(x->l, x->at, NULL,
-		         "`${%s}` goes more than %d variables deep", name,
-		         MAX_DEPTH);
+		lang_error(x->l, x->at, NULL,
+		           "`${%s}` goes more than %d variables deep", name,
+		           MAX_DEPTH);
 		return false;
 	}
 	return expand(x, value, depth + 1);
@@ -169,8 +170,8 @@ static bool expand(struct expansion *x, const char *s, unsigned depth)
 			arena_text_add(x->l->arena, &x->out, s++, 1);
 		}
 		if (x->out.len > MAX_LEN) {
-			complain(x->l, x->at, NULL,
-			         "a text grows beyond 64 KiB");
+			lang_error(x->l, x->at, NULL,
+			           "a text grows beyond 64 KiB");
 			return false;
 		}
 	}
@@ -191,8 +192,8 @@ const char *expand_text(struct lang *l, struct mark at, const char *s)
 const char *expand_node(struct lang *l, const struct node *n)
 {
 	if (n->kind != NODE_SCALAR) {
-		complain(l, n->at, NULL, "expected one value, not %s",
-		         node_kind_word(n));
+		lang_error(l, n->at, NULL, "expected one value, not %s",
+		           node_kind_word(n));
 		return NULL;
 	}
 	return expand_text(l, n->at, n->text);

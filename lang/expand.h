@@ -8,7 +8,7 @@
 #define FAULT_LANG_EXPAND_H
 
 #include "lang/scenario.h"
-#include "lang/source.h"
+#include "lang/lang.h"
 
 struct binding {
 	const char *name, *value;

@@ -56,8 +56,8 @@ static void read_status(struct lang *l, const struct node *n,
 	if (range.min > range.max)
 		return;
 	if (range.min > 255 || (range.max > 255 && range.max != INT64_MAX))
-		complain(l, n->at, "an exit status is 0..255",
-		         "`%s` is no exit status", n->text);
+		lang_error(l, n->at, "an exit status is 0..255",
+		           "`%s` is no exit status", n->text);
 	else
 		e->v[e->n++] = range;
 }
@@ -73,7 +73,7 @@ static void read_exit(struct lang *l, const struct node *n, void *field)
 		return;
 	}
 	if (!list_len(n))
-		complain(l, n->at, NULL, "an empty list");
+		lang_error(l, n->at, NULL, "an empty list");
 	e->v = arena_array(l->arena, list_len(n), sizeof(*e->v));
 	for (size_t i = 0; i < list_len(n); i++)
 		read_status(l, list_item(n, i), e);
@@ -91,10 +91,10 @@ static void read_time(struct lang *l, const struct node *n, void *field)
 		if (*why.proposal)
 			hint = arena_printf(l->arena, "did you mean `..%s`?",
 			                    why.proposal);
-		complain(l, n->at, hint, "`%s` %s", s, why.reason);
+		lang_error(l, n->at, hint, "`%s` %s", s, why.reason);
 	} else if (range->min == range->max) {
-		complain(l, n->at, arena_printf(l->arena, "write `..%s`", s),
-		         "no program takes `%s` exactly", s);
+		lang_error(l, n->at, arena_printf(l->arena, "write `..%s`", s),
+		           "no program takes `%s` exactly", s);
 	}
 }
 
@@ -134,8 +134,8 @@ static void unknown_program(struct lang *l, const struct node *key,
 	names[n++] = "allow";
 	if (not_yet(l, key->at, IN_EXPECT, key->text))
 		return;
-	complain(l, key->at, did_you_mean(l, key->text, names, n),
-	         "`%s` names no program", key->text);
+	lang_error(l, key->at, did_you_mean(l, key->text, names, n),
+	           "`%s` names no program", key->text);
 }
 
 /* The expectation of a program, new if there is none yet. */
@@ -165,9 +165,9 @@ static void check_end(struct lang *l, const struct given *given)
 		const struct node *key = given[ends[i]].key;
 
 		if (key && first)
-			complain(l, key->at, NULL,
-			         "`%s` and `%s` exclude each other",
-			         first->text, key->text);
+			lang_error(l, key->at, NULL,
+			           "`%s` and `%s` exclude each other",
+			           first->text, key->text);
 		else if (key)
 			first = key;
 	}
@@ -205,9 +205,9 @@ static void allow_all(struct lang *l, const struct pair *p, struct scenario *s)
 void expect_read(struct lang *l, const struct node *map, struct scenario *s)
 {
 	if (map->kind != NODE_MAP) {
-		complain(l, map->at, "write `PROGRAM: {exit: 0}`",
-		         "expected programs by name, not %s",
-		         node_kind_word(map));
+		lang_error(l, map->at, "write `PROGRAM: {exit: 0}`",
+		           "expected programs by name, not %s",
+		           node_kind_word(map));
 		return;
 	}
 	s->expects = arena_array(l->arena, s->n_programs, sizeof(*s->expects));

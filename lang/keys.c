@@ -25,8 +25,8 @@ void unknown_word(struct lang *l, struct mark at, enum place place,
 {
 	if (not_yet(l, at, place, word) || other_tools(l, at, place, word))
 		return;
-	complain(l, at, did_you_mean(l, word, words, n), "unknown %s `%s`",
-	         what, word);
+	lang_error(l, at, did_you_mean(l, word, words, n), "unknown %s `%s`",
+	           what, word);
 }
 
 static void unknown_key(struct lang *l, const struct pair *p,
@@ -56,10 +56,10 @@ bool read_map(struct lang *l, const struct node *map,
               const struct key_table *table, void *object, struct given *given)
 {
 	if (map->kind != NODE_MAP) {
-		complain(l, map->at, NULL, "expected keys and values, not %s",
-		         map->kind == NODE_SCALAR && !*map->text
-		                 ? "nothing"
-		                 : node_kind_word(map));
+		lang_error(l, map->at, NULL, "expected keys and values, not %s",
+		           map->kind == NODE_SCALAR && !*map->text
+		                   ? "nothing"
+		                   : node_kind_word(map));
 		return false;
 	}
 	for (size_t i = 0; i < map->n && !too_many_errors(l); i++) {
@@ -84,7 +84,7 @@ const char *need_text(struct lang *l, const struct node *n)
 	const char *s = expand_node(l, n);
 
 	if (s && !*s) {
-		complain(l, n->at, NULL, "nothing stands here");
+		lang_error(l, n->at, NULL, "nothing stands here");
 		return NULL;
 	}
 	return s;
@@ -113,7 +113,7 @@ static void refused(struct lang *l, const struct node *n, const char *s,
 	if (why->proposal[0])
 		hint = arena_printf(l->arena, "did you mean `%s`?",
 		                    why->proposal);
-	complain(l, n->at, hint, "`%s` %s", s, why->reason);
+	lang_error(l, n->at, hint, "`%s` %s", s, why->reason);
 }
 
 void read_text(struct lang *l, const struct node *n, void *field)
@@ -142,7 +142,7 @@ void read_bool(struct lang *l, const struct node *n, void *field)
 		if (!strcasecmp(s, lies[i]))
 			hint = "write `false`";
 	}
-	complain(l, n->at, hint, "`%s` is neither `true` nor `false`", s);
+	lang_error(l, n->at, hint, "`%s` is neither `true` nor `false`", s);
 }
 
 void read_flag(struct lang *l, const struct node *n, void *field)
@@ -171,7 +171,7 @@ static bool quantity(struct lang *l, const struct node *n,
 		return false;
 	}
 	if (!v) {
-		complain(l, n->at, NULL, "`%s` is zero", s);
+		lang_error(l, n->at, NULL, "`%s` is zero", s);
 		return false;
 	}
 	*ret = v;
@@ -195,7 +195,7 @@ void read_count(struct lang *l, const struct node *n, void *field)
 	if (!quantity(l, n, units_count, &v))
 		return;
 	if (v >= UINT32_MAX)
-		complain(l, n->at, NULL, "`%s` is too large", n->text);
+		lang_error(l, n->at, NULL, "`%s` is too large", n->text);
 	else
 		*(uint32_t *)field = (uint32_t)v;
 }
@@ -207,7 +207,7 @@ void read_port(struct lang *l, const struct node *n, void *field)
 	if (!quantity(l, n, units_count, &v))
 		return;
 	if (v > UINT16_MAX)
-		complain(l, n->at, NULL, "`%s` is no port", n->text);
+		lang_error(l, n->at, NULL, "`%s` is no port", n->text);
 	else
 		*(uint16_t *)field = (uint16_t)v;
 }
@@ -236,9 +236,9 @@ void read_address(struct lang *l, const struct node *n, void *field)
 	const char *s;
 
 	if (n->kind != NODE_SCALAR) {
-		complain(l, n->at, "quote it: \"[::1]:80\"",
-		         "an address in brackets is %s to YAML",
-		         node_kind_word(n));
+		lang_error(l, n->at, "quote it: \"[::1]:80\"",
+		           "an address in brackets is %s to YAML",
+		           node_kind_word(n));
 		return;
 	}
 	s = need_text(l, n);
@@ -264,14 +264,14 @@ void read_signal(struct lang *l, const struct node *n, void *field)
 	}
 	number = *s >= '0' && *s <= '9' && strlen(s) < 3 ? atoi(s) : 0;
 	if (signal_name(number)) {
-		complain(l, n->at,
-		         arena_printf(l->arena, "write `%s`",
-		                      signal_name(number)),
-		         "`%s` is a number, not a signal's name", s);
+		lang_error(l, n->at,
+		           arena_printf(l->arena, "write `%s`",
+		                        signal_name(number)),
+		           "`%s` is a number, not a signal's name", s);
 		return;
 	}
-	complain(l, n->at,
-	         did_you_mean(l, strncmp(s, "SIG", 3) ? s : s + 3, words,
-	                      n_words),
-	         "unknown signal `%s`", s);
+	lang_error(l, n->at,
+	           did_you_mean(l, strncmp(s, "SIG", 3) ? s : s + 3, words,
+	                        n_words),
+	           "unknown signal `%s`", s);
 }

@@ -9,7 +9,7 @@
 #define FAULT_LANG_KEYS_H
 
 #include "lang/scenario.h"
-#include "lang/source.h"
+#include "lang/lang.h"
 
 /* Where a word stands: what is not yet there, or another tool's, by place. */
 enum place {

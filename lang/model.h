@@ -5,7 +5,7 @@
 #define FAULT_LANG_MODEL_H
 
 #include "lang/scenario.h"
-#include "lang/source.h"
+#include "lang/lang.h"
 
 /* What scenario_new() makes. */
 struct scenario_box {

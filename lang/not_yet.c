@@ -61,7 +61,7 @@ static const struct {
 
 void not_yet_available(struct lang *l, struct mark at, const char *what)
 {
-	complain(l, at, NULL, "%s is not yet available", what);
+	lang_error(l, at, NULL, "%s is not yet available", what);
 }
 
 bool not_yet(struct lang *l, struct mark at, enum place place, const char *word)

@@ -111,8 +111,8 @@ static struct node *value_node(const struct line *o, const char *key,
 static void add_key(struct line *o, struct node *key, struct node *value)
 {
 	if (node_get(o->map, key->text))
-		complain(o->l, key->at, NULL, "`%s` stands there twice",
-		         key->text);
+		lang_error(o->l, key->at, NULL, "`%s` stands there twice",
+		           key->text);
 	else
 		node_add_pair(o->l->arena, o->map, key, value);
 }
@@ -128,17 +128,17 @@ static void add_action_value(struct line *o, struct node *key,
 		map = node_new(a, NODE_MAP, key->at);
 		node_add_item(a, o->actions, map);
 	} else if (!o->actions->n) {
-		complain(o->l, key->at, NULL, "`%s` stands behind an action",
-		         key->text);
+		lang_error(o->l, key->at, NULL, "`%s` stands behind an action",
+		           key->text);
 		return;
 	} else {
 		map = o->actions->items[o->actions->n - 1];
 		if (map->kind != NODE_MAP || node_get(map, key->text)) {
-			complain(o->l, key->at, NULL,
-			         map->kind == NODE_MAP
-			                 ? "`%s` stands there twice"
-			                 : "`%s` needs a `delay` before it",
-			         key->text);
+			lang_error(o->l, key->at, NULL,
+			           map->kind == NODE_MAP
+			                   ? "`%s` stands there twice"
+			                   : "`%s` needs a `delay` before it",
+			           key->text);
 			return;
 		}
 	}
@@ -166,9 +166,10 @@ static void add_word(struct line *o, struct node *word)
 	if (action_find(word->text))
 		node_add_item(o->l->arena, o->actions, word);
 	else if (is_key(word->text))
-		complain(o->l, word->at,
-		         arena_printf(o->l->arena, "write `%s=…`", word->text),
-		         "`%s` needs a value", word->text);
+		lang_error(
+			o->l, word->at,
+			arena_printf(o->l->arena, "write `%s=…`", word->text),
+			"`%s` needs a value", word->text);
 	else
 		unknown_word(o->l, word->at, AS_ACTION, "action", word->text,
 		             words, n);
@@ -179,9 +180,9 @@ static void add_item(struct line *o, const struct item *i, bool first)
 	struct node *word = scalar(o, i->begin, i->equals), *value;
 
 	if (!*word->text) {
-		complain(o->l, word->at,
-		         "an IPv6 address stands in brackets: peer=[::1]",
-		         "nothing stands between two colons");
+		lang_error(o->l, word->at,
+		           "an IPv6 address stands in brackets: peer=[::1]",
+		           "nothing stands between two colons");
 		return;
 	}
 	if (i->equals < i->end) {
@@ -191,8 +192,8 @@ static void add_item(struct line *o, const struct item *i, bool first)
 		else
 			add_key(o, word, value);
 	} else if (!action_find(word->text) &&
-	           (first || (!node_get(o->map, "call") &&
-	                      rule_is_call(word->text)))) {
+	           (first ||
+	            (!node_get(o->map, "call") && rule_is_call(word->text)))) {
 		value = value_node(o, "call", i->begin, i->end);
 		add_key(o, node_scalar(o->l->arena, word->at, "call"), value);
 	} else {
@@ -251,7 +252,7 @@ struct node *oneline_parse(struct lang *l)
 		begin = end;
 	}
 	if (!list->n && l->n_errors == errors)
-		complain(l, list->at, "write `recv:reset:nth=3`",
-		         "no rule stands here");
+		lang_error(l, list->at, "write `recv:reset:nth=3`",
+		           "no rule stands here");
 	return l->n_errors == errors ? list : NULL;
 }

@@ -95,10 +95,10 @@ bool other_tools(struct lang *l, struct mark at, enum place place,
 		if (!(rows[i].places & place) || strcmp(rows[i].word, word))
 			continue;
 		if (rows[i].ours)
-			complain(l, at, NULL, "`%s` is %s here", word,
-			         rows[i].ours);
+			lang_error(l, at, NULL, "`%s` is %s here", word,
+			           rows[i].ours);
 		else
-			complain(l, at, NULL, "`%s` %s", word, rows[i].why);
+			lang_error(l, at, NULL, "`%s` %s", word, rows[i].why);
 		return true;
 	}
 	return false;

@@ -36,6 +36,26 @@ static int ordinal(const char **p, uint32_t *ret, struct refusal *why)
 	return 0;
 }
 
+/* "..5" behind the first. */
+static int last_of_pick(const char **p, struct plan_pick *pick,
+                        struct refusal *why)
+{
+	int r;
+
+	*p += 2;
+	if (!**p) {
+		snprintf(why->proposal, sizeof(why->proposal), "%u+",
+		         pick->first);
+		return refuse(why, "has no end");
+	}
+	r = ordinal(p, &pick->last, why);
+	if (r < 0)
+		return r;
+	if (pick->last < pick->first)
+		return refuse(why, "begins behind its end");
+	return 0;
+}
+
 int units_pick(const char *s, struct plan_pick *ret, struct refusal *why)
 {
 	struct plan_pick pick = {.step = 1};
@@ -55,17 +75,9 @@ int units_pick(const char *s, struct plan_pick *ret, struct refusal *why)
 		return r;
 	pick.last = pick.first;
 	if (!strncmp(p, "..", 2)) {
-		p += 2;
-		if (!*p) {
-			snprintf(why->proposal, sizeof(why->proposal), "%u+",
-			         pick.first);
-			return refuse(why, "has no end");
-		}
-		r = ordinal(&p, &pick.last, why);
+		r = last_of_pick(&p, &pick, why);
 		if (r < 0)
 			return r;
-		if (pick.last < pick.first)
-			return refuse(why, "begins behind its end");
 	} else if (*p == '+') {
 		pick.last = UINT32_MAX;
 	}

@@ -68,9 +68,9 @@ static void read_env(struct lang *l, const struct node *n, void *field)
 	                                       offsetof(struct program, env));
 
 	if (n->kind != NODE_MAP) {
-		complain(l, n->at, "write `{NAME: VALUE}`",
-		         "expected names and values, not %s",
-		         node_kind_word(n));
+		lang_error(l, n->at, "write `{NAME: VALUE}`",
+		           "expected names and values, not %s",
+		           node_kind_word(n));
 		return;
 	}
 	p->env = arena_array(l->arena, n->n, sizeof(*p->env));
@@ -79,11 +79,11 @@ static void read_env(struct lang *l, const struct node *n, void *field)
 		const char *value = expand_node(l, n->pairs[i].value);
 
 		if (!*name || strchr(name, '='))
-			complain(l, n->pairs[i].key->at, NULL,
-			         "`%s` is no name of a variable", name);
+			lang_error(l, n->pairs[i].key->at, NULL,
+			           "`%s` is no name of a variable", name);
 		else if (is_reserved(name))
-			complain(l, n->pairs[i].key->at, NULL,
-			         "`%s` is set by fault itself", name);
+			lang_error(l, n->pairs[i].key->at, NULL,
+			           "`%s` is set by fault itself", name);
 		else if (value)
 			p->env[p->n_env++] = (struct env_entry){
 				arena_strdup(l->arena, name),
@@ -110,15 +110,15 @@ static void check_name(struct lang *l, const struct node *key)
 	static const char *const taken[] = {"calls", "order", "files", "allow"};
 
 	if (!expand_is_name(key->text))
-		complain(l, key->at, NULL,
-		         "`%s` is no name: letters, digits, `_`, `-` and `.`",
-		         key->text);
+		lang_error(l, key->at, NULL,
+		           "`%s` is no name: letters, digits, `_`, `-` and `.`",
+		           key->text);
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
 		if (!strcmp(key->text, taken[i]))
-			complain(l, key->at, NULL,
-			         "`%s` is a word of `expect`, no program's "
-			         "name",
-			         key->text);
+			lang_error(l, key->at, NULL,
+			           "`%s` is a word of `expect`, no program's "
+			           "name",
+			           key->text);
 	}
 }
 
@@ -134,21 +134,21 @@ static void read_program(struct lang *l, const struct pair *p,
 	check_name(l, p->key);
 	if (read_map(l, p->value, &table, ret, given) && !given[0].key &&
 	    l->n_errors == errors)
-		complain(l, p->key->at, NULL, "`%s` has no `run`",
-		         p->key->text);
+		lang_error(l, p->key->at, NULL, "`%s` has no `run`",
+		           p->key->text);
 }
 
 void programs_read(struct lang *l, const struct node *map, struct scenario *s)
 {
 	if (map->kind != NODE_MAP || !map->n) {
-		complain(l, map->at, "write `NAME: {run: COMMAND}`",
-		         "expected programs by name, not %s",
-		         map->kind == NODE_LIST ? "a list" : "nothing");
+		lang_error(l, map->at, "write `NAME: {run: COMMAND}`",
+		           "expected programs by name, not %s",
+		           map->kind == NODE_LIST ? "a list" : "nothing");
 		return;
 	}
 	if (map->n > PLAN_MAX_PROGRAMS) {
-		complain(l, map->at, NULL, "more than %d programs",
-		         PLAN_MAX_PROGRAMS);
+		lang_error(l, map->at, NULL, "more than %d programs",
+		           PLAN_MAX_PROGRAMS);
 		return;
 	}
 	s->programs = arena_array(l->arena, map->n, sizeof(*s->programs));

@@ -53,14 +53,14 @@ static bool unknown_rule_key(struct lang *l, const struct pair *p)
 	if (action && not_yet(l, p->key->at, AS_ACTION, word))
 		return true;
 	if (action) {
-		complain(l, p->key->at,
-		         action->value == VALUE_NONE
-		                 ? arena_printf(l->arena, "write `inject: %s`",
-		                                word)
-		                 : arena_printf(l->arena,
-		                                "write `inject: {%s: …}`",
-		                                word),
-		         "`%s` is an action, not a key", word);
+		lang_error(l, p->key->at,
+		           action->value == VALUE_NONE
+		                   ? arena_printf(l->arena,
+		                                  "write `inject: %s`", word)
+		                   : arena_printf(l->arena,
+		                                  "write `inject: {%s: …}`",
+		                                  word),
+		           "`%s` is an action, not a key", word);
 		return true;
 	}
 	if (not_yet(l, p->key->at, IN_RULE, word) ||
@@ -71,8 +71,8 @@ static bool unknown_rule_key(struct lang *l, const struct pair *p)
 	nearest = diag_nearest(word, all, N_RULE_KEYS + n_actions);
 	if (!nearest || !action_find(nearest))
 		return false;
-	complain(l, p->key->at, did_you_mean(l, word, &nearest, 1),
-	         "unknown action `%s`", word);
+	lang_error(l, p->key->at, did_you_mean(l, word, &nearest, 1),
+	           "unknown action `%s`", word);
 	return true;
 }
 
@@ -146,8 +146,8 @@ static void unknown_call(struct lang *l, const struct node *n, const char *s)
 			all[n_all++] = fault_calls[i].symbol;
 	}
 	if (action_find(s)) {
-		complain(l, n->at, "it belongs into `inject`",
-		         "`%s` is an action, not a call", s);
+		lang_error(l, n->at, "it belongs into `inject`",
+		           "`%s` is an action, not a call", s);
 		return;
 	}
 	unknown_word(l, n->at, AS_CALL, "call", s, all, n_all);
@@ -191,8 +191,8 @@ static bool find_call(struct lang *l, const struct node *n, const char *s,
 			set_call(w->calls, i);
 			found = true;
 		} else if (!found && !strcmp(row->symbol, s)) {
-			complain(l, n->at, NULL,
-			         "`%s` is followed, but has no faults", s);
+			lang_error(l, n->at, NULL,
+			           "`%s` is followed, but has no faults", s);
 			return false;
 		}
 	}
@@ -207,8 +207,8 @@ static void read_calls(struct lang *l, const struct node *n,
 	size_t len = list_len(n);
 
 	if (!len || len > N_CALLS) {
-		complain(l, n->at, NULL, "%s list of calls",
-		         len ? "too long a" : "an empty");
+		lang_error(l, n->at, NULL, "%s list of calls",
+		           len ? "too long a" : "an empty");
 		return;
 	}
 	f->words = arena_array(l->arena, len, sizeof(*f->words));
@@ -240,7 +240,7 @@ static void unknown_program(struct lang *l, const struct node *n,
 	hint = did_you_mean(l, name, names, s->n_programs);
 	if (!hint && !s->n_programs)
 		hint = "there are no programs here";
-	complain(l, n->at, hint, "`%s` names no program", name);
+	lang_error(l, n->at, hint, "`%s` names no program", name);
 }
 
 static void read_programs(struct lang *l, const struct node *n,
@@ -258,15 +258,15 @@ static void read_programs(struct lang *l, const struct node *n,
 		if (p < 0)
 			unknown_program(l, item, name, s);
 		else if (!s->programs[p].attach)
-			complain(l, item->at, NULL,
-			         "`%s` has `attach: false`: no fault can "
-			         "reach it",
-			         name);
+			lang_error(l, item->at, NULL,
+			           "`%s` has `attach: false`: no fault can "
+			           "reach it",
+			           name);
 		else
 			programs |= 1ULL << p;
 	}
 	if (!list_len(n))
-		complain(l, n->at, NULL, "an empty list of programs");
+		lang_error(l, n->at, NULL, "an empty list of programs");
 	rule->programs = programs;
 }
 
@@ -311,16 +311,16 @@ static void warn_order(struct lang *l, const struct rule_form *f)
 	const struct given *per = &f->given[RULE_KEY_per];
 
 	if (per->key && f->rule.per == PER_RUN)
-		warn(l, per->key->at, NULL,
-		     "`per: run` depends on the order of connections: not "
-		     "repeatable");
+		lang_warn(l, per->key->at, NULL,
+		          "`per: run` depends on the order of connections: not "
+		          "repeatable");
 	for (size_t i = 0; i < sizeof(timed) / sizeof(timed[0]); i++) {
 		const struct given *g = &f->given[timed[i]];
 
 		if (g->key && !f->after)
-			warn(l, g->key->at, NULL,
-			     "`%s` depends on time: not repeatable",
-			     g->key->text);
+			lang_warn(l, g->key->at, NULL,
+			          "`%s` depends on time: not repeatable",
+			          g->key->text);
 	}
 }
 
@@ -343,7 +343,7 @@ static void read_rest(struct lang *l, struct rule_form *f,
 	if (given[RULE_KEY_inject].key)
 		actions_read(l, given[RULE_KEY_inject].value, &f->rule);
 	else if (l->n_errors == errors)
-		complain(l, at, NULL, "a rule without an action (`inject`)");
+		lang_error(l, at, NULL, "a rule without an action (`inject`)");
 }
 
 static void rule_read(struct lang *l, const struct node *n,
@@ -374,30 +374,47 @@ static void rule_read(struct lang *l, const struct node *n,
 	warn_order(l, f);
 }
 
+/* How many rules have the name; ret_rule: the first of them. */
+static size_t count_named(const struct scenario *s, const uint64_t *hashes,
+                          const char *name, int *ret_rule)
+{
+	uint64_t hash = plan_hash_string(name);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_rules; i++) {
+		if (hashes[i] != hash || strcmp(s->rules[i].name, name))
+			continue;
+		if (!n++)
+			*ret_rule = (int)i;
+	}
+	return n;
+}
+
 /* `after: NAME` of the rules from `first` on; names holds theirs. */
 static void resolve_after(struct lang *l, struct scenario *s, size_t first,
                           const struct given *after, const char **names)
 {
+	uint64_t *hashes = arena_array(l->arena, s->n_rules, sizeof(*hashes));
+
+	for (size_t i = 0; i < s->n_rules; i++)
+		hashes[i] = plan_hash_string(s->rules[i].name);
 	for (size_t i = first; i < s->n_rules; i++) {
 		const char *name = names[i - first];
-		size_t found = 0;
+		size_t found;
 
-		for (size_t j = 0; name && j < s->n_rules; j++) {
-			if (strcmp(s->rules[j].name, name))
-				continue;
-			if (!found++)
-				s->rules[i].after_rule = (int)j;
-		}
-		if (name && !found)
-			complain(l, after[i - first].value->at, NULL,
-			         "`%s` is neither a duration nor the name of "
-			         "a rule",
-			         name);
+		if (!name)
+			continue;
+		found = count_named(s, hashes, name, &s->rules[i].after_rule);
+		if (!found)
+			lang_error(l, after[i - first].value->at, NULL,
+			           "`%s` is neither a duration nor the name of "
+			           "a rule",
+			           name);
 		if (found > 1)
-			complain(l, after[i - first].value->at, NULL,
-			         "`%s` is the name of %zu rules, `after` "
-			         "needs one",
-			         name, found);
+			lang_error(l, after[i - first].value->at, NULL,
+			           "`%s` is the name of %zu rules, `after` "
+			           "needs one",
+			           name, found);
 	}
 }
 
@@ -410,8 +427,8 @@ static void check_circles(struct lang *l, const struct scenario *s,
 
 		for (size_t n = 0; at >= 0 && n < s->n_rules; n++) {
 			if ((size_t)at == i) {
-				complain(l, after[i - first].value->at, NULL,
-				         "the rule waits for itself");
+				lang_error(l, after[i - first].value->at, NULL,
+				           "the rule waits for itself");
 				break;
 			}
 			at = s->rules[at].after_rule;
@@ -427,8 +444,8 @@ bool rules_read(struct lang *l, const struct node *list, struct scenario *s)
 	struct rule_form f;
 
 	if (list->n > PLAN_MAX_RULES - s->n_rules) {
-		complain(l, list->at, NULL, "more than %d rules",
-		         PLAN_MAX_RULES);
+		lang_error(l, list->at, NULL, "more than %d rules",
+		           PLAN_MAX_RULES);
 		return false;
 	}
 	for (size_t i = 0; i < list->n && !too_many_errors(l); i++) {

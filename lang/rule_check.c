@@ -101,18 +101,19 @@ static void impossible(struct lang *l, struct mark at,
 	const char *name = fault_errno_name(err);
 
 	if (!row)
-		complain(l, at, possible_for(l, err),
-		         "`%s` cannot fail with %s", w->word, name);
+		lang_error(l, at, possible_for(l, err),
+		           "`%s` cannot fail with %s", w->word, name);
 	else if (row->how == HOW_CONDITION)
-		complain(l, at,
-		         "`exhaust: descriptors` makes it; `force: true` only "
-		         "says so once",
-		         "%s is a state of the process, not of one `%s`", name,
-		         w->word);
+		lang_error(
+			l, at,
+			"`exhaust: descriptors` makes it; `force: true` only "
+			"says so once",
+			"%s is a state of the process, not of one `%s`", name,
+			w->word);
 	else
-		complain(l, at, "`force: true` does it all the same",
-		         "%s from `%s` is tier C: %s", name, w->word,
-		         row->when);
+		lang_error(l, at, "`force: true` does it all the same",
+		           "%s from `%s` is tier C: %s", name, w->word,
+		           row->when);
 }
 
 /* Keeps of each word the calls that can fail so. */
@@ -166,8 +167,8 @@ static void check_action(struct lang *l, struct rule_form *f,
 	for (size_t i = 0; i < f->n_words; i++) {
 		if (row->families >> f->words[i].family & 1)
 			continue;
-		complain(l, at, t.s, "`%s` cannot be given to `%s`", row->word,
-		         f->words[i].word);
+		lang_error(l, at, t.s, "`%s` cannot be given to `%s`",
+		           row->word, f->words[i].word);
 		return;
 	}
 }
@@ -176,8 +177,8 @@ static void check_action(struct lang *l, struct rule_form *f,
 static void never(struct lang *l, const struct given *g, const char *why,
                   const char *hint)
 {
-	complain(l, g->key->at, hint, "`%s` never holds: %s", g->key->text,
-	         why);
+	lang_error(l, g->key->at, hint, "`%s` never holds: %s", g->key->text,
+	           why);
 }
 
 static void check_connection_keys(struct lang *l, const struct rule_form *f,
@@ -197,8 +198,8 @@ static void check_connection_keys(struct lang *l, const struct rule_form *f,
 	if (connection->key)
 		never(l, connection, why, "attempts are counted by `nth`");
 	if (f->rule.per == PER_CONNECTION)
-		complain(l, f->given[RULE_KEY_per].key->at, NULL,
-		         "`per: connection` has none to count over: %s", why);
+		lang_error(l, f->given[RULE_KEY_per].key->at, NULL,
+		           "`per: connection` has none to count over: %s", why);
 }
 
 /* The selecting keys against what a call of this word has. */
@@ -260,16 +261,17 @@ static void check_counts(struct lang *l, const struct rule_form *f)
 	const struct given *hits = &f->given[RULE_KEY_hits];
 
 	if (r->times && r->hits.min > (int64_t)r->times)
-		complain(l, hits->value->at, NULL,
-		         "`times: %u` allows no more hits than that", r->times);
+		lang_error(l, hits->value->at, NULL,
+		           "`times: %u` allows no more hits than that",
+		           r->times);
 	if (!r->armed && !*r->name)
-		complain(l, f->given[RULE_KEY_armed].key->at,
-		         "give it a `name`",
-		         "a rule that is not armed and that nothing can arm");
+		lang_error(l, f->given[RULE_KEY_armed].key->at,
+		           "give it a `name`",
+		           "a rule that is not armed and that nothing can arm");
 	if (r->process && strlen(r->process) > 15)
-		complain(l, f->given[RULE_KEY_process].value->at,
-		         arena_printf(l->arena, "write `%.15s`", r->process),
-		         "the kernel keeps 15 bytes of a process's name");
+		lang_error(l, f->given[RULE_KEY_process].value->at,
+		           arena_printf(l->arena, "write `%.15s`", r->process),
+		           "the kernel keeps 15 bytes of a process's name");
 }
 
 void rule_check(struct lang *l, struct rule_form *f)

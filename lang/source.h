@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #include "lang/arena.h"
-#include "lang/diag.h"
 
 /* Where something begins, both from 1, the column in bytes. */
 struct mark {
@@ -77,40 +76,5 @@ void node_add_pair(struct arena *a, struct node *map, struct node *key,
                    struct node *value);
 /* The value of a key, NULL if it is not there. */
 struct node *node_get(const struct node *map, const char *key);
-
-/* What a public function carries through the layers. */
-struct lang {
-	struct arena *arena; /* results and passing texts */
-	const struct source *source;
-	const char *path; /* the source's, kept by the results */
-	struct diag_list *diags;
-	size_t n_errors;           /* of this call */
-	bool warnings;             /* wanted */
-	const struct scope *scope; /* of ${...}; NULL: nothing is replaced */
-};
-
-/* An error at a place of the source.  hint may be NULL. */
-void complain(struct lang *l, struct mark at, const char *hint,
-              const char *format, ...) __attribute__((format(printf, 4, 5)));
-void warn(struct lang *l, struct mark at, const char *hint, const char *format,
-          ...) __attribute__((format(printf, 4, 5)));
-
-/* So many errors that looking for more helps nobody. */
-bool too_many_errors(const struct lang *l);
-
-/* "did you mean `x`?", or NULL when nothing is near. */
-char *did_you_mean(struct lang *l, const char *word, const char *const *words,
-                   size_t n);
-
-/* The same without a lang: source may be NULL (no excerpt). */
-void diag_add(struct diag_list *l, const struct source *source,
-              const char *path, struct mark at, bool warning, const char *hint,
-              const char *message);
-
-/* Sorts what was added from index `from` on by place. */
-void diag_sort(struct diag_list *l, size_t from);
-
-/* A distance between words, in half letters; their case does not count. */
-unsigned diag_distance(const char *a, const char *b);
 
 #endif

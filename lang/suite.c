@@ -44,12 +44,12 @@ static void check_version(struct lang *l, const struct suite *s)
 	if (!version->key && l->n_errors)
 		return; /* it may be there, misspelt */
 	if (!version->key)
-		complain(l, s->top->at, "begin with `version: 1`",
-		         "no `version`");
+		lang_error(l, s->top->at, "begin with `version: 1`",
+		           "no `version`");
 	else if (version->value->kind != NODE_SCALAR ||
 	         strcmp(version->value->text, "1"))
-		complain(l, version->value->at, "write `version: 1`",
-		         "a version of the language that is not known here");
+		lang_error(l, version->value->at, "write `version: 1`",
+		           "a version of the language that is not known here");
 }
 
 /* The plain value of a variable; what is in it is replaced at its use. */
@@ -57,8 +57,8 @@ static const char *variable_value(struct lang *l, const struct node *n)
 {
 	if (n->kind == NODE_SCALAR)
 		return n->text;
-	complain(l, n->at, NULL, "expected one value, not %s",
-	         node_kind_word(n));
+	lang_error(l, n->at, NULL, "expected one value, not %s",
+	           node_kind_word(n));
 	return NULL;
 }
 
@@ -67,20 +67,21 @@ static bool check_names(struct lang *l, const struct given *given)
 	size_t errors = l->n_errors;
 
 	if (given->value->kind != NODE_MAP) {
-		complain(l, given->value->at, NULL,
-		         "expected names and values, not %s",
-		         node_kind_word(given->value));
+		lang_error(l, given->value->at, NULL,
+		           "expected names and values, not %s",
+		           node_kind_word(given->value));
 		return false;
 	}
 	for (size_t i = 0; i < given->value->n; i++) {
 		const struct node *key = given->value->pairs[i].key;
 
 		if (!expand_is_name(key->text))
-			complain(l, key->at, NULL,
-			         "`%s` is no name of a variable", key->text);
+			lang_error(l, key->at, NULL,
+			           "`%s` is no name of a variable", key->text);
 		else if (expand_is_runtime(key->text))
-			complain(l, key->at, NULL,
-			         "`${%s}` is given by fault itself", key->text);
+			lang_error(l, key->at, NULL,
+			           "`${%s}` is given by fault itself",
+			           key->text);
 	}
 	return l->n_errors == errors;
 }
@@ -101,18 +102,35 @@ static void read_vars(struct lang *l, struct suite *s)
 	}
 }
 
+/* Two cases of the same id could not be told apart. */
+static bool has_value(const struct axis *axis, const char *value)
+{
+	for (size_t i = 0; i < axis->n; i++) {
+		if (!strcmp(axis->values[i], value))
+			return true;
+	}
+	return false;
+}
+
 static void read_axis(struct lang *l, const struct pair *p, struct axis *ret)
 {
 	size_t len = list_len(p->value);
 
 	*ret = (struct axis){.name = p->key->text};
-	if (!len)
-		complain(l, p->value->at, NULL, "an empty list of values");
+	if (!len || len > MAX_CASES) {
+		lang_error(l, p->value->at, NULL, "%s list of values",
+		           len ? "too long a" : "an empty");
+		return;
+	}
 	ret->values = arena_array(l->arena, len, sizeof(*ret->values));
 	for (size_t i = 0; i < len; i++) {
-		const char *value = variable_value(l, list_item(p->value, i));
+		const struct node *item = list_item(p->value, i);
+		const char *value = variable_value(l, item);
 
-		if (value)
+		if (value && has_value(ret, value))
+			lang_error(l, item->at, NULL, "`%s` stands there twice",
+			           value);
+		else if (value)
 			ret->values[ret->n++] = value;
 	}
 }
@@ -130,8 +148,8 @@ static void read_matrix(struct lang *l, struct suite *s)
 
 		if (vars && vars->kind == NODE_MAP &&
 		    node_get(vars, p->key->text))
-			complain(l, p->key->at, NULL, "`%s` is also in `vars`",
-			         p->key->text);
+			lang_error(l, p->key->at, NULL,
+			           "`%s` is also in `vars`", p->key->text);
 		read_axis(l, p, &s->axes[s->n_axes++]);
 	}
 }
@@ -261,8 +279,8 @@ static void make_cases(struct lang *l, struct suite *s)
 			return; /* complained about */
 		n *= s->axes[k].n;
 		if (n > MAX_CASES) {
-			complain(l, s->given[TOP_MATRIX].key->at, NULL,
-			         "more than %d cases", MAX_CASES);
+			lang_error(l, s->given[TOP_MATRIX].key->at, NULL,
+			           "more than %d cases", MAX_CASES);
 			return;
 		}
 	}
@@ -304,8 +322,8 @@ static void read_top(struct lang *l, struct suite *s)
 	read_matrix(l, s);
 	if (!s->given[TOP_PROGRAMS].key && !s->given[TOP_FAULTS].key &&
 	    !l->n_errors)
-		complain(l, s->top->at, NULL,
-		         "neither `programs` nor `faults`: nothing to do");
+		lang_error(l, s->top->at, NULL,
+		           "neither `programs` nor `faults`: nothing to do");
 }
 
 static const char *folder_of(struct arena *a, const char *path)
@@ -341,8 +359,8 @@ static int load(void *context)
 		arena_strndup(&s->arena, job->text, too_large ? 0 : job->len),
 		too_large ? 0 : job->len);
 	if (too_large) {
-		complain(&l, (struct mark){0, 0}, NULL,
-		         "the file is larger than 1 MiB");
+		lang_error(&l, (struct mark){0, 0}, NULL,
+		           "the file is larger than 1 MiB");
 		return -EINVAL;
 	}
 	s->top = yaml_parse(&l);

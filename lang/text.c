@@ -11,7 +11,8 @@
 enum {
 	MAX_ERE = 1024,     /* bytes */
 	MAX_REPEATS = 1000, /* product of all {m,n} */
-	MAX_WORK = 20000,   /* bytes times repeats */
+	MAX_WORK = 5000,    /* bytes times repeats */
+	MAX_TEXTS = 100,    /* of one list */
 };
 
 /*
@@ -51,14 +52,14 @@ static void check_ere(struct lang *l, struct mark at, const char *ere)
 
 	if (strlen(ere) > MAX_ERE || repeats(ere) > MAX_REPEATS ||
 	    repeats(ere) * strlen(ere) > MAX_WORK) {
-		complain(l, at, NULL, "the expression is too large");
+		lang_error(l, at, NULL, "the expression is too large");
 		return;
 	}
 	r = regcomp(&regex, ere, REG_EXTENDED | REG_NOSUB);
 	if (r) {
 		regerror(r, NULL, why, sizeof(why));
-		complain(l, at, NULL, "`/%s/` is no regular expression: %s",
-		         ere, why);
+		lang_error(l, at, NULL, "`/%s/` is no regular expression: %s",
+		           ere, why);
 		return;
 	}
 	regfree(&regex);
@@ -80,7 +81,8 @@ bool text_read(struct lang *l, const struct node *n, struct text_match *ret)
 	ret->regex = true;
 	ret->text = arena_strndup(l->arena, s + 1, len - 2);
 	if (len == 2)
-		complain(l, n->at, NULL, "nothing stands between the slashes");
+		lang_error(l, n->at, NULL,
+		           "nothing stands between the slashes");
 	else
 		check_ere(l, n->at, ret->text);
 	return l->n_errors == errors;
@@ -91,8 +93,11 @@ void read_text_list(struct lang *l, const struct node *n, void *field)
 	struct text_list *list = field;
 	size_t len = list_len(n);
 
-	if (!len)
-		complain(l, n->at, NULL, "an empty list of texts");
+	if (!len || len > MAX_TEXTS) {
+		lang_error(l, n->at, NULL, "%s list of texts",
+		           len ? "too long a" : "an empty");
+		return;
+	}
 	list->v = arena_array(l->arena, len, sizeof(*list->v));
 	for (size_t i = 0; i < len; i++) {
 		if (text_read(l, list_item(n, i), &list->v[list->n]))
@@ -140,8 +145,8 @@ static void end_word(struct split *s)
 	if (!s->in_word)
 		return;
 	if (!s->quoted && is_operator(raw))
-		complain(s->l, s->at, "write [sh, -c, \"…\"]",
-		         "`%s` needs a shell, and there is none", raw);
+		lang_error(s->l, s->at, "write [sh, -c, \"…\"]",
+		           "`%s` needs a shell, and there is none", raw);
 	add_argument(s, raw);
 	s->word = (struct arena_text){0};
 	s->in_word = s->quoted = false;
@@ -188,8 +193,8 @@ static bool split(struct split *s, const char *p)
 		if (c == '\'' || c == '"') {
 			p = take_quoted(s, p + 1, c);
 			if (!p) {
-				complain(s->l, s->at, NULL,
-				         "a quote (%c) without its end", c);
+				lang_error(s->l, s->at, NULL,
+				           "a quote (%c) without its end", c);
 				return false;
 			}
 		} else if (!strncmp(p, "${", 2)) {
@@ -210,9 +215,9 @@ static bool read_words(struct split *s, const struct node *n)
 		const struct node *item = n->items[i];
 
 		if (item->kind != NODE_SCALAR) {
-			complain(s->l, item->at, NULL,
-			         "expected an argument, not %s",
-			         node_kind_word(item));
+			lang_error(s->l, item->at, NULL,
+			           "expected an argument, not %s",
+			           node_kind_word(item));
 			return false;
 		}
 		s->at = item->at;
@@ -228,13 +233,14 @@ char **command_read(struct lang *l, const struct node *n)
 	bool ok = false;
 
 	if (n->kind == NODE_MAP)
-		complain(l, n->at, "quote it", "expected a command, not a map");
+		lang_error(l, n->at, "quote it",
+		           "expected a command, not a map");
 	else if (n->kind == NODE_LIST)
 		ok = read_words(&s, n);
 	else
 		ok = split(&s, n->text);
 	if (ok && l->n_errors == errors && (!s.n || !*s.argv[0]))
-		complain(l, n->at, NULL, "no command stands here");
+		lang_error(l, n->at, NULL, "no command stands here");
 	if (l->n_errors != errors)
 		return NULL;
 	s.argv = arena_grow(l->arena, s.argv, s.n, sizeof(char *));

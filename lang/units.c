@@ -114,9 +114,9 @@ static int scale_up(const struct decimal *d, uint64_t scale, uint64_t *ret,
 	return 0;
 }
 
-static int same_letters(const char *a, const char *b)
+static bool same_letters(const char *a, const char *b)
 {
-	while (*a && (*a | 0x20) == (*b | 0x20))
+	while (*a && *b && (*a | 0x20) == (*b | 0x20))
 		a++, b++;
 	return !*a && !*b;
 }

@@ -50,8 +50,8 @@ bool utf8_check(struct lang *l)
 
 	if (s->len >= 2 &&
 	    (!memcmp(p, "\xff\xfe", 2) || !memcmp(p, "\xfe\xff", 2))) {
-		complain(l, (struct mark){1, 1}, "save it as UTF-8",
-		         "the file is UTF-16");
+		lang_error(l, (struct mark){1, 1}, "save it as UTF-8",
+		           "the file is UTF-16");
 		return false;
 	}
 	for (; i < s->len; i += n) {
@@ -61,11 +61,11 @@ bool utf8_check(struct lang *l)
 		if (n && printable(c))
 			continue;
 		if (n)
-			complain(l, source_mark(s, i), NULL,
-			         "not a text: a character U+%04X", c);
+			lang_error(l, source_mark(s, i), NULL,
+			           "not a text: a character U+%04X", c);
 		else
-			complain(l, source_mark(s, i), "save it as UTF-8",
-			         "not a text in UTF-8: a byte 0x%02X", p[i]);
+			lang_error(l, source_mark(s, i), "save it as UTF-8",
+			           "not a text in UTF-8: a byte 0x%02X", p[i]);
 		return false;
 	}
 	return true;

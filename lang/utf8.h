@@ -4,7 +4,7 @@
 #ifndef FAULT_LANG_UTF8_H
 #define FAULT_LANG_UTF8_H
 
-#include "lang/source.h"
+#include "lang/lang.h"
 
 /* Complains about the first byte of l->source that is no text. */
 bool utf8_check(struct lang *l);

@@ -65,15 +65,15 @@ static bool properties(struct reader *r, const yaml_char_t *anchor,
 	struct arena *a = r->l->arena;
 
 	if (tag) {
-		complain(r->l, n->at, "quote it",
-		         "what begins with `!` is a tag to YAML");
+		lang_error(r->l, n->at, "quote it",
+		           "what begins with `!` is a tag to YAML");
 		return false;
 	}
 	if (!anchor)
 		return true;
 	if (r->n_anchors == MAX_ANCHORS) {
-		complain(r->l, n->at, NULL, "more than %d anchors",
-		         MAX_ANCHORS);
+		lang_error(r->l, n->at, NULL, "more than %d anchors",
+		           MAX_ANCHORS);
 		return false;
 	}
 	r->anchors =
@@ -102,18 +102,18 @@ static struct node *build_alias(struct reader *r)
 			found = &r->anchors[i];
 	}
 	if (!found || found->open) {
-		complain(r->l, at, found ? NULL : "quote it if it is a text",
-		         found ? "the alias `*%s` stands in what it names"
-		               : "the alias `*%s` names no anchor",
-		         name);
+		lang_error(r->l, at, found ? NULL : "quote it if it is a text",
+		           found ? "the alias `*%s` stands in what it names"
+		                 : "the alias `*%s` names no anchor",
+		           name);
 		return NULL;
 	}
 	if (__builtin_add_overflow(r->expanded, found->node->weight,
 	                           &r->expanded) ||
 	    r->expanded > MAX_EXPANDED) {
-		complain(r->l, at, NULL,
-		         "the aliases expand to more than %d nodes",
-		         MAX_EXPANDED);
+		lang_error(r->l, at, NULL,
+		           "the aliases expand to more than %d nodes",
+		           MAX_EXPANDED);
 		return NULL;
 	}
 	return found->node;
@@ -129,7 +129,7 @@ static struct node *build_scalar(struct reader *r)
 	n->plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	n->text = arena_strndup(a, text, len);
 	if (strlen(n->text) != len) {
-		complain(r->l, n->at, NULL, "a NUL in a text");
+		lang_error(r->l, n->at, NULL, "a NUL in a text");
 		return NULL;
 	}
 	if (!properties(r, r->event.data.scalar.anchor,
@@ -171,10 +171,10 @@ static bool is_duplicate(struct reader *r, const struct node *map,
 
 		if (strcmp(other->text, key->text))
 			continue;
-		complain(r->l, key->at,
-		         arena_printf(r->l->arena, "first in line %u",
-		                      other->at.line),
-		         "`%s` stands there twice", key->text);
+		lang_error(r->l, key->at,
+		           arena_printf(r->l->arena, "first in line %u",
+		                        other->at.line),
+		           "`%s` stands there twice", key->text);
 		return true;
 	}
 	return false;
@@ -184,13 +184,13 @@ static bool check_key(struct reader *r, const struct node *map,
                       const struct node *key)
 {
 	if (key->kind != NODE_SCALAR) {
-		complain(r->l, key->at, "quote it, if it is a value",
-		         "a key that is no text");
+		lang_error(r->l, key->at, "quote it, if it is a value",
+		           "a key that is no text");
 		return false;
 	}
 	if (map->n == MAX_KEYS) {
-		complain(r->l, key->at, NULL, "more than %d keys in a map",
-		         MAX_KEYS);
+		lang_error(r->l, key->at, NULL, "more than %d keys in a map",
+		           MAX_KEYS);
 		return false;
 	}
 	return !is_duplicate(r, map, key);
@@ -200,7 +200,7 @@ static bool check_key(struct reader *r, const struct node *map,
 static bool merge(struct reader *r, struct node *map, const struct node *from)
 {
 	if (from->kind != NODE_MAP) {
-		complain(r->l, from->at, NULL, "`<<` merges maps only");
+		lang_error(r->l, from->at, NULL, "`<<` merges maps only");
 		return false;
 	}
 	for (size_t i = 0; i < from->n; i++) {
@@ -256,8 +256,8 @@ static struct node *build_map(struct reader *r, unsigned depth)
 static struct node *build(struct reader *r, unsigned depth)
 {
 	if (depth > MAX_DEPTH) {
-		complain(r->l, event_mark(r), NULL,
-		         "lists and maps more than %d deep", MAX_DEPTH);
+		lang_error(r->l, event_mark(r), NULL,
+		           "lists and maps more than %d deep", MAX_DEPTH);
 		return NULL;
 	}
 	if (r->event.type == YAML_ALIAS_EVENT)
@@ -277,8 +277,8 @@ static int build_document(void *context)
 	if (!next(r) || !next(r))
 		return 0;
 	if (r->event.type == YAML_STREAM_END_EVENT) {
-		complain(r->l, (struct mark){1, 1}, "begin with `version: 1`",
-		         "the file is empty");
+		lang_error(r->l, (struct mark){1, 1}, "begin with `version: 1`",
+		           "the file is empty");
 		return 0;
 	}
 	if (!next(r))
@@ -289,8 +289,8 @@ static int build_document(void *context)
 		return 0;
 	}
 	if (r->event.type != YAML_STREAM_END_EVENT) {
-		complain(r->l, event_mark(r), "one scenario per file",
-		         "a second document");
+		lang_error(r->l, event_mark(r), "one scenario per file",
+		           "a second document");
 		r->top = NULL;
 	}
 	return 0;

@@ -38,9 +38,9 @@ static bool is_tab(struct trouble *t)
 {
 	for (size_t i = t->begin; i < t->end; i++) {
 		if (byte_at(t, i) == '\t') {
-			complain(t->l, source_mark(t->l->source, i),
-			         "YAML wants spaces",
-			         "a tab in the indentation");
+			lang_error(t->l, source_mark(t->l->source, i),
+			           "YAML wants spaces",
+			           "a tab in the indentation");
 			return true;
 		}
 		if (byte_at(t, i) != ' ')
@@ -66,10 +66,10 @@ static bool is_variable(struct trouble *t)
 	len = brace - begin;
 	while (begin + len < t->end && text[begin + len] != '}')
 		len++;
-	complain(t->l, source_mark(t->l->source, begin),
-	         arena_printf(t->l->arena, "quote it: \"%.*s}\"", (int)len,
-	                      text + begin),
-	         "`${` in [..] or {..} begins a map to YAML");
+	lang_error(t->l, source_mark(t->l->source, begin),
+	           arena_printf(t->l->arena, "quote it: \"%.*s}\"", (int)len,
+	                        text + begin),
+	           "`${` in [..] or {..} begins a map to YAML");
 	return true;
 }
 
@@ -100,10 +100,10 @@ static bool is_address(struct trouble *t)
 		n++;
 		if (byte_at(t, i + n) == ':')
 			n += 1 + strspn(text + i + n + 1, "0123456789");
-		complain(t->l, source_mark(t->l->source, i),
-		         arena_printf(t->l->arena, "quote it: \"%.*s\"", (int)n,
-		                      text + i),
-		         "an address in brackets is a list to YAML");
+		lang_error(t->l, source_mark(t->l->source, i),
+		           arena_printf(t->l->arena, "quote it: \"%.*s\"",
+		                        (int)n, text + i),
+		           "an address in brackets is a list to YAML");
 		return true;
 	}
 	return false;
@@ -114,8 +114,8 @@ static bool is_tag(struct trouble *t)
 	if (!says(t->parser->context, "tag") &&
 	    !says(t->parser->problem, "undefined tag handle"))
 		return false;
-	complain(t->l, mark_of(t, &t->parser->context_mark), "quote it",
-	         "what begins with `!` is a tag to YAML");
+	lang_error(t->l, mark_of(t, &t->parser->context_mark), "quote it",
+	           "what begins with `!` is a tag to YAML");
 	return true;
 }
 
@@ -125,9 +125,9 @@ static bool is_alias(struct trouble *t)
 
 	if (!alias && !says(t->parser->context, "an anchor"))
 		return false;
-	complain(t->l, mark_of(t, &t->parser->context_mark), "quote it",
-	         "what begins with `%c` is %s to YAML", alias ? '*' : '&',
-	         alias ? "an alias" : "an anchor");
+	lang_error(t->l, mark_of(t, &t->parser->context_mark), "quote it",
+	           "what begins with `%c` is %s to YAML", alias ? '*' : '&',
+	           alias ? "an alias" : "an anchor");
 	return true;
 }
 
@@ -136,8 +136,8 @@ static bool is_open_quote(struct trouble *t)
 	if (!says(t->parser->context, "quoted scalar") ||
 	    !says(t->parser->problem, "unexpected"))
 		return false;
-	complain(t->l, mark_of(t, &t->parser->context_mark), NULL,
-	         "a quote without its end");
+	lang_error(t->l, mark_of(t, &t->parser->context_mark), NULL,
+	           "a quote without its end");
 	return true;
 }
 
@@ -146,8 +146,8 @@ static bool is_open_bracket(struct trouble *t)
 {
 	if (!says(t->parser->context, "flow") || t->offset < t->l->source->len)
 		return false;
-	complain(t->l, mark_of(t, &t->parser->context_mark), NULL,
-	         "a bracket without its end");
+	lang_error(t->l, mark_of(t, &t->parser->context_mark), NULL,
+	           "a bracket without its end");
 	return true;
 }
 
@@ -188,9 +188,10 @@ void yaml_error(struct lang *l, const yaml_parser_t *parser)
 		return;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (says(problem, rows[i].problem)) {
-			complain(l, t.at, rows[i].hint, "%s", rows[i].message);
+			lang_error(l, t.at, rows[i].hint, "%s",
+			           rows[i].message);
 			return;
 		}
 	}
-	complain(l, t.at, NULL, "not YAML: %s", problem);
+	lang_error(l, t.at, NULL, "not YAML: %s", problem);
 }

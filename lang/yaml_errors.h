@@ -6,7 +6,7 @@
 
 #include <yaml.h>
 
-#include "lang/source.h"
+#include "lang/lang.h"
 
 /* Complains about what the parser, which has failed, stumbled over. */
 void yaml_error(struct lang *l, const yaml_parser_t *parser);

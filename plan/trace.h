@@ -53,7 +53,7 @@ enum fault_record_event {
 };
 
 enum fault_record_flag {
-	RECORD_NONBLOCK = 1,  /* the call was not allowed to block */
+	/* 1 is free */
 	RECORD_PEEK = 2,      /* MSG_PEEK, or length 0: moves nothing */
 	RECORD_UNCOUNTED = 4, /* a retry of a held call */
 	RECORD_IPV6 = 8,

@@ -26,6 +26,7 @@
 #define DRAIN_MAX_NS (32 * NS_PER_MS)
 #define LOOK_NS      (20 * NS_PER_MS) /* at /proc/net, without the library */
 #define ATTACH_NS    (10 * NS_PER_S)  /* a program attaches in its first ms */
+#define YOUNG_NS     (500 * NS_PER_MS)
 #define KILLED_NS    (5 * NS_PER_S)
 
 void session_end(struct session *s, enum session_end end, size_t program,
@@ -134,10 +135,15 @@ static bool is_mute(const struct session *s, size_t i)
 
 /* ---- the library is in it ------------------------------------------------ */
 
-static bool exec_failed(const struct program_result *r)
+/* The exec failed, or a signal came before the new image could attach. */
+static bool never_became(const struct program_result *r,
+                         const struct observed_process *p)
 {
-	return WIFEXITED(r->status) && (WEXITSTATUS(r->status) == 126 ||
-	                                WEXITSTATUS(r->status) == 127);
+	if (!r->exited)
+		return false;
+	if (WIFSIGNALED(r->status))
+		return r->ended_ns - p->exec_ns < YOUNG_NS;
+	return WEXITSTATUS(r->status) == 126 || WEXITSTATUS(r->status) == 127;
 }
 
 static bool is_attached(const struct session *s, size_t i)
@@ -148,9 +154,7 @@ static bool is_attached(const struct session *s, size_t i)
 	p = observe_process(&s->observe, (uint32_t)r->pid);
 	if (!p || p->failed)
 		return false;
-	if (observe_lost_image(p))
-		return r->exited && exec_failed(r);
-	return true;
+	return !observe_lost_image(p) || never_became(r, p);
 }
 
 static void say_unattached(struct session *s, size_t i)
@@ -178,6 +182,23 @@ static void check_attached(struct session *s)
 	}
 }
 
+/* One of our signals may have come between its exec and its attach. */
+static bool may_be_ended(const struct session *s,
+                         const struct observed_process *p)
+{
+	const struct program_result *r = &s->result->programs[p->program];
+
+	if (!r->stopped && !r->killed && !s->forwarded && !s->result->n_left)
+		return false;
+	return (r->exited ? r->ended_ns : now_ns()) - p->exec_ns < YOUNG_NS;
+}
+
+static bool is_unattached(const struct session *s,
+                          const struct observed_process *p)
+{
+	return p->failed || (observe_lost_image(p) && !may_be_ended(s, p));
+}
+
 /* Processes below the programs, which go on without us (decisions.md 10). */
 static void note_unattached_children(struct session *s)
 {
@@ -187,7 +208,7 @@ static void note_unattached_children(struct session *s)
 
 		if (p->program >= s->scenario->n_programs ||
 		    (pid_t)p->pid == s->result->programs[p->program].pid ||
-		    !(p->failed || observe_lost_image(p)))
+		    !is_unattached(s, p))
 			continue;
 		owner = &s->scenario->programs[p->program];
 		if (!s->result->unattached &&
@@ -350,7 +371,9 @@ static void suspended(struct session *s, const struct guardian_event *e)
 		return;
 	session_give_back_terminal(s);
 	raise(SIGSTOP);
-	tcsetpgrp(s->tty, e->pid);
+	/* `fg`, not `bg`: then the terminal is ours to give. */
+	if (tcgetpgrp(s->tty) == getpgrp())
+		tcsetpgrp(s->tty, e->pid);
 	guardian_signal(s->guardian, e->pid, SIGCONT, true);
 }
 

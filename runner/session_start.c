@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "plan/env.h"
 #include "runner/clock.h"
 #include "runner/launch.h"
 #include "runner/reach.h"
@@ -65,16 +66,35 @@ bool session_check_programs(struct session *s)
 	return ok;
 }
 
+/* No record at all of it. */
+static int never_seen(const struct program *p, const struct program_result *r,
+                      const char *library, char **ret)
+{
+	if (r->exited && WIFEXITED(r->status) &&
+	    WEXITSTATUS(r->status) == FAULT_EXIT_ATTACH)
+		return asprintf(ret,
+		                "the library refused to run in %s: it is of "
+		                "another version than this `fault`, or it "
+		                "cannot attach the shared memory of the run "
+		                "(%s)",
+		                p->argv[0], library);
+	return asprintf(ret,
+	                "the library did not attach to %s: something on the "
+	                "way to it removed LD_PRELOAD or forbade shared memory "
+	                "(another IPC namespace); `fault doctor %s` says more",
+	                p->argv[0], p->argv[0]);
+}
+
 char *session_unattached_reason(const struct session *s, size_t i)
 {
 	const struct program *p = &s->scenario->programs[i];
+	const struct program_result *result = &s->result->programs[i];
 	struct reach_report *r = malloc(sizeof(*r));
 	const struct observed_process *seen;
 	char *text = NULL;
 	int n;
 
-	seen = observe_process(&s->observe,
-	                       (uint32_t)s->result->programs[i].pid);
+	seen = observe_process(&s->observe, (uint32_t)result->pid);
 	if (seen && seen->failed)
 		n = asprintf(&text, "the library could not attach to %s: %s",
 		             p->name[0] ? p->name : p->argv[0], seen->what);
@@ -91,12 +111,7 @@ char *session_unattached_reason(const struct session *s, size_t i)
 		             "`attach: false`",
 		             p->argv[0]);
 	else
-		n = asprintf(&text,
-		             "the library did not attach to %s: something on "
-		             "the way to it removed LD_PRELOAD or forbade "
-		             "shared memory (another IPC namespace); `fault "
-		             "doctor %s` says more",
-		             p->argv[0], p->argv[0]);
+		n = never_seen(p, result, s->options->library, &text);
 	free(r);
 	return n < 0 ? NULL : text;
 }
@@ -125,8 +140,11 @@ void session_take_terminal(struct session *s)
 
 void session_give_back_terminal(struct session *s)
 {
-	if (s->tty >= 0)
-		tcsetpgrp(s->tty, getpgrp()); /* SIGTTOU is ignored */
+	pid_t program = s->result->programs[s->options->only].pid;
+
+	/* Not if a shell has taken it meanwhile.  SIGTTOU is ignored. */
+	if (s->tty >= 0 && tcgetpgrp(s->tty) == program)
+		tcsetpgrp(s->tty, getpgrp());
 }
 
 /* ---- start --------------------------------------------------------------- */

@@ -31,7 +31,7 @@ static uint64_t cookie_of(int fd)
 	               : cookie;
 }
 
-/* A socket that this run knows already, with one more reference taken. */
+/* A socket that this run knows already. */
 static struct fault_sock *known(uint64_t cookie)
 {
 	uint32_t n = atomic_load(&shim.run->used_socks);
@@ -39,10 +39,8 @@ static struct fault_sock *known(uint64_t cookie)
 	for (uint32_t i = 1; cookie && i <= n && i < shim.run->n_socks; i++) {
 		struct fault_sock *s = &run_socks(shim.run)[i];
 
-		if (atomic_load(&s->cookie) == cookie) {
-			atomic_fetch_add(&s->refs, 1);
+		if (atomic_load(&s->cookie) == cookie && atomic_load(&s->refs))
 			return s;
-		}
 	}
 	return NULL;
 }
@@ -77,31 +75,46 @@ static void settle(int fd, struct fault_sock *s)
 	}
 }
 
-void socks_adopt(int fd)
+static void track(int fd, bool ipv6, bool received)
+{
+	uint64_t cookie = cookie_of(fd);
+	struct fault_sock *s = known(cookie);
+
+	if (s) {
+		if (received)
+			atomic_fetch_add(&s->refs, 1);
+		socks_refresh(fd, s);
+		return;
+	}
+	s = socks_create(fd, ipv6);
+	if (s) {
+		atomic_store(&s->cookie, cookie);
+		settle(fd, s);
+	}
+}
+
+static void adopt(int fd, bool received)
 {
 	int saved = errno;
 	int domain = option(fd, SO_DOMAIN);
-	struct fault_sock *s;
-	uint64_t cookie;
 
 	socks_forget(fd);
 	if (domain == AF_UNIX)
 		socks_unix(fd);
-	if ((domain == AF_INET || domain == AF_INET6) &&
-	    option(fd, SO_PROTOCOL) == IPPROTO_TCP) {
-		cookie = cookie_of(fd);
-		s = known(cookie);
-		if (s) {
-			socks_refresh(fd, s);
-		} else {
-			s = socks_create(fd, domain == AF_INET6);
-			if (s) {
-				atomic_store(&s->cookie, cookie);
-				settle(fd, s);
-			}
-		}
-	}
+	else if ((domain == AF_INET || domain == AF_INET6) &&
+	         option(fd, SO_PROTOCOL) == IPPROTO_TCP)
+		track(fd, domain == AF_INET6, received);
 	errno = saved;
+}
+
+void socks_inherited(int fd)
+{
+	adopt(fd, false);
+}
+
+void socks_received(int fd)
+{
+	adopt(fd, true);
 }
 
 /*

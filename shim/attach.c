@@ -70,7 +70,7 @@ static void adopt_inherited(void)
 			int fd = atoi(d->d_name);
 
 			if (d->d_name[0] != '.' && fd != dir)
-				socks_adopt(fd);
+				socks_inherited(fd);
 			at += d->d_reclen;
 		}
 	}

@@ -26,6 +26,7 @@ struct shim_call {
 	int err;       /* errno if it is -1 */
 	bool made;     /* the real call has happened */
 	long number;   /* syscall(2): its number + 1; else 0 */
+	uint8_t flags; /* enum fault_record_flag of its record */
 	uint32_t rule; /* index + 1 of the rule that acted */
 	struct record record;
 	struct engine_call e;

@@ -374,6 +374,7 @@ void handle_shutdown(struct shim_call *c)
 		return;
 	}
 	opening_done(c);
+	c->e.want = (uint64_t)c->a[1];
 	decide_and_make(c);
 	if (c->result == 0)
 		after_shutdown(c);

@@ -226,6 +226,7 @@ static bool make_held(struct shim_call *c)
 
 	if (LIKELY(!until))
 		return false;
+	c->flags |= RECORD_UNCOUNTED;
 	err = facts_nonblocking(c) ? (shim_now() < until ? EAGAIN : 0)
 	                           : hold_until(until, facts_timeout_ns(c));
 	if (err) {
@@ -240,11 +241,10 @@ static bool make_held(struct shim_call *c)
 
 static void transfer(struct shim_call *c)
 {
-	bool look;
+	bool look = decide_look(c);
 
 	if (make_held(c))
 		return;
-	look = decide_look(c);
 	if (LIKELY(!look)) {
 		make_plain(c);
 		return;
@@ -276,10 +276,12 @@ void handle_io(struct shim_call *c)
 		return;
 	}
 	c->e.want = cut_want(c);
+	if (outside_the_stream(c))
+		c->flags |= RECORD_PEEK;
 	record_enter(c);
 	if (correct_io(c)) {
 		/* answered */
-	} else if (outside_the_stream(c)) {
+	} else if (c->flags & RECORD_PEEK) {
 		call_real(c);
 		note_peek(c);
 	} else if (opening_done(c)) {

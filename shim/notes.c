@@ -22,27 +22,59 @@ static uint32_t pid_now(void)
 	return (uint32_t)(fds_mine() ? shim_pid() : getpid());
 }
 
-/* The image that follows finds its sockets by their cookies. */
-static void before_exec(unsigned call, void *caller)
+static void note_image(const struct note *note, void *caller)
 {
-	fds_each(0, INT32_MAX, socks_remember);
 	if (!shim.traced)
 		return;
-	record_event(call, pid_now(), 0, caller);
+	record_event(note->call, pid_now(), 0, caller);
 	record_wake();
 }
+
+static void on_vfork(const struct note *note, void *caller)
+{
+	(void)note;
+	(void)caller;
+	shim_pid();
+	shim_thread.vforked = true;
+}
+
+static void on_exec(const struct note *note, void *caller)
+{
+	note_image(note, caller);
+	if (fds_mine())
+		socks_exec();
+	else
+		socks_spawn();
+}
+
+static void on_spawn(const struct note *note, void *caller)
+{
+	note_image(note, caller);
+	socks_spawn();
+}
+
+static void on_exit_now(const struct note *note, void *caller)
+{
+	(void)note;
+	(void)caller;
+	if (fds_mine())
+		process_exit();
+}
+
+static void (*const hooks[N_HOOKS])(const struct note *, void *) = {
+	[HOOK_VFORK] = on_vfork,
+	[HOOK_EXEC] = on_exec,
+	[HOOK_SPAWN] = on_spawn,
+	[HOOK_EXIT] = on_exit_now,
+};
 
 void *note_call(const struct note *note, void *caller)
 {
 	int saved = errno;
 
 	shim_attach();
-	if (shim.run && note->hook == HOOK_VFORK) {
-		shim_pid();
-		shim_thread.vforked = true;
-	} else if (shim.run) {
-		before_exec(note->call, caller);
-	}
+	if (shim.run)
+		hooks[note->hook](note, caller);
 	errno = saved;
 	return note->next;
 }

@@ -13,7 +13,9 @@
 enum note_hook {
 	HOOK_VFORK,
 	HOOK_EXEC,
-	HOOK_SPAWN
+	HOOK_SPAWN,
+	HOOK_EXIT,
+	N_HOOKS
 };
 
 struct note {

@@ -63,5 +63,5 @@ void passing_sends(const struct shim_call *c)
 void passing_received(const struct shim_call *c)
 {
 	if (c->row->family == FAMILY_RECV && c->result >= 0)
-		each_message(c, c->result, socks_adopt);
+		each_message(c, c->result, socks_received);
 }

@@ -107,6 +107,7 @@ void process_child(void)
 {
 	shim_thread.tid = 0;
 	shim_thread.vforked = false;
+	atomic_store(&shim.ended, false);
 	atomic_store(&shim.pid, 0);
 	shim.parent_slot = atomic_exchange(&shim.slot, 0);
 	socks_forked();
@@ -118,6 +119,10 @@ void process_exit(void)
 {
 	uint32_t slot = atomic_load(&shim.slot);
 
+	/* exit runs destructors and may be followed by _exit: once. */
+	if (atomic_exchange(&shim.ended, true))
+		return;
+	socks_leave();
 	if (!slot || !shim.traced)
 		return;
 	atomic_store(&run_processes(shim.run)[slot - 1].status, PROCESS_EXITED);

@@ -112,6 +112,7 @@ void record_enter(struct shim_call *c)
 	fill_who(r, c->id, c->caller);
 	r->fd = c->fd;
 	r->want = clamp32(c->e.want);
+	r->flags |= c->flags;
 	if (c->sock)
 		fill_sock(r, c->sock);
 	c->record.slot = r;
@@ -127,6 +128,7 @@ static void fill_result(struct fault_record *r, const struct shim_call *c)
 	r->rule = (uint16_t)c->rule;
 	if (c->sock)
 		fill_sock(r, c->sock);
+	r->flags |= c->flags;
 	if (c->sock && shows_ports(c->row))
 		fill_ports(r, c->sock);
 }

@@ -60,6 +60,8 @@ struct shim {
 	uint32_t process_cells; /* first cell for `per: process`, 0 = none */
 	uint32_t process_watch; /* rules for calls without a socket */
 	_Atomic uint32_t slot;  /* of run->processes, + 1; 0 = not yet */
+	_Atomic bool left;      /* references given back: socks_exec() */
+	_Atomic bool ended;     /* process_exit() has run */
 	uint32_t parent_slot;   /* the same of the process that forked us */
 	_Atomic int pid;        /* 0 = not asked for since fork */
 	const struct fault_plan *plan;

@@ -73,6 +73,8 @@ long call_slow(enum fault_call id, const long *args, void *caller)
 		.choice.rule = -1,
 	};
 
+	if (UNLIKELY(atomic_load_explicit(&shim.left, memory_order_relaxed)))
+		socks_return();
 	for (size_t i = 0; i < MAX_ARITY; i++)
 		c.a[i] = args[i];
 	call_run(&c);

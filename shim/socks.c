@@ -6,10 +6,12 @@
  * so that a stale descriptor word (of a process that missed the close) no
  * longer leads to it.
  */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #include "engine/watch.h"
+#include "next.h"
 #include "socks.h"
 
 #include "poison.h"
@@ -48,10 +50,11 @@ static uint32_t pop_free(struct fault_run *run)
 
 	while ((uint32_t)head) {
 		struct fault_sock *s = &run_socks(run)[(uint32_t)head];
-		uint64_t next =
+		uint64_t after =
 			((head >> 32) + 1) << 32 | atomic_load(&s->next_free);
 
-		if (atomic_compare_exchange_weak(&run->free_socks, &head, next))
+		if (atomic_compare_exchange_weak(&run->free_socks, &head,
+		                                 after))
 			return (uint32_t)head;
 	}
 	return RUN_NONE;
@@ -213,6 +216,62 @@ static void add_reference(int fd, uint64_t word)
 void socks_forked(void)
 {
 	fds_each(0, INT32_MAX, add_reference);
+}
+
+static void drop_reference(int fd, uint64_t word)
+{
+	struct fault_sock *s = socks_of(word);
+
+	(void)fd;
+	if (s)
+		socks_drop(s);
+}
+
+static bool closed_by_exec(int fd)
+{
+	return next.fcntl(fd, F_GETFD, 0) & FD_CLOEXEC;
+}
+
+static void exec_one(int fd, uint64_t word)
+{
+	socks_remember(fd, word);
+	if (closed_by_exec(fd))
+		drop_reference(fd, word);
+}
+
+static void return_one(int fd, uint64_t word)
+{
+	if (closed_by_exec(fd))
+		add_reference(fd, word);
+}
+
+static void spawn_one(int fd, uint64_t word)
+{
+	socks_remember(fd, word);
+	if (!closed_by_exec(fd))
+		add_reference(fd, word);
+}
+
+void socks_exec(void)
+{
+	if (!atomic_exchange(&shim.left, true))
+		fds_each(0, INT32_MAX, exec_one);
+}
+
+void socks_return(void)
+{
+	if (atomic_exchange(&shim.left, false))
+		fds_each(0, INT32_MAX, return_one);
+}
+
+void socks_spawn(void)
+{
+	fds_each(0, INT32_MAX, spawn_one);
+}
+
+void socks_leave(void)
+{
+	fds_each(0, INT32_MAX, drop_reference);
 }
 
 void socks_state(int fd, struct fault_sock *s, enum fault_state state)

@@ -31,12 +31,13 @@ struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
 void socks_unix(int fd);
 
 /*
- * Find out what fd is (system calls: SO_DOMAIN, SO_PROTOCOL, SO_COOKIE, names,
- * TCP_INFO): at attach for inherited descriptors, and for received ones.
- * Tracks it if it is a TCP socket; one that the run knows by its SO_COOKIE
- * gets its old entry.
+ * Find out what fd is (system calls: SO_DOMAIN, SO_PROTOCOL, SO_COOKIE,
+ * names), and track it if it is a TCP socket.  One that the run knows by its
+ * SO_COOKIE gets its old entry: for a received descriptor that is one more
+ * reference, an inherited one takes over the reference of the image before.
  */
-void socks_adopt(int fd);
+void socks_inherited(int fd);
+void socks_received(int fd);
 
 /* Is fd still s?  (System calls: asked when a fault is about to fire.) */
 bool socks_same(int fd, const struct fault_sock *s);
@@ -53,7 +54,21 @@ void socks_dup(int from, int to);
 /* In the child of fork: every descriptor is a reference more. */
 void socks_forked(void);
 
-/* Remember SO_COOKIE of every tracked socket: before exec and passing. */
+/*
+ * Another image follows in this process: descriptors that are closed by exec
+ * give their references back; the table stays.  When the exec has failed, the
+ * next call takes them again (socks_return).
+ */
+void socks_exec(void);
+void socks_return(void);
+
+/* A child without a table of its own (vfork, spawn) becomes another image. */
+void socks_spawn(void);
+
+/* The process ends: all its references go. */
+void socks_leave(void);
+
+/* Remember SO_COOKIE: before exec and passing. */
 void socks_remember(int fd, uint64_t word);
 
 /* The socket is connected: ordinal, watches, words. */

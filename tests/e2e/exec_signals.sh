@@ -17,8 +17,8 @@ in_group() { exec perl in_group "$@"; }
 
 has() { grep -q "$1" "$2" 2>/dev/null; }
 lines() { [ "$(cat "$2" 2>/dev/null | wc -l)" = "$1" ]; }
-shared_memory() { ipcs -m | grep -c '^0x'; }
-before=$(shared_memory)
+# segments_of PID: the segments that this process made.
+segments_of() { ipcs -m -p | awk -v pid="$1" '$3 == pid { n++ } END { print n + 0 }'; }
 export TMPDIR="$T/tmp"
 mkdir tmp
 
@@ -33,7 +33,7 @@ END
 for sig in INT TERM; do
 	in_group "$FAULT" exec -- perl polite >log 2>&1 &
 	wait_for has up log
-	kill -$sig -- -$!
+	kill -s "$sig" -- -$!
 	wait $!
 	t_is "SIG$sig reaches the program, which decides" "$?" \
 		"$([ $sig = INT ] && echo 5 || echo 6)"
@@ -43,16 +43,16 @@ done
 # ---- one that ignores them ---------------------------------------------------
 in_group "$FAULT" exec -- "$stubborn" "$T/pids1" >log 2>&1 &
 wait_for lines 4 pids1
-kill -INT -- -$!
+kill -s INT -- -$!
 sleep 0.1
 t_ok "the first SIGINT is the program's to ignore" running $!
-kill -INT -- -$!
+kill -s INT -- -$!
 wait $!
 t_is "the second one kills" $? 137
 for pid in $(cat pids1); do
 	if running "$pid"; then t_fail "process $pid is gone"; fi
 done
-t_is "no shared memory is left" "$(shared_memory)" "$before"
+t_is "no shared memory is left" "$(segments_of $!)" 0
 
 # ---- a default end -----------------------------------------------------------
 in_group "$FAULT" exec -- sleep 100 >log 2>&1 &
@@ -67,13 +67,14 @@ in_group "$FAULT" exec -e recv:reset -- "$stubborn" "$T/pids2" >log 2>&1 &
 wait_for lines 4 pids2
 guardian=$(pgrep -P $!)
 t_match "there is a temporary directory" "$(ls tmp)" '^fault\.'
+t_is "there are two segments" "$(segments_of $!)" 2
 kill -KILL $!
 wait $!
 for pid in $(cat pids2) "$guardian"; do
 	wait_for not running "$pid" || t_fail "process $pid is gone"
 done
 t_pass "kill -9 of fault: forked twice, setsid, stopped, ignoring: all end"
-t_is "no shared memory is left" "$(shared_memory)" "$before"
+t_is "no shared memory is left" "$(segments_of $!)" 0
 wait_for sh -c '[ -z "$(ls tmp)" ]'
 t_is "no temporary directory is left" "$(ls tmp)" ""
 
@@ -86,6 +87,6 @@ t_is "kill -9 of the guardian: a failure of ours" $? 125
 for pid in $(cat pids3); do
 	if running "$pid"; then t_fail "process $pid is gone"; fi
 done
-t_is "no shared memory is left" "$(shared_memory)" "$before"
+t_is "no shared memory is left" "$(segments_of $!)" 0
 t_is "no temporary directory is left" "$(ls tmp)" ""
 t_done

@@ -13,6 +13,8 @@ bytes='recv:short=1B:nth=1..3000;send:short=1B:nth=1..3000'
 pieces='send:short=1000B' # the whole answer in more than a thousand pieces
 big "$T/big"
 wanted=$(hash <"$T/big")
+newline='
+'
 
 # A request that takes 2,700 receives; nginx asks FIONREAD after 1,024, and then
 # it cannot get less than it was promised (G5).
@@ -42,13 +44,19 @@ sent_by() {
 	esac
 }
 
-# stopped_well NAME MODE: the server has lived until now.
-stopped_well() {
+# ended: stop the server; $end says whether it had lived until then.
+ended() {
 	stop "$t_pid"
 	case $t_status in
-	0 | 143) t_pass "$1 ($2): lives until it is stopped" ;;
-	*) t_fail "$1 ($2): exit status $t_status" "$T/$1-$port.log" ;;
+	0 | 143) end=lived ;;
+	*) end="died ($t_status), see $T/$name-$port.log" ;;
 	esac
+}
+
+# get: fetch the answer of the server that listens on $port.
+get() {
+	stock curl -sS -m 20 -H "@$T/headers" "http://127.0.0.1:$port/big" |
+		hash
 }
 
 http() {
@@ -57,15 +65,13 @@ http() {
 	mkdir -p "$T/$name-$port/www"
 	cp "$T/big" "$T/$name-$port/www/big"
 	serve "$name" "$port" under "$mode" "$name-$mode" "$bytes"
-	t_is "$name ($mode): an answer in single bytes is the same" "$wanted" \
-		"$(stock curl -sS -m 20 -H "@$T/headers" \
-			"http://127.0.0.1:$port/big" | hash)"
-	stopped_well "$name" "$mode"
+	got=$(get)
+	ended
 	# shellcheck disable=SC2046 # one or two names
-	t_hits 1000 "$name ($mode): $(received_by "$name") of one byte" \
-		"$mode" "$name-$mode" $(received_by "$name")
-	t_hits 1000 "$name ($mode): $(sent_by "$name") of one byte" \
-		"$mode" "$name-$mode" $(sent_by "$name")
+	t_is "$name ($mode): the same answer in single bytes, recv and send" \
+		"$got $end $(enough 1000 "$mode" "$name-$mode" $(received_by "$name")
+			enough 1000 "$mode" "$name-$mode" $(sent_by "$name"))" \
+		"$wanted lived hit${newline}hit"
 }
 
 # The whole answer in pieces; counted by the runner only.
@@ -75,58 +81,59 @@ in_pieces() {
 	mkdir -p "$T/$name-$port/www"
 	cp "$T/big" "$T/$name-$port/www/big"
 	serve "$name" "$port" under exec "$name-pieces" "$pieces"
-	t_is "$name: an answer in pieces is the same" "$wanted" \
-		"$(stock curl -sS -m 20 "http://127.0.0.1:$port/big" | hash)"
-	stopped_well "$name" pieces
-	t_hits 1190 "$name: $(sent_by "$name") of 1000 bytes" \
-		exec "$name-pieces" "$(sent_by "$name")"
+	got=$(get)
+	ended
+	t_is "$name: the same answer in 1,150 pieces" \
+		"$got $end $(enough 1150 exec "$name-pieces" "$(sent_by "$name")")" \
+		"$wanted lived hit"
 }
 
 redis() {
 	mode=$1
+	name=redis-server
 	port=$(free_port)
 	serve redis-server "$port" under "$mode" "redis-$mode" "$bytes"
-	t_is "redis-server ($mode): takes a value in single bytes" OK \
-		"$(stock redis-cli -p "$port" -x set big <"$T/big")"
-	t_is "redis-server ($mode): gives it back in single bytes" "$wanted" \
-		"$(stock redis-cli -p "$port" get big | head -c 1200000 | hash)"
-	stopped_well redis-server "$mode"
-	t_hits 3000 "redis-server ($mode): read of one byte" \
-		"$mode" "redis-$mode" read
-	t_hits 2900 "redis-server ($mode): writev of one byte" \
-		"$mode" "redis-$mode" write writev
+	got=$(
+		stock redis-cli -p "$port" -x set big <"$T/big"
+		stock redis-cli -p "$port" get big | head -c 1200000 | hash
+	)
+	ended
+	t_is "redis-server ($mode): takes a value in single bytes, and gives it" \
+		"$got $end $(enough 3000 "$mode" "redis-$mode" read
+			enough 2900 "$mode" "redis-$mode" writev)" \
+		"OK${newline}$wanted lived hit${newline}hit"
 
 	port=$(free_port)
 	serve redis-server "$port"
-	t_is "redis-cli sends a value" OK \
-		"$(stock redis-cli -p "$port" -x set big <"$T/big")"
-	t_is "redis-cli ($mode): receives it in single bytes" "$wanted" \
-		"$(under "$mode" "cli-$mode" recv:short=1B:nth=1..3000 \
-			env LD_LIBRARY_PATH="$STOCK_LIBS" \
-			"$(stock_path redis-cli)" -p "$port" get big |
-			head -c 1200000 | hash)"
-	stop "$t_pid"
-	t_hits 3000 "redis-cli ($mode): recv of one byte" \
-		"$mode" "cli-$mode" recv
+	stock redis-cli -p "$port" -x set big <"$T/big" >"$T/set"
+	got=$(under "$mode" "cli-$mode" recv:short=1B:nth=1..3000 timeout 20 \
+		env LD_LIBRARY_PATH="$STOCK_LIBS" \
+		"$(stock_path redis-cli)" -p "$port" get big |
+		head -c 1200000 | hash)
+	ended
+	t_is "redis-cli ($mode): receives a value in single bytes" \
+		"$got $end $(enough 3000 "$mode" "cli-$mode" recv)" "$wanted lived hit"
 }
 
-for mode in $under_modes; do
-	for name in nginx python3 node lighttpd; do
-		if stock_path "$name" >"$T/path"; then
-			http "$name" "$mode"
-		else
+for mode in $(under_modes); do
+	for name in nginx python3 node lighttpd redis; do
+		if ! stock_path "$name" >"$T/path" &&
+			! stock_path "$name-server" >"$T/path"; then
 			t_skip "$name ($mode): single bytes" "not fetched"
+		elif [ "$name" = redis ]; then
+			redis "$mode"
+		else
+			http "$name" "$mode"
 		fi
 	done
-	if stock_path redis-server >"$T/path"; then
-		redis "$mode"
+done
+for name in nginx python3 node lighttpd; do
+	if ! [ -x "$FAULT" ]; then
+		t_skip "$name: pieces" "no fault yet"
+	elif stock_path "$name" >"$T/path"; then
+		in_pieces "$name"
 	else
-		t_skip "redis ($mode): single bytes" "not fetched"
+		t_skip "$name: pieces" "not fetched"
 	fi
 done
-if [ -x "$FAULT" ]; then
-	for name in nginx python3 node lighttpd; do
-		if stock_path "$name" >"$T/path"; then in_pieces "$name"; fi
-	done
-fi
 t_done

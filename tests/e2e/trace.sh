@@ -12,10 +12,10 @@ listener = socket.create_server(("127.0.0.1", 0))
 client = socket.create_connection(listener.getsockname())
 server, _ = listener.accept()
 client.sendall(b"x" * 100)
-server.recv(10, socket.MSG_PEEK)
 print(len(server.recv(60)))
 print(len(server.recv(60)))
 server.sendall(b"y" * 10)
+client.recv(5, socket.MSG_PEEK)
 client.recv(100)
 client.sendall(b"z" * 5)
 server.recv(100)
@@ -44,7 +44,7 @@ t_match "connect with the address" "$text" \
 t_match "accept with its number" "$text" \
 	'accept4?\(fd [0-9]+\) = [0-9]+ .*conn 1 accepted #1 127\.0\.0\.1:'
 t_match "a peek has no number" "$text" \
-	'recv.*, 10, peek\) = 10  conn 1 accepted E'
+	'recv.*, 5, peek\) = 5  conn 1 client E'
 t_match "the first part" "$text" \
 	'recv.*, 60\) = 60  conn 1 accepted #1 turn 1 bytes 0\.\.60 ESTABLISHED'
 t_match "the second" "$text" \

@@ -153,73 +153,69 @@ static void the_text_of_a_rule_is_its_one_line_form(void **state)
 	}
 }
 
+static const struct {
+	const char *text;
+	unsigned column;
+	const char *message, *hint;
+} mistakes[] = {
+	{"", 1, "no rule stands here", "write `recv:reset:nth=3`"},
+	{" ; ;", 1, "no rule stands here", "write `recv:reset:nth=3`"},
+	{"recv", 1, "a rule without an action (`inject`)", NULL},
+	{"reset:idle=30s", 1, "a rule without `call` is not yet available",
+         NULL},
+	{"accept:exhaust=descriptors:for=500ms", 8,
+         "`exhaust` is not yet available", NULL},
+	{"resolve:error=EAI_AGAIN:nth=1..2", 1,
+         "`resolve` is not yet available", NULL},
+	{"recv:resset", 6, "unknown action `resset`", "did you mean `reset`?"},
+	{"recv::reset", 6, "nothing stands between two colons",
+         "an IPv6 address stands in brackets: peer=[::1]"},
+	{"recv:reset:peer=::1", 18, "nothing stands between two colons",
+         "an IPv6 address stands in brackets: peer=[::1]"},
+	{"recv:reset:nth", 12, "`nth` needs a value", "write `nth=…`"},
+	{"recv:reset:nth=", 16, "nothing stands here", NULL},
+	{"recv:reset:nth=3:nth=4", 18, "`nth` stands there twice", NULL},
+	{"recv:jitter=1ms:delay=2ms", 6, "`jitter` stands behind an action",
+         NULL},
+	{"recv:reset:jitter=1ms", 12, "`jitter` needs a `delay` before it",
+         NULL},
+	{"recv:delay=1s:jitter=1ms:jitter=2ms", 26,
+         "`jitter` stands there twice", NULL},
+	{"recv:reset:when=3+2", 12,
+         "`when` is `nth: 3`, `nth: 2..5`, `nth: 3+` or "
+         "`nth: 3..9+2` here",
+         NULL},
+	{"recv:latency=1s", 6,
+         "`latency` is `call: recv, inject: {delay: 200ms}` here", NULL},
+	{"recv:reset;send:rset", 17, "unknown action `rset`",
+         "did you mean `reset`?"},
+	{"recv:reset:in=client", 15, "`client` names no program",
+         "there are no programs here"},
+	{"recv:error=${e}", 12, "`${e}` in a one-line rule",
+         "only a file has variables"},
+	{"recv:send:reset", 6, "unknown action `send`", NULL},
+	{"recv,,send:reset", 6, "nothing stands here", NULL},
+	{"recv:reset:peer=[::1", 17, "`[::1` has no closing bracket", NULL},
+};
+
 static void what_is_wrong_is_said_where_it_stands(void **state)
 {
-	static const struct {
-		const char *text;
-		unsigned column;
-		const char *message, *hint;
-	} cases[] = {
-		{"", 1, "no rule stands here", "write `recv:reset:nth=3`"},
-		{" ; ;", 1, "no rule stands here", "write `recv:reset:nth=3`"},
-		{"recv", 1, "a rule without an action (`inject`)", NULL},
-		{"reset:idle=30s", 1,
-	         "a rule without `call` is not yet available", NULL},
-		{"accept:exhaust=descriptors:for=500ms", 8,
-	         "`exhaust` is not yet available", NULL},
-		{"resolve:error=EAI_AGAIN:nth=1..2", 1,
-	         "`resolve` is not yet available", NULL},
-		{"recv:resset", 6, "unknown action `resset`",
-	         "did you mean `reset`?"},
-		{"recv::reset", 6, "nothing stands between two colons",
-	         "an IPv6 address stands in brackets: peer=[::1]"},
-		{"recv:reset:peer=::1", 18, "nothing stands between two colons",
-	         "an IPv6 address stands in brackets: peer=[::1]"},
-		{"recv:reset:nth", 12, "`nth` needs a value", "write `nth=…`"},
-		{"recv:reset:nth=", 16, "nothing stands here", NULL},
-		{"recv:reset:nth=3:nth=4", 18, "`nth` stands there twice",
-	         NULL},
-		{"recv:jitter=1ms:delay=2ms", 6,
-	         "`jitter` stands behind an action", NULL},
-		{"recv:reset:jitter=1ms", 12,
-	         "`jitter` needs a `delay` before it", NULL},
-		{"recv:delay=1s:jitter=1ms:jitter=2ms", 26,
-	         "`jitter` stands there twice", NULL},
-		{"recv:reset:when=3+2", 12,
-	         "`when` is `nth: 3`, `nth: 2..5`, `nth: 3+` or "
-	         "`nth: 3..9+2` here",
-	         NULL},
-		{"recv:latency=1s", 6,
-	         "`latency` is `call: recv, inject: {delay: 200ms}` here",
-	         NULL},
-		{"recv:reset;send:rset", 17, "unknown action `rset`",
-	         "did you mean `reset`?"},
-		{"recv:reset:in=client", 15, "`client` names no program",
-	         "there are no programs here"},
-		{"recv:error=${e}", 12, "`${e}` in a one-line rule",
-	         "only a file has variables"},
-		{"recv:send:reset", 6, "unknown action `send`", NULL},
-		{"recv,,send:reset", 6, "nothing stands here", NULL},
-		{"recv:reset:peer=[::1", 17, "`[::1` has no closing bracket",
-	         NULL},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < LENGTH(cases); i++) {
+	for (size_t i = 0; i < LENGTH(mistakes); i++) {
 		struct scenario *s = scenario_new();
 		struct diag_list diags = {0};
 		const struct diag *d;
 
 		assert_int_equal(
-			scenario_add_rules(s, cases[i].text, "-e", &diags),
+			scenario_add_rules(s, mistakes[i].text, "-e", &diags),
 			-EINVAL);
 		d = &diags.v[0];
 		assert_string_equal(d->file, "-e");
-		assert_string_equal(d->message, cases[i].message);
+		assert_string_equal(d->message, mistakes[i].message);
 		assert_int_equal(d->line, 1);
-		assert_int_equal(d->column, cases[i].column);
-		if (cases[i].hint)
-			assert_string_equal(d->hint, cases[i].hint);
+		assert_int_equal(d->column, mistakes[i].column);
+		if (mistakes[i].hint)
+			assert_string_equal(d->hint, mistakes[i].hint);
 		else
 			assert_null(d->hint);
 		assert_int_equal(s->n_rules, 0);

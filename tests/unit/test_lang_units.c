@@ -101,6 +101,7 @@ static void sizes_have_a_unit(void **state)
 		{"64Ki", 0, "has an unknown unit", "64KiB"},
 		{"64kb", 0, "has an unknown unit", "64KB"},
 		{"64 KiB", 0, "has a space before its unit", "64KiB"},
+		{"64B ", 0, "has an unknown unit", NULL}, /* fuzzed */
 		{"64bytes", 0, "has an unknown unit", NULL},
 		{"1.5B", 0, "has too many decimals", NULL},
 		{"10000000TiB", 0, "is too large", NULL},
@@ -221,6 +222,10 @@ static void a_pick_is_stored_as_the_plan_says(void **state)
 	}
 }
 
+/* Longer than an address can be. */
+static const char too_long[] = "1111111111111111111111111111111111111"
+			       "1111111111111111111111111111111111111";
+
 static void an_address_may_have_a_prefix_and_a_port(void **state)
 {
 	static const struct {
@@ -239,23 +244,10 @@ static void an_address_may_have_a_prefix_and_a_port(void **state)
 		{"[2001:db8::/32]:1", {6, 32, 1, {0x20, 1, 0xd, 0xb8}}},
 	};
 	static const char *const bad[] = {
-		"",
-		"localhost",
-		"1.2.3",
-		"1.2.3.4:0",
-		"1.2.3.4:x",
-		"1.2.3.4:65536",
-		"1.2.3.4/33",
-		"[::1",
-		"[::1]80",
-		"[::1]:",
-		"::1/129",
-		"[]",
-		"1.2.3.4/",
-		":80",
-		"1.2.3.4:80:90",
-		"1111111111111111111111111111111111111111111111111111111111111"
-	        "1",
+		"",          "localhost",     "1.2.3",         "1.2.3.4:0",
+		"1.2.3.4:x", "1.2.3.4:65536", "1.2.3.4/33",    "[::1",
+		"[::1]80",   "[::1]:",        "::1/129",       "[]",
+		"1.2.3.4/",  ":80",           "1.2.3.4:80:90", too_long,
 	};
 	struct refusal why;
 

@@ -1,0 +1,58 @@
+#!/bin/sh
+# `fault run` ended from outside, as CI does it: nothing stays behind.
+. "$(dirname "$0")/../lib.sh"
+cd "$T" || exit 1
+stubborn=$BUILD/tests/probes/stubborn
+[ -x "$stubborn" ] || t_skip_all "the probe stubborn is not built"
+mkdir tmp
+export TMPDIR="$T/tmp"
+cat >in_group <<'END'
+setpgrp(0, 0);
+$SIG{INT} = $SIG{QUIT} = 'DEFAULT';
+exec @ARGV or die;
+END
+cat >s.yaml <<END
+version: 1
+programs:
+  a: {run: "$stubborn \${pids}", ready: never}
+END
+sed 's/, ready: never//; s/^programs/limit: 500ms\nprograms/' s.yaml >limit.yaml
+
+lines() { [ "$(cat "$2" 2>/dev/null | wc -l)" = "$1" ]; }
+segments_of() { ipcs -m -p | awk -v pid="$1" '$3 == pid { n++ } END { print n + 0 }'; }
+
+# all_gone PIDFILE FAULT: every process, segment and directory.
+all_gone() {
+	for pid in $(cat "$1"); do
+		wait_for not running "$pid" || t_fail "process $pid is gone"
+	done
+	t_is "no process and no shared memory is left" "$(segments_of "$2")" 0
+	wait_for sh -c '[ -z "$(ls tmp)" ]'
+	t_is "no temporary directory is left" "$(ls tmp)" ""
+}
+
+for sig in INT TERM KILL; do
+	perl in_group "$FAULT" run --var "pids=$T/$sig" s.yaml >log 2>&1 &
+	fault_pid=$!
+	wait_for lines 4 $sig
+	t_is "two segments while it runs" "$(segments_of $fault_pid)" 2
+	kill -s $sig -- -$fault_pid
+	wait $fault_pid
+	t_is "SIG$sig to the group" $? "$(kill -l $sig 2>/dev/null |
+		awk -v s=$sig 'BEGIN { n["INT"] = 130; n["TERM"] = 143; n["KILL"] = 137; print n[s]; exit }')"
+	all_gone $sig $fault_pid
+done
+
+t_exit 1 "the limit ends all of them" "$FAULT" run --var "pids=$T/limit" limit.yaml
+t_match "... as a hang" "$(cat out)" 'hang: the limit of 0.5 s passed: a still'
+all_gone limit 0
+
+"$FAULT" run --var "pids=$T/nohup" limit.yaml >log 2>&1 &
+fault_pid=$!
+wait_for lines 4 nohup
+guardian=$(pgrep -P $fault_pid)
+kill -KILL "$guardian"
+wait $fault_pid
+t_is "kill -9 of the guardian: 3" $? 3
+all_gone nohup $fault_pid
+t_done
