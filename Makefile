@@ -5,6 +5,7 @@
 #   make check           everything, and the test suite        (see ./check)
 #   make demo            a suite on the reference programs     (see ./demo)
 #   make check T='tests/e2e/x.sh …'        only these tests
+#   make conformance                       the whole table of the kernel's truth
 #   make check-unit | check-build | check-format | sanitize | format | clean
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
 #
@@ -200,14 +201,18 @@ helpers := tests/build/deps.sh tests/programs/env.sh
 build_tests := $(filter-out $(helpers),$(wildcard tests/build/*.sh))
 suite := $(unit) $(if $(filter release,$(MODE)),$(unit:$(B)/%=build/asan/%)) \
 	$(filter %/test_%,$(tests/conformance_bin)) $(build_tests) \
-	$(filter-out $(helpers),$(wildcard tests/conformance/*.sh tests/e2e/*.sh \
-	tests/programs/*.sh))
+	tests/conformance/slice.sh \
+	$(filter-out $(helpers),$(wildcard tests/e2e/*.sh tests/programs/*.sh))
 
 # Tests of the build run make themselves: they must not inherit our job slots.
 run_tests = BUILD=$(CURDIR)/$(B) MAKEFLAGS= tests/run $(RUNFLAGS)
 
 check: programs stock $(if $(filter release,$(MODE)),asan-unit)
 	@$(run_tests) $(or $(T),$(suite))
+
+.PHONY: conformance
+conformance: programs
+	@$(run_tests) tests/conformance/run.sh
 
 check-unit: unit
 	@$(run_tests) $(unit)

@@ -66,10 +66,9 @@ wait "$fault_pid"
 t_is "the status of a program that leaves processes behind" $? 0
 t_match "... which are ended, and that is said" "$(cat err)" \
 	'3 processes that the program left behind were ended'
-# shellcheck disable=SC2013
-for pid in $(cat "$T/pids"); do
+while read -r pid; do
 	if running "$pid"; then t_fail "process $pid is gone"; fi
-done
+done <"$T/pids"
 t_is "no shared memory is left" \
 	"$(ipcs -m -p | awk -v pid="$fault_pid" '$3 == pid')" ""
 t_done

@@ -16,7 +16,17 @@ END
 in_group() { exec perl in_group "$@"; }
 
 has() { grep -q "$1" "$2" 2>/dev/null; }
-lines() { [ "$(cat "$2" 2>/dev/null | wc -l)" = "$1" ]; }
+lines() { [ "$(grep -c . "$2" 2>/dev/null)" = "$1" ]; }
+# child PID: the only child of its first thread.
+child() { tr -d ' ' <"/proc/$1/task/$1/children"; }
+
+# gone FILE: none of these processes is there, at once or soon.
+gone() {
+	while read -r pid; do
+		wait_for not running "$pid" || t_fail "process $pid is gone"
+	done <"$1"
+}
+
 # segments_of PID: the segments that this process made.
 segments_of() { ipcs -m -p | awk -v pid="$1" '$3 == pid { n++ } END { print n + 0 }'; }
 export TMPDIR="$T/tmp"
@@ -49,14 +59,12 @@ t_ok "the first SIGINT is the program's to ignore" running $!
 kill -s INT -- -$!
 wait $!
 t_is "the second one kills" $? 137
-for pid in $(cat pids1); do
-	if running "$pid"; then t_fail "process $pid is gone"; fi
-done
+gone pids1
 t_is "no shared memory is left" "$(segments_of $!)" 0
 
 # ---- a default end -----------------------------------------------------------
 in_group "$FAULT" exec -- sleep 100 >log 2>&1 &
-sleep_runs() { pgrep -P "$(pgrep -P "$1" | head -1)" -x sleep; }
+sleep_runs() { grep -qx sleep "/proc/$(child "$(child "$1")")/comm"; }
 wait_for sleep_runs $!
 kill -TERM $!
 wait $!
@@ -65,14 +73,13 @@ t_is "SIGTERM ends a program without a handler: 143" $? 143
 # ---- kill -9 of fault ---------------------------------------------------------
 in_group "$FAULT" exec -e recv:reset -- "$stubborn" "$T/pids2" >log 2>&1 &
 wait_for lines 4 pids2
-guardian=$(pgrep -P $!)
+guardian=$(child $!)
 t_match "there is a temporary directory" "$(ls tmp)" '^fault\.'
 t_is "there are two segments" "$(segments_of $!)" 2
 kill -KILL $!
 wait $!
-for pid in $(cat pids2) "$guardian"; do
-	wait_for not running "$pid" || t_fail "process $pid is gone"
-done
+echo "$guardian" >>pids2
+gone pids2
 t_pass "kill -9 of fault: forked twice, setsid, stopped, ignoring: all end"
 t_is "no shared memory is left" "$(segments_of $!)" 0
 wait_for sh -c '[ -z "$(ls tmp)" ]'
@@ -81,12 +88,10 @@ t_is "no temporary directory is left" "$(ls tmp)" ""
 # ---- kill -9 of the guardian ----------------------------------------------------
 in_group "$FAULT" exec -e recv:reset -- "$stubborn" "$T/pids3" >log 2>&1 &
 wait_for lines 4 pids3
-kill -KILL "$(pgrep -P $!)"
+kill -KILL "$(child $!)"
 wait $!
 t_is "kill -9 of the guardian: a failure of ours" $? 125
-for pid in $(cat pids3); do
-	if running "$pid"; then t_fail "process $pid is gone"; fi
-done
+gone pids3
 t_is "no shared memory is left" "$(segments_of $!)" 0
 t_is "no temporary directory is left" "$(ls tmp)" ""
 t_done

@@ -28,7 +28,12 @@ on_terminal() {
 	exec 9>keys
 }
 
-on_terminal "$FAULT exec -- sh -c 'test -t 0 && ps -o pgid=,tpgid= -p \$\$; exit 4'"
+cat >groups <<'END'
+use POSIX;
+print -t STDIN ? getpgrp(0) : 0, " ", POSIX::tcgetpgrp(0), "\n";
+exit 4;
+END
+on_terminal "$FAULT exec -- perl groups"
 wait $script_pid
 t_is "the status passes through" $? 4
 # shellcheck disable=SC2046 # words

@@ -18,14 +18,14 @@ programs:
 END
 sed 's/, ready: never//; s/^programs/limit: 500ms\nprograms/' s.yaml >limit.yaml
 
-lines() { [ "$(cat "$2" 2>/dev/null | wc -l)" = "$1" ]; }
+lines() { [ "$(grep -c . "$2" 2>/dev/null)" = "$1" ]; }
 segments_of() { ipcs -m -p | awk -v pid="$1" '$3 == pid { n++ } END { print n + 0 }'; }
 
 # all_gone PIDFILE FAULT: every process, segment and directory.
 all_gone() {
-	for pid in $(cat "$1"); do
+	while read -r pid; do
 		wait_for not running "$pid" || t_fail "process $pid is gone"
-	done
+	done <"$1"
 	t_is "no process and no shared memory is left" "$(segments_of "$2")" 0
 	wait_for sh -c '[ -z "$(ls tmp)" ]'
 	t_is "no temporary directory is left" "$(ls tmp)" ""
@@ -50,7 +50,7 @@ all_gone limit 0
 "$FAULT" run --var "pids=$T/nohup" limit.yaml >log 2>&1 &
 fault_pid=$!
 wait_for lines 4 nohup
-guardian=$(pgrep -P $fault_pid)
+guardian=$(tr -d ' ' <"/proc/$fault_pid/task/$fault_pid/children")
 kill -KILL "$guardian"
 wait $fault_pid
 t_is "kill -9 of the guardian: 3" $? 3

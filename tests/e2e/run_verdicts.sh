@@ -81,9 +81,9 @@ t_match "its output is shown" "$(cat out)" '\| some error'
 t_match "the last line but one repeats it" "$(tail -2 out)" \
 	"repeat: fault run exit.yaml --seed 0"
 t_is "a directory is kept" \
-	"$(cat fault-out/exit.yaml/a.stdout; ls fault-out/exit.yaml | tr '\n' ' ')" \
+	"$(cat fault-out/exit.yaml/a.stdout; cd fault-out/exit.yaml && echo *)" \
 	"some output
-a.stderr a.stdout report.txt scenario.txt trace "
+a.stderr a.stdout report.txt scenario.txt trace"
 t_ok "fault trace reads what was kept" "$FAULT" trace fault-out/exit.yaml/trace
 
 fails job "a job that fails" 'a: exit status 1, expected 0' <<'END'

@@ -101,8 +101,8 @@ static int dial_nonblocking(void)
 /* Two messages, the half-close, the other end's last word, the end. */
 static void client_talk(int fd)
 {
-	struct iovec iov = {"b", 1};
-	char c;
+	char c, b = 'b';
+	struct iovec iov = {&b, 1};
 
 	check(send(fd, "a", 1, 0) == 1 && recv(fd, &c, 1, 0) == 1, "a");
 	check(writev(fd, &iov, 1) == 1 && read(fd, &c, 1) == 1, "b");

@@ -1,0 +1,325 @@
+/*
+ * table_async.c - calls that do not simply return: signal handlers that use
+ * sockets themselves, longjmp, cancellation, a close from another thread
+ * (tests/e2e/table.sh).
+ *
+ * DELAY cases run with `recv:delay=100ms:role=accepted`.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "table.h"
+
+static struct pair outer, inner;
+static sigjmp_buf back;
+static _Atomic int n_signals;
+static long inner_result;
+
+static long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void on_alarm(void (*handler)(int), int flags, int ms)
+{
+	struct sigaction sa = {.sa_handler = handler, .sa_flags = flags};
+	struct itimerval once = {.it_value = {.tv_usec = ms * 1000}};
+
+	sigaction(SIGVTALRM, &sa, NULL);
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &once, NULL);
+}
+
+static void feed(int fd)
+{
+	if (send(fd, "12345678", DATA, 0) != DATA)
+		die("send");
+}
+
+/* --- handlers that transfer
+ * ------------------------------------------------------ */
+
+static void feed_and_recv(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	n_signals++;
+	feed(inner.client);
+	inner_result = recv(inner.accepted, (char[DATA]){0}, DATA, 0);
+	feed(outer.client);
+	errno = saved;
+}
+
+/* The handler feeds the very recv that it interrupts. */
+static int handler_transfers(void)
+{
+	outer = make_pair();
+	inner = make_pair();
+	on_alarm(feed_and_recv, SA_RESTART, 50);
+	WANT(recv(outer.accepted, (char[DATA]){0}, DATA, 0), 1);
+	WANT(n_signals, 1);
+	WANT(inner_result, 1);
+	return 0;
+}
+
+static void recv_in_handler(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	n_signals++;
+	inner_result = recv(inner.accepted, (char[DATA]){0}, DATA, 0);
+	errno = saved;
+}
+
+/* DELAY.  A delayed recv inside the delay of another. */
+static int handler_waits(void)
+{
+	long start;
+
+	outer = make_pair();
+	inner = make_pair();
+	feed(outer.client);
+	feed(inner.client);
+	on_alarm(recv_in_handler, SA_RESTART, 30);
+	start = now_ms();
+	WANT(recv(outer.accepted, (char[DATA]){0}, DATA, 0), DATA);
+	WANT(n_signals, 1);
+	WANT(inner_result, DATA);
+	WANT(now_ms() - start >= 100, true);
+	return 0;
+}
+
+/* DELAY.  The same without SA_RESTART: EINTR, and the retry has waited. */
+static int handler_waits_norestart(void)
+{
+	outer = make_pair();
+	inner = make_pair();
+	feed(outer.client);
+	feed(inner.client);
+	on_alarm(recv_in_handler, 0, 30);
+	WANT(recv(outer.accepted, (char[DATA]){0}, DATA, 0), -1);
+	WANT(errno, EINTR);
+	WANT(inner_result, DATA);
+	WANT(recv(outer.accepted, (char[DATA]){0}, DATA, 0), DATA);
+	return 0;
+}
+
+/* --- longjmp
+ * -------------------------------------------------------------------------- */
+
+static void jump(int sig)
+{
+	(void)sig;
+	n_signals++;
+	siglongjmp(back, 1);
+}
+
+/* recv:short=1B:nth=2: a call that never returned has not been counted. */
+static int longjmp_out(void)
+{
+	outer = make_pair();
+	WANT(recv_fed(outer.client, outer.accepted), DATA);
+	if (!sigsetjmp(back, 1)) {
+		on_alarm(jump, 0, 50);
+		recv(outer.accepted, (char[DATA]){0}, DATA, 0);
+		return 1;
+	}
+	WANT(n_signals, 1);
+	WANT(recv_fed(outer.client, outer.accepted), 1);
+	WANT(recv_fed(outer.client, outer.accepted), DATA);
+	return 0;
+}
+
+/* DELAY.  Many times: no descriptor stays behind. */
+static int longjmp_out_of_delay(void)
+{
+	int before;
+	long start;
+
+	outer = make_pair();
+	feed(outer.client);
+	before = open_descriptors();
+	for (volatile int i = 0; i < 5; i++) {
+		if (!sigsetjmp(back, 1)) {
+			on_alarm(jump, 0, 5);
+			recv(outer.accepted, (char[DATA]){0}, DATA, 0);
+			return 1;
+		}
+	}
+	WANT(n_signals, 5);
+	WANT(open_descriptors() - before <= 1, true);
+	start = now_ms();
+	WANT(recv(outer.accepted, (char[DATA]){0}, DATA, 0), DATA);
+	WANT(now_ms() - start <= 100, true);
+	feed(outer.client);
+	WANT(recv(outer.accepted, (char[DATA]){0}, DATA, 0), DATA);
+	WANT(open_descriptors(), before);
+	return 0;
+}
+
+/* --- cancellation
+ * -------------------------------------------------------------------------- */
+
+static _Atomic bool entered;
+
+static void *recv_once(void *arg)
+{
+	(void)arg;
+	entered = true;
+	recv(outer.accepted, (char[DATA]){0}, DATA, 0);
+	return NULL;
+}
+
+static void tick(long ms)
+{
+	struct timespec t = {.tv_nsec = ms * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+/* How the thread ended: PTHREAD_CANCELED or not. */
+static bool cancelled(long after_ms)
+{
+	pthread_t thread;
+	void *end = NULL;
+
+	entered = false;
+	if (pthread_create(&thread, NULL, recv_once, NULL))
+		die("pthread_create");
+	while (!entered)
+		tick(1);
+	tick(after_ms);
+	pthread_cancel(thread);
+	pthread_join(thread, &end);
+	return end == PTHREAD_CANCELED;
+}
+
+static int cancel_recv(void)
+{
+	int before;
+
+	outer = make_pair();
+	before = open_descriptors();
+	for (int i = 0; i < 5; i++)
+		WANT(cancelled(10), true);
+	WANT(open_descriptors(), before);
+	WANT(recv_fed(outer.client, outer.accepted), 1);
+	return 0;
+}
+
+/* DELAY.  The data is still there for another thread. */
+static int cancel_delay(void)
+{
+	int before;
+
+	outer = make_pair();
+	feed(outer.client);
+	before = open_descriptors();
+	for (int i = 0; i < 5; i++)
+		WANT(cancelled(10), true);
+	WANT(open_descriptors(), before);
+	WANT(recv(outer.accepted, (char[DATA]){0}, DATA, 0), DATA);
+	return 0;
+}
+
+/* --- close under a thread that waits
+ * ---------------------------------------------------------- */
+
+/*
+ * recv:short=1B:nth=2.  While the thread waits in recv on it, the number is
+ * closed and given to a new connection; then the old one ends.  The new one's
+ * calls are counted from 1, and it is known afterwards.
+ */
+static int close_under_thread(void)
+{
+	struct pair fresh;
+	pthread_t thread;
+	int number;
+
+	outer = make_pair();
+	number = outer.accepted;
+	entered = false;
+	if (pthread_create(&thread, NULL, recv_once, NULL))
+		die("pthread_create");
+	while (!entered)
+		tick(1);
+	tick(20);
+	close(number);
+	fresh.client = fcntl(connect_one(), F_DUPFD, 100);
+	close(number);
+	fresh.accepted = accept(listener(), NULL, NULL);
+	WANT(fresh.accepted, number);
+	feed(outer.client);
+	pthread_join(thread, NULL);
+	WANT(recv_fed(fresh.client, fresh.accepted), DATA);
+	WANT(recv_fed(fresh.client, fresh.accepted), 1);
+	/* Nobody else's entry is given away when it is closed. */
+	close(fresh.accepted);
+	for (int i = 0; i < 3; i++) {
+		struct pair p = make_pair();
+
+		WANT(recv_fed(p.client, p.accepted), DATA);
+		WANT(recv_fed(p.client, p.accepted), 1);
+	}
+	return 0;
+}
+
+/*
+ * The old connection ends when its entry is another's, and the number is free:
+ * the next socket of that number takes nothing from the other connection.
+ */
+static int end_under_thread(void)
+{
+	struct pair a, b;
+	pthread_t thread;
+	int number, file;
+
+	outer = make_pair();
+	number = outer.accepted;
+	entered = false;
+	if (pthread_create(&thread, NULL, recv_once, NULL))
+		die("pthread_create");
+	while (!entered)
+		tick(1);
+	tick(20);
+	close(number);
+	file = open("/dev/null", O_RDONLY);
+	WANT(file, number);
+	a = make_pair();
+	close(file);
+	close(outer.client);
+	pthread_join(thread, NULL);
+	b = make_pair();
+	for (int i = 0; i < 2; i++) {
+		WANT(recv_fed(a.client, a.accepted), i ? 1 : DATA);
+		WANT(recv_fed(b.client, b.accepted), i ? 1 : DATA);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct probe_case cases[] = {
+		{"handler-transfers", handler_transfers},
+		{"handler-waits", handler_waits},
+		{"handler-waits-norestart", handler_waits_norestart},
+		{"longjmp-out", longjmp_out},
+		{"longjmp-out-of-delay", longjmp_out_of_delay},
+		{"cancel-recv", cancel_recv},
+		{"cancel-delay", cancel_delay},
+		{"close-under-thread", close_under_thread},
+		{"end-under-thread", end_under_thread},
+	};
+
+	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
+}
