@@ -6,6 +6,7 @@
 #   make demo            a suite on the reference programs     (see ./demo)
 #   make check T='tests/e2e/x.sh …'        only these tests
 #   make conformance                       the whole table of the kernel's truth
+#   make bench | bench-instructions        what it costs, see bench/README.md
 #   make check-unit | check-build | check-format | sanitize | format | clean
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
 #
@@ -124,6 +125,7 @@ $(B)/shim.map: shim/exports.map.in plan/calls.def $(B)/flags
 $(B)/libfault.so: $(shim_obj) $(B)/shim.map
 	$(call say,LINK)$(CC) -shared $(ldflags) -Wl,-z,defs,-z,text -Wl,--as-needed \
 		-Wl,--exclude-libs,ALL -Wl,--version-script=$(B)/shim.map \
+		$(foreach f,malloc calloc realloc free strdup,-Wl,--wrap=$f) \
 		-o $@ $(shim_obj) -Wl,-Bstatic -lyaml -Wl,-Bdynamic
 
 runner_libs := -Wl,--as-needed -lyaml -ljansson -ldw -lelf -lm
@@ -231,6 +233,11 @@ sanitize:
 	@$(MAKE) --no-print-directory MODE=asan check-unit
 	@$(MAKE) --no-print-directory MODE=tsan check-unit
 
+# Every line of tests/mutants/mutants.txt is taken out once: a test must notice.
+.PHONY: mutants
+mutants:
+	@tests/mutants/run
+
 # Stock programs for the tests; without a network their tests are skipped, and
 # counted as skipped.
 stock:
@@ -239,6 +246,14 @@ stock:
 DEMO ?= scenarios
 demo: all reference
 	./fault run --out build/demo $(DEMO)
+
+# Measurements, side by side in one run; no part of the suite (bench/README.md).
+.PHONY: bench bench-instructions
+bench: all $(bench_bin)
+	@BUILD=$(CURDIR)/$(B) bench/run
+
+bench-instructions: all $(bench_bin)
+	@BUILD=$(CURDIR)/$(B) bench/run instructions
 
 CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
 format:

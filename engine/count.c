@@ -146,7 +146,8 @@ static void count_all(const struct counting *a,
 		class_from = w->class_index + 1;
 		if (w != except && w->families & family &&
 		    engine_class_selects(c, a->call))
-			count_class(a, c, &cells[w->cell]);
+			count_class(a, c,
+			            &cells[engine_cell_of(a->run, a->call, w)]);
 	}
 }
 
@@ -233,7 +234,7 @@ bool engine_take(const struct fault_plan *plan, struct fault_run *run,
 		w = watch_of(run, call, k.rule->class_index);
 	}
 	if (w) {
-		cell = &run_cells(run)[w->cell];
+		cell = &run_cells(run)[engine_cell_of(run, call, w)];
 		k.position = position_of(plan, c, k.index);
 		k.number = next_number(cell);
 		if (claim(&a, &k, cell))

@@ -29,16 +29,16 @@ struct engine_socket {
 	const char *process;   /* comm of the process */
 	enum fault_role role;  /* ROLE_NONE for a fresh socket */
 	uint16_t port;         /* of the service: remote for a client, local
-	                          otherwise; 0 = not known yet */
+	                          otherwise; 0 = none */
 	struct plan_addr peer; /* family 0 = none yet */
 };
 
 /*
- * Could this class ever select a call on this socket?  Programs, role, port,
- * peer, process; not `connection`, and neither `host` nor `caller`, which
- * belong to a call.  What is not known yet (ROLE_NONE, port 0, peer family 0,
- * process NULL) may still come to match: true.  But a listener never has a
- * peer.  An IPv4-mapped peer equals the IPv4 one.
+ * Does this class select calls on the socket as it is now?  Programs, role,
+ * port, peer, process; not `connection`, and neither `host` nor `caller`,
+ * which belong to a call.  What the socket does not have (ROLE_NONE, port 0,
+ * peer family 0) matches no class that asks for it.  An IPv4-mapped peer equals
+ * the IPv4 one; process NULL is not compared.
  */
 bool engine_class_matches(const struct fault_plan *plan,
                           const struct plan_class *c,
@@ -51,10 +51,11 @@ uint32_t engine_program_families(const struct fault_plan *plan,
 /*
  * A connection is established (ordinal: per program and role).  Builds its
  * watches: one for each class that matches it, its `connection` pick
- * included, with a cell by the class's `per`.  process_cells: index of the
- * first of n_classes cells of this process for `per: process`, 0 = none.
- * Also for a listener and for a fresh socket (ordinal 0: `connection` is then
- * not compared, and nothing is counted for it).
+ * included, with a cell by the class's `per`; for `per: process` that is
+ * ENGINE_CELL_OF_PROCESS, since processes share the socket and its list.
+ * Also for a listener and for a fresh socket: ordinal 0.  Classes with a
+ * `connection` are then not in the list, but their families are returned: they
+ * may be touched once the connection stands.
  *
  * Stores the first watch in ret_first (RUN_NONE: nothing can touch it).
  * Returns the families that can be touched, as bits; with the tables full the
@@ -62,14 +63,19 @@ uint32_t engine_program_families(const struct fault_plan *plan,
  */
 uint32_t engine_watch(const struct fault_plan *plan, struct fault_run *run,
                       const struct engine_socket *s, uint32_t ordinal,
-                      uint32_t process_cells, uint32_t *ret_first);
+                      uint32_t *ret_first);
+
+/* fault_watch.cell: see engine_call.process_cells. */
+#define ENGINE_CELL_OF_PROCESS UINT32_MAX
 
 /* One call, as the engine sees it. */
 struct engine_call {
 	enum fault_call call;
 	uint32_t first_watch;
 	uint32_t program;
-	uint32_t connection; /* ordinal, 0 = none */
+	uint32_t process_cells; /* engine_process_cells(), 0 = none: such
+	                           classes count per program then */
+	uint32_t connection;    /* ordinal, 0 = none */
 	enum fault_role role;
 	enum fault_state state;
 	enum fault_direction direction;

@@ -27,7 +27,8 @@ look_closer(const struct fault_plan *plan, const struct fault_run *run,
             uint32_t from, struct engine_choice *ret)
 {
 	const struct plan_class *c = &plan_classes(plan)[w->class_index];
-	const struct fault_cell *cell = &engine_cells(run)[w->cell];
+	const struct fault_cell *cell =
+		&engine_cells(run)[engine_cell_of(run, call, w)];
 	const uint16_t *rules = engine_class_rules(plan, c);
 	uint32_t mark = atomic_load_explicit(&cell->mark, memory_order_relaxed);
 	struct engine_case k = {.plan = plan, .run = run, .call = call};
@@ -60,7 +61,8 @@ static inline void look(const struct fault_plan *plan,
 	*ret = (struct engine_choice){.rule = -1};
 	for (uint32_t i = call->first_watch; i; i = watches[i].next) {
 		const struct fault_watch *w = &watches[i];
-		const struct fault_cell *cell = &cells[w->cell];
+		const struct fault_cell *cell =
+			&cells[engine_cell_of(run, call, w)];
 
 		/* In class order, or the list is reused under us. */
 		if (w->class_index < class_from)

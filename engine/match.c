@@ -43,7 +43,6 @@ static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned n_bits)
 	return !rest || !((a[n_bits / 8] ^ b[n_bits / 8]) >> (8 - rest));
 }
 
-/* A peer that is not known yet may still be the one; a listener has none. */
 static bool peer_matches(const struct plan_addr *want,
                          const struct engine_socket *s)
 {
@@ -53,8 +52,8 @@ static bool peer_matches(const struct plan_addr *want,
 	if (!want->family && !want->port)
 		return true;
 	if (!s->peer.family)
-		return s->role != ROLE_LISTENER;
-	if (want->port && s->peer.port && want->port != s->peer.port)
+		return false;
+	if (want->port && want->port != s->peer.port)
 		return false;
 	if (!want->family)
 		return true;
@@ -75,9 +74,8 @@ bool engine_class_matches(const struct fault_plan *plan,
 	const char *comm = plan_string(plan, c->process_off);
 
 	return program_matches(c, s->program) &&
-	       (!c->roles || !s->role || c->roles & ROLE_BIT(s->role)) &&
-	       (!c->port || !s->port || c->port == s->port) &&
-	       peer_matches(&c->peer, s) &&
+	       (!c->roles || c->roles & ROLE_BIT(s->role)) &&
+	       (!c->port || c->port == s->port) && peer_matches(&c->peer, s) &&
 	       (!*comm || !s->process || same_comm(comm, s->process));
 }
 

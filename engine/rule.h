@@ -77,6 +77,18 @@ static inline const struct fault_cell *engine_cells(const struct fault_run *r)
 	return (const struct fault_cell *)((const char *)r + r->cells_off);
 }
 
+/* The index of the cell in which this watch counts the call. */
+static inline uint32_t engine_cell_of(const struct fault_run *r,
+                                      const struct engine_call *call,
+                                      const struct fault_watch *w)
+{
+	if (__builtin_expect(w->cell != ENGINE_CELL_OF_PROCESS, 1))
+		return w->cell;
+	if (call->process_cells)
+		return call->process_cells + w->class_index;
+	return run_program_cell(r, call->program, w->class_index);
+}
+
 static inline const uint16_t *engine_class_rules(const struct fault_plan *p,
                                                  const struct plan_class *c)
 {

@@ -106,7 +106,6 @@ struct building {
 	struct fault_run *run;
 	const struct engine_socket *socket;
 	uint32_t ordinal;
-	uint32_t process_cells;
 };
 
 static uint32_t cell_for(const struct building *b, uint32_t class_index,
@@ -118,8 +117,8 @@ static uint32_t cell_for(const struct building *b, uint32_t class_index,
 		return fresh_cell(b->run, watch);
 	if (per == PER_RUN)
 		return run_run_cell(b->run, class_index);
-	if (per == PER_PROCESS && b->process_cells)
-		return b->process_cells + class_index;
+	if (per == PER_PROCESS)
+		return ENGINE_CELL_OF_PROCESS;
 	return run_program_cell(b->run, b->socket->program, class_index);
 }
 
@@ -134,8 +133,9 @@ static bool connection_matches(const struct building *b, uint32_t class_index)
 	uint64_t role_hash = p[program].name_hash + b->socket->role;
 	uint32_t n;
 
+	/* No connection yet: a rule for the N-th one is not for it. */
 	if (!b->ordinal)
-		return true;
+		return !c->connection.first && !c->connection.ratio;
 	n = atomic_fetch_add_explicit(&cells[cell].connections, 1,
 	                              memory_order_relaxed) +
 	    1;
@@ -174,8 +174,11 @@ static uint32_t build(const struct building *b, uint32_t *ret_first)
 	for (uint32_t i = 0; i < b->plan->n_classes; i++) {
 		const struct plan_class *c = &plan_classes(b->plan)[i];
 
-		if (!engine_class_matches(b->plan, c, b->socket) ||
-		    !connection_matches(b, i))
+		if (!engine_class_matches(b->plan, c, b->socket))
+			continue;
+		if (!b->ordinal)
+			families |= c->families;
+		if (!connection_matches(b, i))
 			continue;
 		if (!add(b, i, &watch)) {
 			engine_unwatch(b->run, first);
@@ -196,9 +199,9 @@ static uint32_t build(const struct building *b, uint32_t *ret_first)
 
 uint32_t engine_watch(const struct fault_plan *plan, struct fault_run *run,
                       const struct engine_socket *s, uint32_t ordinal,
-                      uint32_t process_cells, uint32_t *ret_first)
+                      uint32_t *ret_first)
 {
-	const struct building b = {plan, run, s, ordinal, process_cells};
+	const struct building b = {plan, run, s, ordinal};
 
 	return build(&b, ret_first);
 }

@@ -175,13 +175,11 @@ __attribute__((format(printf, 5, 0))) static void
 report(struct lang *l, struct mark at, bool warning, const char *hint,
        const char *format, va_list args)
 {
-	char *message;
+	char message[1024]; /* cut: a sentence about one scalar */
 
-	if (vasprintf(&message, format, args) < 0)
-		message = NULL;
+	vsnprintf(message, sizeof(message), format, args);
 	diag_add(l->diags, l->source, l->source->path, at, warning, hint,
-	         message ? message : "out of memory");
-	free(message);
+	         message);
 }
 
 void lang_error(struct lang *l, struct mark at, const char *hint,

@@ -1,13 +1,15 @@
 /*
  * file.c - suite_load(): the one place of the language that opens a file.
  *
- * Through stdio: inside libfault.so, open, read and close would be its own.
+ * Without stdio, whose buffers come from the target's own allocator.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lang/model.h"
 
@@ -32,25 +34,36 @@ static int refuse_errno(struct diag_list *diags, const char *path, int err)
 	return refuse(diags, path, -err, why ? why : "unknown error");
 }
 
+static int read_up_to(int fd, char *text, size_t most, size_t *ret_len)
+{
+	ssize_t n;
+
+	*ret_len = 0;
+	while (*ret_len < most) {
+		n = read(fd, text + *ret_len, most - *ret_len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		*ret_len += (size_t)n;
+	}
+	return 0;
+}
+
 /* Up to one byte more than is allowed, so that too much is seen. */
 static int read_all(const char *path, char **ret_text, size_t *ret_len)
 {
 	char *text = malloc(MAX_TEXT + 1);
-	FILE *f;
-	int r = 0;
+	int fd, r;
 
 	if (!text)
 		return -ENOMEM;
-	f = fopen(path, "re");
-	if (!f) {
-		r = -errno;
-		free(text);
-		return r;
-	}
-	*ret_len = fread(text, 1, MAX_TEXT + 1, f);
-	if (ferror(f))
-		r = -EIO;
-	fclose(f);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	r = fd < 0 ? -errno : read_up_to(fd, text, MAX_TEXT + 1, ret_len);
+	if (fd >= 0)
+		close(fd);
 	if (r < 0)
 		free(text);
 	else

@@ -83,6 +83,7 @@ struct fault_sock {
 	_Atomic uint64_t last_ns;            /* last transfer */
 	_Atomic uint64_t rx_until, tx_until; /* a delay under way, or 0 */
 	_Atomic uint32_t next_free;
+	_Atomic uint32_t in_flight; /* references held by SCM_RIGHTS messages */
 };
 
 struct fault_rule_state {

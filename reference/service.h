@@ -50,16 +50,16 @@ extern const struct service services[N_SERVICES];
 
 struct session {
 	const struct service *service;
-	uint64_t size;     /* of the stream; 0: not known */
-	uint64_t window;   /* most bytes sent and not yet echoed */
-	uint64_t n_made;   /* bytes of our stream made so far */
-	uint64_t received; /* bytes */
-	uint64_t sent;     /* bytes */
+	uint64_t size;                /* of the stream; 0: not known */
+	uint64_t window;              /* most bytes sent and not yet echoed */
+	uint64_t n_made;              /* bytes of our stream made so far */
+	uint64_t received;            /* bytes */
+	uint64_t sent;                /* bytes */
 	uint64_t n_receives, n_sends; /* calls that moved something */
-	bool complete;     /* the end mark was received */
-	bool input_ended;  /* end of file was received */
-	bool half_closed;  /* and we have sent ours */
-	size_t out_start;  /* out[out_start..out_end) waits to be sent */
+	bool complete;                /* the end mark was received */
+	bool input_ended;             /* end of file was received */
+	bool half_closed;             /* and we have sent ours */
+	size_t out_start; /* out[out_start..out_end) waits to be sent */
 	size_t out_end;
 	unsigned char in[SESSION_CHUNK];
 	unsigned char out[SESSION_CHUNK];

@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CAPTURE_MAX = 8 << 20 };
+enum {
+	CAPTURE_MAX = 8 << 20
+};
 
 struct capture {
 	int fd;     /* -1: closed, or never opened */

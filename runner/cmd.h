@@ -9,8 +9,8 @@
 
 enum exit_code {
 	EXIT_PASSED = 0,
-	EXIT_FAILED = 1,      /* a scenario failed, or a finding */
-	EXIT_USAGE = 2,       /* usage or an invalid file; nothing was started */
+	EXIT_FAILED = 1, /* a scenario failed, or a finding */
+	EXIT_USAGE = 2,  /* usage or an invalid file; nothing was started */
 	EXIT_ENVIRONMENT = 3, /* not attached, not reachable */
 	EXIT_NOTHING = 4,     /* nothing ran, or all skipped */
 	EXIT_OURS = 125,      /* exec: a failure of ours */

@@ -28,7 +28,8 @@ static const struct option_spec specs[] = {
          "a rule in the one-line form: recv:reset:nth=3"},
 	{OPT_SCENARIO, 's', "scenario", "FILE",
          "the faults of this file; FILE::CASE for one of several"},
-	{OPT_AS, 0, "as", "NAME", "which program of the file it is (`in: NAME`)"},
+	{OPT_AS, 0, "as", "NAME",
+         "which program of the file it is (`in: NAME`)"},
 	{OPT_VAR, 0, "var", "K=V", "the value of ${K}"},
 	{OPT_SEED, 0, "seed", "N", "what decisions are drawn from (default 0)"},
 	{OPT_TRACE, 0, "trace", "DIR", "keep a trace of all calls there"},
@@ -43,11 +44,14 @@ static const struct command_help help = {
 	specs,
 	sizeof(specs) / sizeof(specs[0]),
 	"Exit status: the program's own (128+N for signal N, 126 and 127 when\n"
-	"it cannot be started); 125 when the library does not reach it, for any\n"
+	"it cannot be started); 125 when the library does not reach it, for "
+	"any\n"
 	"other failure of `fault`, and when the program succeeded although a\n"
 	"rule never fired."};
 
-enum { MAX_LIST = 256 };
+enum {
+	MAX_LIST = 256
+};
 
 struct exec_command {
 	const char *scenario_path, *as, *trace_dir;
@@ -155,11 +159,30 @@ static int load(struct exec_command *c, struct diag_list *diags)
 		           c->scenario_path);
 	one = &c->selection.v[0];
 	launch_vars_bind(&c->values, one->file, "/tmp", c->seed);
-	if (suite_bind(one->suite, one->index, &vars, &c->scenario, diags) < 0) {
+	if (suite_bind(one->suite, one->index, &vars, &c->scenario, diags) <
+	    0) {
 		print_diags(diags);
 		return EXIT_OURS;
 	}
 	return 0;
+}
+
+/* --as is missing or names none of them. */
+static int say_programs(const struct exec_command *c)
+{
+	const char *words[PLAN_MAX_PROGRAMS];
+	char suggestion[128];
+	size_t n = c->scenario->n_programs;
+
+	for (size_t i = 0; i < n; i++)
+		words[i] = c->scenario->programs[i].name;
+	if (c->as)
+		return say("%s has no program `%s`%s", c->scenario_path, c->as,
+		           options_suggest(c->as, words, n, suggestion,
+		                           sizeof(suggestion)));
+	return say("%s has several programs (%s, %s%s): --as NAME says which "
+	           "this is",
+	           c->scenario_path, words[0], words[1], n > 2 ? ", ..." : "");
 }
 
 /* Which program of the scenario ours is; an unknown name is a new one. */
@@ -174,9 +197,7 @@ static int choose_program(struct exec_command *c)
 	if (!c->as && s->n_programs == 1)
 		c->program = 0;
 	if (c->program == s->n_programs && s->n_programs)
-		return say("%s has several programs: --as NAME says which this "
-		           "is (%s, ...)",
-		           c->scenario_path, s->programs[0].name);
+		return say_programs(c);
 	if (c->program == s->n_programs &&
 	    scenario_add_program(s, c->as ? c->as : "", c->argv) < 0)
 		return say("out of memory");
@@ -201,8 +222,8 @@ static int prepare(struct exec_command *c)
 	if (!code)
 		code = choose_program(c);
 	for (size_t i = 0; !code && i < c->n_rules; i++)
-		if (scenario_add_rules(c->scenario, c->rules[i], "-e",
-		                       &diags) < 0)
+		if (scenario_add_rules(c->scenario, c->rules[i], "-e", &diags) <
+		    0)
 			code = EXIT_OURS;
 	print_diags(&diags);
 	return code;

@@ -45,15 +45,19 @@ static const struct option_spec specs[] = {
 static const struct command_help help = {
 	"run",
 	"[OPTION]... PATH[::CASE]...",
-	"Run scenarios: files, folders of *.yaml (but _*.yaml), or the ids that\n"
+	"Run scenarios: files, folders of *.yaml (but _*.yaml), or the ids "
+	"that\n"
 	"--list prints.",
 	specs,
 	sizeof(specs) / sizeof(specs[0]),
-	"Exit status: 0 passed, 1 a scenario failed, 2 usage or an invalid file\n"
+	"Exit status: 0 passed, 1 a scenario failed, 2 usage or an invalid "
+	"file\n"
 	"(nothing was started), 3 a program could not be started or reached,\n"
 	"4 nothing ran, 130 and 143 after SIGINT and SIGTERM."};
 
-enum { MAX_LIST = 256 };
+enum {
+	MAX_LIST = 256
+};
 
 struct run_command {
 	char *paths[4096], *vars[MAX_LIST], *tags[MAX_LIST];
@@ -154,7 +158,7 @@ static bool tags_match(const struct scenario *s, const char *wanted)
 		size_t len = strcspn(wanted, ",");
 		bool not = *wanted == '!';
 
-		if (len && has_tag(s, wanted + not, len - not) == not)
+		if (len && has_tag(s, wanted + not, len - not ) == not )
 			return false;
 		wanted += len + (wanted[len] == ',');
 	}

@@ -34,10 +34,14 @@ enum stage {
 };
 
 static const char *const seen_words[N_STAGES] = {
-	[STAGE_CALL] = "calls",           [STAGE_PROGRAM] = "programs",
-	[STAGE_ROLE] = "roles",           [STAGE_PORT] = "ports",
-	[STAGE_PEER] = "peers",           [STAGE_PROCESS] = "processes",
-	[STAGE_CONNECTION] = "connections", [STAGE_STATE] = "states",
+	[STAGE_CALL] = "calls",
+	[STAGE_PROGRAM] = "programs",
+	[STAGE_ROLE] = "roles",
+	[STAGE_PORT] = "ports",
+	[STAGE_PEER] = "peers",
+	[STAGE_PROCESS] = "processes",
+	[STAGE_CONNECTION] = "connections",
+	[STAGE_STATE] = "states",
 };
 
 struct seen {
@@ -153,7 +157,8 @@ static bool matches(const struct rule *r, enum stage stage,
 		return c->port == r->port;
 	case STAGE_PEER:
 		return prefix_matches(&r->peer, c->socket) &&
-		       (!r->peer.port || r->peer.port == c->socket->remote_port);
+		       (!r->peer.port ||
+		        r->peer.port == c->socket->remote_port);
 	case STAGE_PROCESS:
 		return c->process && strcmp(c->process->name, r->process) == 0;
 	case STAGE_CONNECTION:
@@ -349,8 +354,9 @@ static void note_when(struct funnel *f, const struct replay_call *c)
 	enum fault_direction d =
 		fault_families[fault_calls[c->call].family].direction;
 	uint32_t *n = &f->counts[count_key(f->rule, c)];
+	bool connected = d == DIRECTION_NONE || c->r->connection;
 
-	if (c->counted && ++*n > f->n_max)
+	if (c->counted && connected && ++*n > f->n_max)
 		f->n_max = *n;
 	if (!c->socket || d == DIRECTION_NONE)
 		return;
@@ -460,8 +466,7 @@ static bool tell_when(FILE *out, const struct funnel *f)
 	}
 	if (r->bytes_unit && r->bytes.first &&
 	    (r->bytes.first * r->bytes_unit) > f->bytes_max) {
-		fprintf(out,
-		        " -> bytes %llu: at most %llu on one connection",
+		fprintf(out, " -> bytes %llu: at most %llu on one connection",
 		        (unsigned long long)(r->bytes.first * r->bytes_unit),
 		        (unsigned long long)f->bytes_max);
 		return false;
@@ -475,9 +480,12 @@ static void tell_conditions(FILE *out, const struct rule *r)
 		const char *word;
 		bool given;
 	} conditions[] = {
-		{"seen", r->seen != 0},         {"age", r->age_ns != 0},
-		{"idle", r->idle_ns != 0},      {"after", r->after_ns != 0},
-		{"after", r->after_rule >= 0},  {"nth", r->nth.ratio != 0},
+		{"seen", r->seen != 0},
+		{"age", r->age_ns != 0},
+		{"idle", r->idle_ns != 0},
+		{"after", r->after_ns != 0},
+		{"after", r->after_rule >= 0},
+		{"nth", r->nth.ratio != 0},
 		{"connection", r->connection.ratio != 0},
 		{"caller", r->caller_module && *r->caller_module},
 		{"host", r->host && *r->host},
@@ -534,6 +542,9 @@ char *funnel_explain(const char *trace_path, const struct scenario *s,
 		if (tell_which(out, f) &&
 		    (r->rules[rule].due || tell_when(out, f)))
 			tell_due(out, f, &r->rules[rule]);
+		if (r->truncated)
+			fputs(" (told from the beginning of the trace only)",
+			      out);
 		fclose(out);
 		replay_release(&replay);
 	}

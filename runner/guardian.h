@@ -34,7 +34,10 @@ struct guardian_program {
 	enum guardian_group group;
 };
 
-enum guardian_event_kind { GUARDIAN_EXITED, GUARDIAN_STOPPED };
+enum guardian_event_kind {
+	GUARDIAN_EXITED,
+	GUARDIAN_STOPPED
+};
 
 struct guardian_event {
 	enum guardian_event_kind kind;
@@ -43,7 +46,12 @@ struct guardian_event {
 };
 
 /* What a program's start failed at. */
-enum guardian_step { STEP_NONE, STEP_FORK, STEP_DIR, STEP_EXEC };
+enum guardian_step {
+	STEP_NONE,
+	STEP_FORK,
+	STEP_DIR,
+	STEP_EXEC
+};
 
 /*
  * terminal: programs are to share the caller's session and so its terminal;

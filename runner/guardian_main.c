@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 struct keeper {
 	int control;
 	int signals;
+	bool terminal; /* programs are started as we were, else anew */
 	sigset_t mask; /* of the programs */
 	pid_t fault_group;
 	pid_t *programs; /* started, end not seen yet */
@@ -148,6 +150,21 @@ static void take_terminal(void)
 		tcsetpgrp(tty, getpid()); /* SIGTTOU is blocked here */
 }
 
+/*
+ * `exec` hands on what it got, as env(1) does.  A scenario must not depend on
+ * who started `fault`: a shell's background job ignores SIGINT, some CI runners
+ * ignore SIGPIPE.
+ */
+static void reset_signals(const struct keeper *k)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	for (int sig = 1; sig < NSIG && !k->terminal; sig++)
+		signal(sig, SIG_DFL); /* fails for some: they have no other */
+	sigprocmask(SIG_SETMASK, k->terminal ? &k->mask : &none, NULL);
+}
+
 static _Noreturn void child(const struct keeper *k, const struct packed *p,
                             enum guardian_group group, const int *fds,
                             int report)
@@ -164,7 +181,7 @@ static _Noreturn void child(const struct keeper *k, const struct packed *p,
 		f.err = errno;
 	} else {
 		f.step = STEP_EXEC;
-		sigprocmask(SIG_SETMASK, &k->mask, NULL);
+		reset_signals(k);
 		environ = p->env; /* the PATH to search is the program's */
 		execvp(p->argv[0], p->argv);
 		f.err = errno;
@@ -365,7 +382,8 @@ static int above_stdio(int fd)
 
 _Noreturn void guardian_main(int control, bool terminal, const sigset_t *mask)
 {
-	struct keeper k = {.mask = *mask, .fault_group = getpgrp()};
+	struct keeper k = {
+		.terminal = terminal, .mask = *mask, .fault_group = getpgrp()};
 	size_t killed;
 	sigset_t chld;
 

@@ -40,7 +40,9 @@ struct wire_answer {
 	char path[256];
 };
 
-enum { WIRE_N_FDS = 4 }; /* memfd, in, out, err */
+enum {
+	WIRE_N_FDS = 4
+}; /* memfd, in, out, err */
 
 /* The guardian's whole life, in its own process; mask: for its programs. */
 _Noreturn void guardian_main(int control, bool terminal, const sigset_t *mask);

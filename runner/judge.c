@@ -117,8 +117,8 @@ static void judge_rule(struct court *c, size_t i, const char *funnel)
 		     rule->text);
 	else if (hits == 0)
 		find(c, kind, VERDICT_NO_HIT, &rule->loc,
-		     "rule %s never fired%s%s", rule->text,
-		     funnel ? "\n" : "", funnel ? funnel : "");
+		     "rule %s never fired%s%s", rule->text, funnel ? "\n" : "",
+		     funnel ? funnel : "");
 	else
 		find(c, kind, missing ? (int)VERDICT_NO_HIT : -1, &rule->loc,
 		     "rule %s: %lld hit%s, expected %s%s%s", rule->text,
@@ -147,8 +147,8 @@ static void judge_text(struct court *c, size_t i, const char *stream,
 	if (m) {
 		slash = m->regex ? "/" : "`";
 		find(c, FINDING_FAIL, -1, &m->loc,
-		     "%s: %s has %s%s%s, which must not be", name(c, i),
-		     stream, slash, m->text, slash);
+		     "%s: %s has %s%s%s, which must not be", name(c, i), stream,
+		     slash, m->text, slash);
 	}
 }
 
@@ -225,8 +225,7 @@ static bool judge_death(struct court *c, size_t i, const struct expectation *e)
 		return false;
 	if (e && e->signal == WTERMSIG(p->status))
 		return true;
-	if (p->stopped &&
-	    WTERMSIG(p->status) == c->s->programs[i].stop_signal)
+	if (p->stopped && WTERMSIG(p->status) == c->s->programs[i].stop_signal)
 		return false;
 	if (!allowed(c, i, death(p->status))) {
 		status_text(p->status, how, sizeof(how));
@@ -284,8 +283,8 @@ static void judge_life(struct court *c, size_t i, const struct expectation *e)
 		     "%s: alive at the end, expected to be gone", name(c, i));
 	else if (p->stopped && p->killed)
 		find(c, FINDING_FAIL, -1, &program->loc,
-		     "%s: did not end within %g s of SIG%s, killed",
-		     name(c, i), (double)program->grace_ns / 1e9,
+		     "%s: did not end within %g s of SIG%s, killed", name(c, i),
+		     (double)program->grace_ns / 1e9,
 		     sigabbrev_np(program->stop_signal));
 }
 
@@ -306,10 +305,14 @@ static void judge_end(struct court *c, size_t i)
 }
 
 static const char *const reports[] = {
-	"ERROR: AddressSanitizer",   "ERROR: LeakSanitizer",
-	"WARNING: ThreadSanitizer",  "ERROR: ThreadSanitizer",
-	"WARNING: MemorySanitizer",  "UndefinedBehaviorSanitizer",
-	": runtime error: ",         "*** stack smashing detected ***",
+	"ERROR: AddressSanitizer",
+	"ERROR: LeakSanitizer",
+	"WARNING: ThreadSanitizer",
+	"ERROR: ThreadSanitizer",
+	"WARNING: MemorySanitizer",
+	"UndefinedBehaviorSanitizer",
+	": runtime error: ",
+	"*** stack smashing detected ***",
 	"*** buffer overflow detected ***",
 };
 

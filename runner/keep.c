@@ -12,7 +12,10 @@
 #include "runner/keep.h"
 #include "runner/print_scenario.h"
 
-enum { PATH_SIZE = 4096, NAME_MAX_LEN = 200 };
+enum {
+	PATH_SIZE = 4096,
+	NAME_MAX_LEN = 200
+};
 
 void keep_path(const char *out, const char *id, char *buf, size_t size)
 {
@@ -44,9 +47,12 @@ int make_dirs(const char *path)
 		if (*s != '/')
 			continue;
 		*s = '\0';
-		if (mkdir(buf, 0777) < 0 && errno != EEXIST &&
-		    access(buf, F_OK) < 0)
-			return -errno;
+		if (mkdir(buf, 0777) < 0 && errno != EEXIST) {
+			int err = errno;
+
+			if (access(buf, F_OK) < 0)
+				return -err;
+		}
 		*s = '/';
 	}
 	return mkdir(buf, 0777) < 0 && errno != EEXIST ? -errno : 0;

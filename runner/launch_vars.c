@@ -16,7 +16,10 @@
 #include "runner/clock.h"
 #include "runner/launch.h"
 
-enum { FIRST_PORT = 10000, LAST_PORT = 65000 };
+enum {
+	FIRST_PORT = 10000,
+	LAST_PORT = 65000
+};
 
 /* ---- ports --------------------------------------------------------------- */
 
@@ -105,8 +108,7 @@ static bool find_port(struct launch_port *p)
 		if (p->lock < 0)
 			continue;
 		if (is_free(port)) {
-			snprintf(p->text, sizeof(p->text), "%u",
-			         port & 0xffff);
+			snprintf(p->text, sizeof(p->text), "%u", port & 0xffff);
 			return true;
 		}
 		close(p->lock);

@@ -9,7 +9,11 @@
 
 #include "runner/listening.h"
 
-enum { TCP_LISTEN_STATE = 0x0a, MAX_LISTENERS = 4096, MAX_TREE_DEPTH = 32 };
+enum {
+	TCP_LISTEN_STATE = 0x0a,
+	MAX_LISTENERS = 4096,
+	MAX_TREE_DEPTH = 32
+};
 
 struct inodes {
 	unsigned long v[MAX_LISTENERS];

@@ -44,15 +44,17 @@ static const struct command commands[] = {
          "run one program under faults", cmd_exec},
 	{"trace", "[OPTION]... [--] PROGRAM [ARG]...",
          "show each call of a program, to write rules from", cmd_trace},
-	{"check", "[OPTION]... PATH...", "validate scenarios; --expand shows one",
-         cmd_check},
+	{"check", "[OPTION]... PATH...",
+         "validate scenarios; --expand shows one", cmd_check},
 	{"list", "calls|errnos|actions|verdicts|schema", "print the tables",
          cmd_list},
 	{"doctor", "[PROGRAM]", "can this machine and this program be reached?",
          cmd_doctor},
 };
 
-enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+enum {
+	N_COMMANDS = sizeof(commands) / sizeof(commands[0])
+};
 
 static int print_help(FILE *out)
 {

@@ -11,7 +11,10 @@
 /* A writer that died between taking a ticket and writing it is skipped. */
 #define STUCK_NS (200 * NS_PER_MS)
 
-enum { STATE_MASK = 7, STATE_SHIFT = 3 };
+enum {
+	STATE_MASK = 7,
+	STATE_SHIFT = 3
+};
 
 int observe_init(struct observe *o, const void *plan, size_t plan_len,
                  const struct segments *segments, const char *trace_path,
@@ -19,8 +22,7 @@ int observe_init(struct observe *o, const void *plan, size_t plan_len,
 {
 	int r = 0;
 
-	*o = (struct observe){
-		.plan = plan, .segments = segments, .next = 1};
+	*o = (struct observe){.plan = plan, .segments = segments, .next = 1};
 	trace_context_init(&o->context, plan, (uint64_t)start_ns);
 	o->status = calloc(segments->n.n_processes + 1, 1);
 	o->programs = calloc(segments->n_programs + 1, sizeof(*o->programs));
@@ -261,7 +263,8 @@ static void take(struct observe *o, const struct fault_record *slot,
 	atomic_store(&copy.state, o->next << STATE_SHIFT | state);
 	see_slot(o, copy.process);
 	note_record(o, &copy, state == RECORD_ENTERED);
-	trace_writer_record(&o->writer, &copy);
+	if (!o->max_records || o->n_records < o->max_records)
+		trace_writer_record(&o->writer, &copy);
 	if (o->record)
 		o->record(o->record_context, &o->context, &copy);
 	o->n_records++;
@@ -317,8 +320,8 @@ static uint64_t drain(struct observe *o, bool final)
 		if (take_next(o)) {
 			o->next++;
 			o->stuck_ns = 0;
-		} else if (final || (o->stuck_ns &&
-		                     now_ns() - o->stuck_ns > STUCK_NS)) {
+		} else if (final ||
+		           (o->stuck_ns && now_ns() - o->stuck_ns > STUCK_NS)) {
 			skip_stuck(o, head);
 		} else {
 			if (!o->stuck_ns)

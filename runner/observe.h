@@ -22,7 +22,7 @@
 #include "runner/trace_file.h"
 
 struct observed_program {
-	bool listening; /* a listen() of it returned 0 */
+	bool listening;    /* a listen() of it returned 0 */
 	uint32_t attached; /* processes, forks included */
 	uint64_t sockets;  /* records about TCP sockets */
 };
@@ -47,10 +47,11 @@ struct observe {
 	const struct segments *segments;
 	struct trace_context context;
 	struct trace_writer writer;
-	uint8_t *status;           /* last seen, per process slot */
-	uint64_t next;             /* ticket to look at */
-	int64_t stuck_ns;          /* since when it is not ready, 0 = it is */
+	uint8_t *status;  /* last seen, per process slot */
+	uint64_t next;    /* ticket to look at */
+	int64_t stuck_ns; /* since when it is not ready, 0 = it is */
 	uint64_t n_records, n_lost;
+	uint64_t max_records; /* for the file, 0 = all */
 	bool corrupt;
 	struct observed_program *programs;
 	struct observed_process *processes;

@@ -11,7 +11,9 @@
 #include "runner/cmd.h"
 #include "runner/options.h"
 
-enum { MAX_WORDS = 64 };
+enum {
+	MAX_WORDS = 64
+};
 
 struct options options_start(const struct command_help *help, int argc,
                              char **argv)

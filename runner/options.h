@@ -55,16 +55,16 @@ struct command_help {
 enum option_result {
 	OPTION_DONE = 0,
 	OPTION_OPERAND = -1, /* value: the operand */
-	OPTION_EXIT = -2     /* return exit_code: help or an error was printed */
+	OPTION_EXIT = -2 /* return exit_code: help or an error was printed */
 };
 
 struct options {
 	const struct command_help *help;
 	int argc;
 	char **argv;
-	int index; /* of the next argument to look at */
-	char *cluster;       /* rest of -abc */
-	bool only_operands;  /* `--` was seen */
+	int index;          /* of the next argument to look at */
+	char *cluster;      /* rest of -abc */
+	bool only_operands; /* `--` was seen */
 	/* To be set after options_start() where the default is not right: */
 	bool operands_last; /* the first operand ends the options (exec) */
 	int usage_exit;     /* exit_code of an error; default EXIT_USAGE */

@@ -15,7 +15,10 @@
 #include "runner/launch.h"
 #include "runner/passthrough.h"
 
-enum { PATH_SIZE = 4096 };
+enum {
+	PATH_SIZE = 4096,
+	MAX_RECORDS = 500000 /* for a funnel: 64 MB */
+};
 
 /* What is open while it runs. */
 struct stage {
@@ -88,8 +91,8 @@ static void say_hits(const struct stage *s, const struct session_result *r)
 /* Rules only: how the program ends is the caller's to judge. */
 static int judge_rules(const struct stage *s, const struct session_result *r)
 {
-	char **funnels = *s->trace ? funnels_explain(s->trace, s->p->scenario, r)
-	                           : NULL;
+	char **funnels =
+		*s->trace ? funnels_explain(s->trace, s->p->scenario, r) : NULL;
 	struct judgement j;
 	int code = 0;
 
@@ -143,6 +146,7 @@ static int run(struct stage *s)
 		.only = s->p->program,
 		.library = s->library,
 		.trace_path = *s->trace ? s->trace : NULL,
+		.max_records = s->p->trace_dir ? 0 : MAX_RECORDS,
 		.record = s->p->record,
 		.record_context = s->p->record_context,
 	};

@@ -13,13 +13,13 @@
 #include "runner/session.h"
 
 struct passthrough {
-	const char *command;  /* "exec", "trace": for messages */
+	const char *command; /* "exec", "trace": for messages */
 	struct scenario *scenario;
-	size_t program;       /* index of the one to run */
+	size_t program; /* index of the one to run */
 	uint64_t seed;
 	bool stacks;
-	bool may_miss;        /* rules without a hit are no failure */
-	bool verbose;         /* hits of each rule on stderr */
+	bool may_miss;         /* rules without a hit are no failure */
+	bool verbose;          /* hits of each rule on stderr */
 	const char *trace_dir; /* where the trace is kept, NULL = nowhere */
 	void (*record)(void *context, const struct trace_context *c,
 	               const struct fault_record *r);

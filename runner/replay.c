@@ -7,7 +7,9 @@
 
 #include "runner/replay.h"
 
-enum { MAX_SERIAL = 1 << 22 };
+enum {
+	MAX_SERIAL = 1 << 22
+};
 
 int replay_open(struct replay *p, const char *path)
 {
@@ -116,8 +118,7 @@ static bool is_counted(const struct replay_call *c)
 	if (r->flags & (RECORD_UNCOUNTED | RECORD_PEEK))
 		return false;
 	if (f == FAMILY_RECV || f == FAMILY_SEND || f == FAMILY_ACCEPT)
-		return r->result != -1 ||
-		       (r->err != EAGAIN && r->err != EINTR);
+		return r->result != -1 || (r->err != EAGAIN && r->err != EINTR);
 	return true;
 }
 
@@ -146,8 +147,9 @@ static void describe(struct replay *p, struct replay_call *c)
 	}
 	c->role = (r->status & 15) < N_ROLES ? (enum fault_role)(r->status & 15)
 	                                     : ROLE_NONE;
-	c->state = r->status >> 4 < N_STATES ? (enum fault_state)(r->status >> 4)
-	                                     : STATE_NONE;
+	c->state = r->status >> 4 < N_STATES
+	                   ? (enum fault_state)(r->status >> 4)
+	                   : STATE_NONE;
 	c->socket = socket_of(p, r->serial);
 	if (c->socket) {
 		learn(c->socket, c);

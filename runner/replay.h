@@ -25,14 +25,15 @@ struct replay_socket {
 };
 
 struct replay_call {
-	enum fault_call call; /* FAULT_CALL_NONE: a connection was established */
+	enum fault_call
+		call; /* FAULT_CALL_NONE: a connection was established */
 	const struct fault_record *r; /* with the result */
 	uint64_t entry_ns;
-	uint32_t program;             /* UINT32_MAX: unknown */
+	uint32_t program; /* UINT32_MAX: unknown */
 	const struct trace_process *process;
 	enum fault_role role;
-	enum fault_state state; /* after the call */
-	uint16_t port;          /* of the service, 0 = unknown */
+	enum fault_state state;       /* after the call */
+	uint16_t port;                /* of the service, 0 = unknown */
 	struct replay_socket *socket; /* NULL: none is known */
 	bool counted; /* it moved or found something: rules count it */
 };

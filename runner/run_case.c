@@ -13,7 +13,10 @@
 #include "runner/print_diags.h"
 #include "runner/run_case.h"
 
-enum { PATH_SIZE = 4096 };
+enum {
+	PATH_SIZE = 4096,
+	MAX_RECORDS = 4000000 /* 544 MB in TMPDIR */
+};
 
 int run_context_open(struct run_context *x, int verbosity)
 {
@@ -128,9 +131,8 @@ static bool set_up(struct run_context *x, const struct selected_case *c,
 	if (r < 0 && w->vars.out_of_ports)
 		fprintf(stderr, "fault run: there is no free port\n");
 	if (r == 0 && !*x->library && attaches(w->scenario)) {
-		fprintf(stderr,
-		        "fault run: libfault.so is not there; set "
-		        "FAULT_LIBRARY to its path\n");
+		fprintf(stderr, "fault run: libfault.so is not there; set "
+		                "FAULT_LIBRARY to its path\n");
 		x->broken = true;
 		return false;
 	}
@@ -162,6 +164,7 @@ static enum outcome execute(struct run_context *x, struct work *w)
 		.seed = x->seed,
 		.library = x->library,
 		.trace_path = w->trace,
+		.max_records = MAX_RECORDS,
 	};
 	struct case_report report = {.id = w->id, .scenario = w->scenario};
 	struct diag_list diags = {0};

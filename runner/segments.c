@@ -47,6 +47,12 @@ static void remember_layout(struct segments *s)
 	s->rules_off = r->rules_off;
 	s->processes_off = r->processes_off;
 	s->records_off = r->records_off;
+	memcpy(s->head, r, sizeof(s->head));
+}
+
+bool segments_intact(const struct segments *s)
+{
+	return memcmp(s->head, s->run, sizeof(s->head)) == 0;
 }
 
 int segments_create(const void *plan, size_t plan_len, struct segments *ret,

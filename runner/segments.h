@@ -10,6 +10,7 @@
 #ifndef FAULT_RUNNER_SEGMENTS_H
 #define FAULT_RUNNER_SEGMENTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "plan/run.h"
@@ -23,6 +24,7 @@ struct segments {
 	struct fault_run_size n;
 	uint32_t n_programs, n_rules;
 	uint64_t programs_off, rules_off, processes_off, records_off;
+	unsigned char head[offsetof(struct fault_run, used_processes)];
 };
 
 /*
@@ -38,6 +40,10 @@ struct fault_program_state *segments_program(const struct segments *s,
                                              uint32_t i);
 struct fault_rule_state *segments_rule(const struct segments *s, uint32_t i);
 struct fault_process *segments_process(const struct segments *s, uint32_t i);
+
+/* Is the constant part of the run as it was?  false: something wrote over it.
+ */
+bool segments_intact(const struct segments *s);
 
 /* The slot of a ticket. */
 struct fault_record *segments_record(const struct segments *s, uint64_t ticket);

@@ -161,7 +161,8 @@ static void say_unattached(struct session *s, size_t i)
 {
 	char *why = session_unattached_reason(s, i);
 
-	session_end(s, SESSION_ENVIRONMENT, i, "%s", why ? why : "not attached");
+	session_end(s, SESSION_ENVIRONMENT, i, "%s",
+	            why ? why : "not attached");
 	free(why);
 }
 
@@ -245,11 +246,11 @@ static void start_phase(struct session *s)
 		if (!r->ready && r->exited && !session_may_end_early(s, s->at))
 			not_ready(s, s->at);
 		else if (!r->ready && !r->exited && is_mute(s, s->at))
-			session_end(s, SESSION_NOT_READY, s->at,
-			            "%s closed its output before it said `%s`",
-			            s->scenario->programs[s->at].name,
-			            s->scenario->programs[s->at]
-			                    .ready_text.text);
+			session_end(
+				s, SESSION_NOT_READY, s->at,
+				"%s closed its output before it said `%s`",
+				s->scenario->programs[s->at].name,
+				s->scenario->programs[s->at].ready_text.text);
 		if (!r->ready && !r->exited)
 			return;
 		s->at++;
@@ -328,7 +329,8 @@ static void say_limit(struct session *s)
 	}
 	if (f)
 		fclose(f);
-	session_end(s, SESSION_LIMIT, first, "hang: the limit of %g s passed: %s",
+	session_end(s, SESSION_LIMIT, first,
+	            "hang: the limit of %g s passed: %s",
 	            (double)s->scenario->limit_ns / NS_PER_S,
 	            text && *text ? text : "services did not stop");
 	free(text);
@@ -526,7 +528,13 @@ static void finish(struct session *s)
 	read_output(s);
 	if (observe_finish(&s->observe) < 0)
 		s->result->incomplete = true;
+	s->result->truncated = s->options->max_records &&
+	                       s->observe.n_records > s->options->max_records;
 	s->result->incomplete |= observe_incomplete(&s->observe);
+	if (!segments_intact(&s->segments))
+		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
+		            "a program wrote over the memory that it shares "
+		            "with `fault`: a wild pointer?");
 	check_attached(s);
 	note_unattached_children(s);
 	collect_rules(s);
@@ -546,6 +554,7 @@ static void run(struct session *s)
 		                 s->result->plan_len, &s->segments,
 		                 s->options->trace_path, now);
 		if (r == 0) {
+			s->observe.max_records = s->options->max_records;
 			s->observe.record = s->options->record;
 			s->observe.record_context = s->options->record_context;
 			call = "thread";

@@ -39,9 +39,10 @@ struct session_options {
 	 * terminal; there is no limit; signals are passed on to it.
 	 */
 	bool passthrough;
-	size_t only;           /* passthrough: index of that program */
-	const char *library;   /* of launch_library(); NULL = none is needed */
+	size_t only;            /* passthrough: index of that program */
+	const char *library;    /* of launch_library(); NULL = none is needed */
 	const char *trace_path; /* where the records are kept; NULL = nowhere */
+	uint64_t max_records;   /* so many are kept, 0 = all */
 	/* Called for each record as it is drained; NULL = nobody. */
 	void (*record)(void *context, const struct trace_context *c,
 	               const struct fault_record *r);
@@ -52,7 +53,8 @@ struct program_result {
 	bool started;  /* its exec succeeded */
 	bool ready;    /* services: it was seen to be ready */
 	bool exited;   /* status is that of wait(2) */
-	bool expelled; /* exited before services were stopped, but after ready */
+	bool expelled; /* exited before services were stopped, but after ready
+	                */
 	bool stopped;  /* got its stop signal while it ran */
 	bool killed;   /* did not end in its grace, or was running at OVER */
 	pid_t pid;
@@ -77,12 +79,13 @@ enum session_end {
 
 struct session_result {
 	enum session_end end;
-	char *message;     /* of all ends but OVER: one sentence, or more lines */
-	size_t program;    /* that the message is about, else n_programs */
-	int start_errno;   /* NOT_STARTED: why */
-	bool incomplete;   /* records were dropped or tables were full */
-	char *unattached;  /* a child process that was not reached, or NULL */
-	size_t n_left;     /* processes that had to be killed at OVER */
+	char *message;   /* of all ends but OVER: one sentence, or more lines */
+	size_t program;  /* that the message is about, else n_programs */
+	int start_errno; /* NOT_STARTED: why */
+	bool truncated;  /* more than max_records: the rest is not kept */
+	bool incomplete; /* records were dropped or tables were full */
+	char *unattached; /* a child process that was not reached, or NULL */
+	size_t n_left;    /* processes that had to be killed at OVER */
 	int64_t time_ns;
 	size_t n_programs, n_rules;
 	struct program_result *programs;

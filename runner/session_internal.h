@@ -10,7 +10,12 @@
 #include "runner/session.h"
 #include "runner/wake.h"
 
-enum phase { PHASE_START, PHASE_RUN, PHASE_STOP, PHASE_OVER };
+enum phase {
+	PHASE_START,
+	PHASE_RUN,
+	PHASE_STOP,
+	PHASE_OVER
+};
 
 struct session {
 	struct guardian *guardian;
@@ -23,9 +28,9 @@ struct session {
 	struct wake wake;
 	enum phase phase;
 	size_t at; /* START: next to start; STOP: one above the one that ends */
-	int64_t limit_ns;  /* absolute, 0 = none */
-	int64_t grace_ns;  /* absolute, 0 = nobody is being stopped */
-	int64_t drain_ns;  /* interval of draining */
+	int64_t limit_ns;   /* absolute, 0 = none */
+	int64_t grace_ns;   /* absolute, 0 = nobody is being stopped */
+	int64_t drain_ns;   /* interval of draining */
 	unsigned forwarded; /* signals passed on */
 	int tty;            /* passthrough in the foreground, else -1 */
 	enum guardian_group group;
@@ -35,8 +40,7 @@ struct session {
  * Ends the session: the first reason stays.  program: index, or n_programs.
  */
 void session_end(struct session *s, enum session_end end, size_t program,
-                 const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Can every program be started and reached?  Else the session has ended. */
 bool session_check_programs(struct session *s);

@@ -107,7 +107,8 @@ char *session_unattached_reason(const struct session *s, size_t i)
 		             "%s replaced itself (exec) by a program that the "
 		             "library did not attach to: the environment was "
 		             "scrubbed on the way, or that program is static, "
-		             "Go, musl or setuid; start it directly, or say "
+		             "Go, musl, setuid or in another IPC namespace; "
+		             "start it directly, or say "
 		             "`attach: false`",
 		             p->argv[0]);
 	else
@@ -253,8 +254,8 @@ bool session_start_program(struct session *s, size_t i)
 {
 	const struct program *p = &s->scenario->programs[i];
 	struct program_result *r = &s->result->programs[i];
-	struct fault_program_state *state = segments_program(&s->segments,
-	                                                     (uint32_t)i);
+	struct fault_program_state *state =
+		segments_program(&s->segments, (uint32_t)i);
 	struct streams f = {-1, -1, -1};
 	enum guardian_step step = STEP_NONE;
 	int err = open_streams(s, i, &f);

@@ -20,7 +20,11 @@
 #include "runner/clock.h"
 #include "runner/tree.h"
 
-enum { MAX_DEPTH = 400, GIVE_UP_S = 10 };
+enum {
+	MAX_DEPTH = 400,
+	GIVE_UP_S = 10,
+	MAX_ROUNDS = 32
+};
 
 struct pass {
 	size_t found;
@@ -164,18 +168,35 @@ static int remove_one(const char *path, const struct stat *st, int type,
                       struct FTW *ftw)
 {
 	(void)st;
+	(void)type;
 	(void)ftw;
-	if (type == FTW_DNR) /* made unreadable by a program: ours to mend */
-		chmod(path, 0700);
 	(void)!remove(path);
+	return 0;
+}
+
+/* A program may have made a directory unreadable or unwritable. */
+static int open_up(const char *path, const struct stat *st, int type,
+                   struct FTW *ftw)
+{
+	(void)st;
+	(void)ftw;
+	if (type == FTW_D || type == FTW_DNR)
+		(void)!chmod(path, 0700);
 	return 0;
 }
 
 int tree_remove(const char *path)
 {
-	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0)
-		return -errno;
-	if (access(path, F_OK) == 0)
-		return -ENOTEMPTY;
-	return 0;
+	const int flags = FTW_PHYS | FTW_MOUNT;
+
+	/* One that was unreadable is entered in the next round only. */
+	for (int round = 0; round < MAX_ROUNDS; round++) {
+		if (nftw(path, remove_one, 16, flags | FTW_DEPTH) < 0 &&
+		    errno != ENOENT)
+			return -errno;
+		if (access(path, F_OK) < 0)
+			return 0;
+		nftw(path, open_up, 16, flags);
+	}
+	return -ENOTEMPTY;
 }

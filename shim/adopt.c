@@ -75,6 +75,29 @@ static void settle(int fd, struct fault_sock *s)
 	}
 }
 
+/* From a sender without us there is none: one more then. */
+static void take_from_message(struct fault_sock *s)
+{
+	uint32_t n = atomic_load(&s->in_flight);
+
+	while (n) {
+		if (atomic_compare_exchange_weak(&s->in_flight, &n, n - 1))
+			return;
+	}
+	atomic_fetch_add(&s->refs, 1);
+}
+
+void socks_passed(int fd)
+{
+	struct fault_sock *s = socks_of(fds_word(fd));
+
+	if (!s)
+		return;
+	socks_remember(fd, fds_word(fd));
+	atomic_fetch_add(&s->refs, 1);
+	atomic_fetch_add(&s->in_flight, 1);
+}
+
 static void track(int fd, bool ipv6, bool received)
 {
 	uint64_t cookie = cookie_of(fd);
@@ -82,7 +105,7 @@ static void track(int fd, bool ipv6, bool received)
 
 	if (s) {
 		if (received)
-			atomic_fetch_add(&s->refs, 1);
+			take_from_message(s);
 		socks_refresh(fd, s);
 		return;
 	}

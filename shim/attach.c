@@ -31,6 +31,18 @@ enum {
 };
 static _Atomic int progress = NEW;
 
+/*
+ * The connection is reset by it: a call that waits in the other direction is
+ * woken in a way that has to be corrected.
+ */
+static bool resets(const struct plan_action *a)
+{
+	return a->kind == ACTION_RESET ||
+	       (a->kind == ACTION_ERROR &&
+	        (a->err == ECONNRESET || a->err == EPIPE ||
+	         a->err == ETIMEDOUT || a->err == ENOTCONN));
+}
+
 /* Look at every rule once: what the fast path must watch for. */
 static void note_needs(const struct fault_plan *plan)
 {
@@ -43,8 +55,10 @@ static void note_needs(const struct fault_plan *plan)
 
 		if (r->turn.first || r->seen || r->idle_ns)
 			shim.both_ways = true;
-		for (unsigned j = 0; j < r->n_actions; j++)
+		for (unsigned j = 0; j < r->n_actions; j++) {
 			delays |= r->actions[j].kind == ACTION_DELAY;
+			shim.both_ways |= resets(&r->actions[j]);
+		}
 	}
 	for (uint32_t i = 0; i < plan->n_classes; i++) {
 		shim.ports |= classes[i].port || classes[i].peer.port;
@@ -98,7 +112,7 @@ void attach_run(const struct fault_plan *plan, struct fault_run *run,
 	process_watch();
 	if (shim.traced)
 		process_attached();
-	pthread_atfork(NULL, NULL, process_child);
+	pthread_atfork(process_prepare, process_parent, process_child);
 	adopt_inherited();
 	shim.interest = FAMILY_BIT(FAMILY_SOCKET) | FAMILY_BIT(FAMILY_TABLE) |
 	                (shim.fresh_families & FAMILY_BIT(FAMILY_POLL));

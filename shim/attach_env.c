@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "attach_alloc.h"
 #include "engine/engine.h"
 #include "lang/scenario.h"
 #include "next.h"
@@ -139,6 +140,19 @@ static int read_seed(uint64_t *ret)
 	return errno || end == text || *end || *text == '-' ? -EINVAL : 0;
 }
 
+/* The plan out of the memory that it was compiled in. */
+static void *keep(const void *plan, size_t len)
+{
+	void *kept = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (kept == MAP_FAILED)
+		return NULL;
+	memcpy(kept, plan, len);
+	mprotect(kept, len, PROT_READ);
+	return kept;
+}
+
 static void *compile(const char *path, const char *rules, uint64_t seed)
 {
 	struct diag_list diags = {0};
@@ -152,8 +166,8 @@ static void *compile(const char *path, const char *rules, uint64_t seed)
 	if (!scenario || diags.n_errors ||
 	    scenario_plan(scenario, &options, &plan, &len, &diags))
 		stop(&diags);
-	scenario_free(scenario);
-	diag_list_release(&diags);
+	plan = keep(plan, len);
+	attach_alloc_release();
 	return plan;
 }
 
@@ -189,7 +203,7 @@ static void attach_alone(const char *path, const char *rules)
 		_exit(FAULT_EXIT_ATTACH);
 	}
 	plan = compile(path, rules, seed);
-	run = own_run(plan);
+	run = plan ? own_run(plan) : NULL;
 	if (!run) {
 		complain(no_memory, sizeof(no_memory) - 1);
 		_exit(FAULT_EXIT_ATTACH);

@@ -21,6 +21,8 @@ struct shim_call {
 	long a[MAX_ARITY];       /* our copy: a short I/O asks for less */
 	int fd;                  /* -1: none */
 	struct fault_sock *sock; /* NULL: none, or not tracked */
+	uint32_t generation;     /* of the socket at entry */
+	uint8_t sock_flags;      /* the same: enum fault_sock_flag */
 	void *caller;
 	long result;   /* as the program will see it */
 	int err;       /* errno if it is -1 */
@@ -44,6 +46,12 @@ void call_real(struct shim_call *c);
 
 /* The call fails with this errno, without the kernel. */
 void call_fail(struct shim_call *c, int err);
+
+/*
+ * Is the socket still the one that the call began with?  While a thread waits
+ * in a call another may close the descriptor, and the entry may be reused.
+ */
+bool call_owns_sock(const struct shim_call *c);
 
 /* The MSG_ or other flags argument, 0 if the row has none. */
 int call_flags(const struct shim_call *c);

@@ -38,8 +38,10 @@ void handle_create(struct shim_call *c)
 		return;
 	}
 	decide_and_make(c);
-	if (c->result >= 0 && fds_mine())
+	if (c->result >= 0 && fds_mine()) {
 		c->sock = socks_create((int)c->result, c->a[0] == AF_INET6);
+		fds_flag((int)c->result, FDS_CLOEXEC, c->a[1] & SOCK_CLOEXEC);
+	}
 	record_return(c);
 }
 
@@ -165,6 +167,10 @@ static void accept_one(struct shim_call *c)
 	bool counted = false;
 	bool due = decide_look(c) && c->choice.rule >= 0;
 
+	if (due && decide_stale(c)) {
+		call_real(c);
+		return;
+	}
 	if (due && !can_accept(c)) {
 		if (!c->made)
 			call_real(c);
@@ -201,8 +207,10 @@ static void accepted(struct shim_call *c)
 		s = socks_accepted((int)c->result, c->sock, peer);
 	else if (peer)
 		socks_addr(peer, &s->peer);
-	if (s)
-		c->sock = s;
+	if (!s)
+		return;
+	c->sock = s;
+	fds_flag((int)c->result, FDS_CLOEXEC, call_flags(c) & SOCK_CLOEXEC);
 }
 
 void handle_accept(struct shim_call *c)
@@ -229,9 +237,16 @@ void handle_accept(struct shim_call *c)
 /* From now on rules see a client of this peer. */
 static bool aim_at(struct fault_sock *s, const struct sockaddr *addr)
 {
+	static const uint8_t any[16];
+
 	if (addr->sa_family != AF_INET && addr->sa_family != AF_INET6)
 		return false;
 	socks_addr(addr, &s->peer);
+	/* The unspecified address is this machine (ip(7), ipv6(7)). */
+	if (!memcmp(s->peer.bytes, any, sizeof(any))) {
+		s->peer.bytes[0] = s->peer.family == 4 ? 127 : 0;
+		s->peer.bytes[s->peer.family == 4 ? 3 : 15] = 1;
+	}
 	atomic_store(&s->role, ROLE_CLIENT);
 	return true;
 }
@@ -314,7 +329,9 @@ bool opening_done(struct shim_call *c)
 
 	if (LIKELY(state >= STATE_ESTABLISHED && state <= STATE_LAST_ACK))
 		return true;
-	if (state != STATE_SYN_SENT)
+	/* Nothing can happen to it: the kernel need not be asked. */
+	if (state != STATE_SYN_SENT ||
+	    (!atomic_load(&c->sock->families) && !shim.traced))
 		return false;
 	if (next.getpeername(c->fd, &peer, &len))
 		return false;

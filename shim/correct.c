@@ -33,19 +33,30 @@ bool correct_io(struct shim_call *c)
 	return false;
 }
 
+/* Another thread reset the connection while this one waited in recv. */
+static bool woken_by_lever(const struct shim_call *c)
+{
+	uint8_t now =
+		atomic_load_explicit(&c->sock->flags, memory_order_relaxed);
+
+	return UNLIKELY(now & ~c->sock_flags & SOCK_LEVER) && !c->rule &&
+	       !(now & SOCK_FIN_RESET) && c->row->family == FAMILY_RECV &&
+	       (!c->result || (c->result < 0 && c->err == EPIPE));
+}
+
 void correct_told(struct shim_call *c)
 {
 	uint16_t told;
 
-	if (!c->sock || c->result >= 0)
+	if (!c->sock)
 		return;
-	/* The lever woke a thread that was blocked in recv. */
-	if (c->err == EPIPE && c->row->family == FAMILY_RECV) {
+	if (woken_by_lever(c)) {
 		lever_clear_error(c->fd);
-		c->err = ECONNRESET;
+		call_fail(c, ECONNRESET);
 	}
 	told = atomic_load_explicit(&c->sock->told_err, memory_order_relaxed);
-	if (LIKELY(!told) || c->err != atomic_load(&c->sock->kernel_err))
+	if (LIKELY(!told) || c->result >= 0 ||
+	    c->err != atomic_load(&c->sock->kernel_err))
 		return;
 	/* A pending error is told once. */
 	if (atomic_exchange(&c->sock->told_err, 0))

@@ -86,11 +86,14 @@ static size_t cut_iov(const struct iovec *in, size_t n, uint64_t most,
 {
 	size_t used = 0;
 
-	for (; used < n && used < CUT_MAX && most; used++) {
-		out[used] = in[used];
+	for (size_t i = 0; i < n && used < CUT_MAX && most; i++) {
+		/* Empty pieces only would make it a call of length 0. */
+		if (!in[i].iov_len)
+			continue;
+		out[used] = in[i];
 		if (out[used].iov_len > most)
 			out[used].iov_len = most;
-		most -= out[used].iov_len;
+		most -= out[used++].iov_len;
 	}
 	return used;
 }

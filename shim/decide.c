@@ -39,6 +39,7 @@ static void describe(struct shim_call *c)
 
 	e->call = c->id;
 	e->program = shim.program;
+	e->process_cells = shim.process_cells;
 	e->direction = fault_families[c->row->family].direction;
 	if (c->sock) {
 		fill_sock(e, c->sock);
@@ -80,7 +81,7 @@ bool decide_look(struct shim_call *c)
 
 void decide_count(struct shim_call *c)
 {
-	if (c->e.first_watch)
+	if (c->e.first_watch && call_owns_sock(c))
 		engine_count(shim.plan, shim.run, &c->e);
 }
 
@@ -116,8 +117,7 @@ static bool pass_gates(struct shim_call *c)
 	return false;
 }
 
-/* Closed behind our back, and the number is another's by now? */
-static bool is_stale(struct shim_call *c)
+bool decide_stale(struct shim_call *c)
 {
 	if (!c->sock || c->row->family == FAMILY_CLOSE ||
 	    socks_same(c->fd, c->sock))
@@ -128,9 +128,6 @@ static bool is_stale(struct shim_call *c)
 
 bool decide_claim(struct shim_call *c, bool *ret_counted)
 {
-	*ret_counted = true;
-	if (is_stale(c))
-		return false;
 	*ret_counted = false;
 	if (!pass_gates(c))
 		return false;
@@ -149,7 +146,7 @@ void decide_and_make(struct shim_call *c)
 	bool due;
 
 	record_enter(c);
-	due = decide_look(c) && c->choice.rule >= 0;
+	due = decide_look(c) && c->choice.rule >= 0 && !decide_stale(c);
 	if (due && decide_claim(c, &counted))
 		act(c);
 	else

@@ -17,6 +17,13 @@ bool decide_look(struct shim_call *c);
  */
 bool decide_claim(struct shim_call *c, bool *ret_counted);
 
+/*
+ * Is the descriptor another's by now (closed behind our back)?  Then it is
+ * forgotten, and the call is the kernel's.  Asked before anything is done to
+ * the descriptor.
+ */
+bool decide_stale(struct shim_call *c);
+
 /* The call counts (nothing was due, it succeeded). */
 void decide_count(struct shim_call *c);
 

@@ -20,6 +20,20 @@ static const uint8_t timeout_ms[N_CALLS] = {
 	[FAULT_CALL_epoll_pwait] = 4,
 };
 
+/* The signal mask during the wait: argument index + 1. */
+static const uint8_t wait_mask[N_CALLS] = {
+	[FAULT_CALL_ppoll] = 4,        [FAULT_CALL___ppoll_chk] = 4,
+	[FAULT_CALL_pselect] = 6,      [FAULT_CALL_epoll_pwait] = 5,
+	[FAULT_CALL_epoll_pwait2] = 5,
+};
+
+/* NULL: the thread's own. */
+static const sigset_t *mask_of(const struct shim_call *c)
+{
+	return wait_mask[c->id] ? (const sigset_t *)c->a[wait_mask[c->id] - 1]
+	                        : NULL;
+}
+
 static bool wait_nonblocking(const struct shim_call *c)
 {
 	return timeout_ms[c->id] && (int)c->a[timeout_ms[c->id] - 1] == 0;
@@ -58,20 +72,21 @@ struct handlers {
 	bool any, norestart;
 };
 
-/* A handler of a signal that this thread does not block. */
-static struct handlers look_at_handlers(void)
+/* A handler of a signal that is not blocked; mask NULL: by this thread. */
+static struct handlers look_at_handlers(const sigset_t *mask)
 {
 	struct handlers h = {0};
-	sigset_t blocked;
+	sigset_t own;
 
-	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+	pthread_sigmask(SIG_BLOCK, NULL, &own);
+	if (!mask)
+		mask = &own;
 	for (int sig = 1; sig < 65; sig++) {
 		struct sigaction sa;
 
 		if (sig == SIGKILL || sig == SIGSTOP ||
 		    (sig >= 32 && sig < SIGRTMIN) ||
-		    sigismember(&blocked, sig) == 1 ||
-		    sigaction(sig, NULL, &sa))
+		    sigismember(mask, sig) == 1 || sigaction(sig, NULL, &sa))
 			continue;
 		if (sa.sa_handler == SIG_DFL || sa.sa_handler == SIG_IGN)
 			continue;
@@ -84,7 +99,7 @@ static struct handlers look_at_handlers(void)
 
 bool facts_all_restart(void)
 {
-	return !look_at_handlers().norestart;
+	return !look_at_handlers(NULL).norestart;
 }
 
 static bool asks_for_handlers(const struct shim_call *c,
@@ -113,7 +128,7 @@ void facts_collect(const struct shim_call *c, const struct plan_rule *rule,
 			atomic_load(&c->sock->flags) & SOCK_PEEKED ||
 			(call_flags(c) & MSG_WAITALL && !ret->nonblocking);
 	if (asks_for_handlers(c, rule)) {
-		struct handlers h = look_at_handlers();
+		struct handlers h = look_at_handlers(mask_of(c));
 
 		ret->handler = h.any;
 		ret->handler_norestart = h.norestart;

@@ -89,6 +89,18 @@ uint64_t fds_set(int fd, uint64_t word)
 	return atomic_exchange_explicit(slot, word, memory_order_acq_rel);
 }
 
+void fds_flag(int fd, uint64_t flag, bool on)
+{
+	fd_word *slot = slot_of(fd, false);
+
+	if (!slot || !atomic_load_explicit(slot, memory_order_relaxed))
+		return;
+	if (on)
+		atomic_fetch_or(slot, flag);
+	else
+		atomic_fetch_and(slot, ~flag);
+}
+
 bool fds_mine(void)
 {
 	int pid;
@@ -102,8 +114,8 @@ bool fds_mine(void)
 	return true;
 }
 
-void fds_each(unsigned first, unsigned last,
-              void (*visit)(int fd, uint64_t word))
+void fds_each(unsigned first, unsigned last, fds_visit *visit,
+              const void *context)
 {
 	int top = atomic_load_explicit(&highest, memory_order_relaxed);
 
@@ -120,6 +132,6 @@ void fds_each(unsigned first, unsigned last,
 		}
 		word = fds_word((int)fd);
 		if (word)
-			visit((int)fd, word);
+			visit((int)fd, word, context);
 	}
 }

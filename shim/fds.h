@@ -37,6 +37,8 @@ enum fds_kind {
 
 #define FDS_INDEX_SHIFT 32
 #define FDS_KIND_SHIFT  60
+#define FDS_CLOEXEC     (1ULL << 62) /* closed by exec */
+#define FDS_FORKING     (1ULL << 63) /* a fork under way has its reference */
 
 static inline uint64_t fds_make(enum fds_kind kind, uint32_t index,
                                 uint32_t generation, uint32_t families)
@@ -48,7 +50,7 @@ static inline uint64_t fds_make(enum fds_kind kind, uint32_t index,
 
 static inline enum fds_kind fds_kind(uint64_t word)
 {
-	return (enum fds_kind)(word >> FDS_KIND_SHIFT);
+	return (enum fds_kind)(word >> FDS_KIND_SHIFT & 3);
 }
 
 static inline uint32_t fds_index(uint64_t word)
@@ -70,11 +72,15 @@ static inline __attribute__((always_inline)) uint64_t fds_word(int fd)
 /* Replace a word; returns the old one.  0 is returned when it has no chunk. */
 uint64_t fds_set(int fd, uint64_t word);
 
+/* Set or clear a flag of a tracked descriptor's word. */
+void fds_flag(int fd, uint64_t flag, bool on);
+
 /* May this thread change the table?  false in a child of vfork. */
 bool fds_mine(void);
 
-/* Call visit(fd, word) for each tracked descriptor in [first, last]. */
-void fds_each(unsigned first, unsigned last,
-              void (*visit)(int fd, uint64_t word));
+/* Call visit for each tracked descriptor in [first, last]. */
+typedef void fds_visit(int fd, uint64_t word, const void *context);
+void fds_each(unsigned first, unsigned last, fds_visit *visit,
+              const void *context);
 
 #endif

@@ -6,10 +6,12 @@
  * cancels it.  With SO_RCVTIMEO or SO_SNDTIMEO a real call is never restarted
  * (signal(7)), which is what ppoll does.
  *
- * The descriptor exists while the call waits.  It is put high, out of the way
- * of the program's own numbers; a thread that is cancelled in the wait closes
- * it by the destructor of a thread-specific key, one that leaves by longjmp
- * does when it waits again.
+ * The descriptor exists while the call waits, put high, out of the way of the
+ * program's own numbers.  A thread keeps its descriptors in a few slots: one
+ * for the wait, more when signal handlers wait inside it.  A thread that is
+ * cancelled in the wait closes them by the destructor of a thread-specific
+ * key.  One that left a wait by longjmp closes that one's when it waits again:
+ * a wait whose frame does not lie above the present one is over.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -24,17 +26,58 @@
 
 #include "poison.h"
 
+enum {
+	N_SLOTS = 4
+};
+
+struct slot {
+	int fd; /* + 1; 0 = free */
+	const char *frame;
+};
+static __thread struct slot slots[N_SLOTS]
+	__attribute__((tls_model("initial-exec")));
+
 static pthread_key_t key;
 static bool key_made;
 
-static void close_timer(void *value)
+static void close_slot(struct slot *s)
 {
-	next.close((int)(intptr_t)value - 1);
+	int fd = s->fd - 1;
+
+	s->fd = 0;
+	if (fd >= 0)
+		next.close(fd);
+}
+
+static void close_slots(void *value)
+{
+	struct slot *of_thread = value;
+
+	for (int i = 0; i < N_SLOTS; i++)
+		close_slot(&of_thread[i]);
 }
 
 void hold_prepare(void)
 {
-	key_made = !pthread_key_create(&key, close_timer);
+	key_made = !pthread_key_create(&key, close_slots);
+}
+
+/* A free slot for a wait in this frame; NULL: four handlers deep. */
+static struct slot *take_slot(const char *frame)
+{
+	struct slot *taken = NULL;
+
+	for (int i = 0; i < N_SLOTS; i++) {
+		if (slots[i].fd && slots[i].frame <= frame)
+			close_slot(&slots[i]);
+		if (!slots[i].fd)
+			taken = &slots[i];
+	}
+	if (taken)
+		taken->frame = frame;
+	if (taken && key_made && !pthread_getspecific(key))
+		pthread_setspecific(key, slots);
+	return taken;
 }
 
 static struct timespec to_timespec(uint64_t ns)
@@ -67,29 +110,6 @@ static int make_timer(uint64_t until_ns)
 	return fd;
 }
 
-static int wait_timer(uint64_t until_ns)
-{
-	void *stale = key_made ? pthread_getspecific(key) : NULL;
-	uint64_t expirations;
-	ssize_t n;
-	int err;
-	int fd;
-
-	if (stale)
-		close_timer(stale);
-	fd = make_timer(until_ns);
-	if (fd < 0)
-		return 0;
-	if (key_made)
-		pthread_setspecific(key, (void *)(intptr_t)(fd + 1));
-	n = next.read(fd, &expirations, sizeof(expirations));
-	err = n < 0 ? errno : 0;
-	if (key_made)
-		pthread_setspecific(key, NULL);
-	next.close(fd);
-	return err;
-}
-
 /* A call with a time-out of its own: any handler interrupts it. */
 static int wait_poll(uint64_t until_ns)
 {
@@ -101,6 +121,36 @@ static int wait_poll(uint64_t until_ns)
 	int n = next.ppoll(NULL, 0, &left, NULL);
 
 	return n < 0 ? errno : 0;
+}
+
+static int read_timer(int fd)
+{
+	uint64_t expirations;
+
+	return next.read(fd, &expirations, sizeof(expirations)) < 0 ? errno : 0;
+}
+
+/* Cancelled in the read, and nowhere else: no descriptor is between hands. */
+static int wait_timer(uint64_t until_ns)
+{
+	int cancel, fd, err;
+	struct slot *s;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	s = take_slot(__builtin_frame_address(0));
+	fd = s ? make_timer(until_ns) : -1;
+	if (fd < 0) {
+		pthread_setcancelstate(cancel, NULL);
+		/* No descriptor, or four handlers deep: without SA_RESTART. */
+		return wait_poll(until_ns);
+	}
+	s->fd = fd + 1;
+	pthread_setcancelstate(cancel, NULL);
+	err = read_timer(fd);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	close_slot(s);
+	pthread_setcancelstate(cancel, NULL);
+	return err;
 }
 
 int hold_until(uint64_t until_ns, uint64_t timeout_ns)

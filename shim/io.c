@@ -43,7 +43,8 @@ static bool outside_the_stream(const struct shim_call *c)
 
 static void note_peek(const struct shim_call *c)
 {
-	if (c->result > 0 && receiving(c) && call_flags(c) & MSG_PEEK)
+	if (c->result > 0 && receiving(c) && call_flags(c) & MSG_PEEK &&
+	    call_owns_sock(c))
 		atomic_fetch_or(&c->sock->flags, SOCK_PEEKED);
 }
 
@@ -90,6 +91,8 @@ static bool account(struct shim_call *c)
 {
 	uint64_t moved = cut_moved(c);
 
+	if (!call_owns_sock(c))
+		return false;
 	if (c->result < 0) {
 		account_error(c);
 		return false;
@@ -251,6 +254,10 @@ static void transfer(struct shim_call *c)
 	}
 	if (c->choice.rule < 0) {
 		make_cut(c);
+		return;
+	}
+	if (decide_stale(c)) {
+		call_real(c);
 		return;
 	}
 	if (!satisfiable(c))

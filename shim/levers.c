@@ -54,14 +54,16 @@ bool lever_reset(int fd, struct fault_sock *s)
 	if (peer_has_closed(fd))
 		flags |= SOCK_FIN_RESET;
 	remember_local(fd, s);
+	/* First: a thread that waits in recv is woken on the way. */
+	atomic_fetch_or(&s->flags, flags);
 	/* In this order: the mask then is IN|OUT|RDHUP|HUP|ERR. */
-	if (next.shutdown(fd, SHUT_RD))
+	if (next.shutdown(fd, SHUT_RD) ||
+	    next.connect(fd, &unspec, sizeof(unspec))) {
+		atomic_fetch_and(&s->flags, (uint8_t)~flags);
 		return false;
-	if (next.connect(fd, &unspec, sizeof(unspec)))
-		return false;
+	}
 	/* Fails with ENOTCONN and has its effect all the same. */
 	next.shutdown(fd, SHUT_RDWR);
-	atomic_fetch_or(&s->flags, flags);
 	socks_state(fd, s, STATE_RESET);
 	return true;
 }

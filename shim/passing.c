@@ -31,6 +31,12 @@ static void each_right(struct msghdr *m, void (*visit)(int fd))
 	}
 }
 
+static void received_cloexec(int fd)
+{
+	socks_received(fd);
+	fds_flag(fd, FDS_CLOEXEC, true);
+}
+
 static void each_message(const struct shim_call *c, long n,
                          void (*visit)(int fd))
 {
@@ -46,22 +52,18 @@ static void each_message(const struct shim_call *c, long n,
 	}
 }
 
-static void remember(int fd)
-{
-	uint64_t word = fds_word(fd);
-
-	if (word)
-		socks_remember(fd, word);
-}
-
+/* Before the call: the receiver may be quicker than we are after it. */
 void passing_sends(const struct shim_call *c)
 {
 	if (c->row->family == FAMILY_SEND)
-		each_message(c, c->a[2], remember);
+		each_message(c, c->a[2], socks_passed);
 }
 
 void passing_received(const struct shim_call *c)
 {
+	bool cloexec = call_flags(c) & MSG_CMSG_CLOEXEC;
+
 	if (c->row->family == FAMILY_RECV && c->result >= 0)
-		each_message(c, c->result, socks_received);
+		each_message(c, c->result,
+		             cloexec ? received_cloexec : socks_received);
 }

@@ -99,7 +99,17 @@ void process_watch(void)
 		shim.process_cells = engine_process_cells(shim.plan, shim.run);
 	if (shim.plan->n_classes)
 		engine_watch(shim.plan, shim.run, &nobody, 0,
-		             shim.process_cells, &shim.process_watch);
+		             &shim.process_watch);
+}
+
+void process_prepare(void)
+{
+	socks_fork(FORK_PREPARE);
+}
+
+void process_parent(void)
+{
+	socks_fork(FORK_PARENT);
 }
 
 /* No system call: fork must cost what it costs without us. */
@@ -110,7 +120,7 @@ void process_child(void)
 	atomic_store(&shim.ended, false);
 	atomic_store(&shim.pid, 0);
 	shim.parent_slot = atomic_exchange(&shim.slot, 0);
-	socks_forked();
+	socks_fork(FORK_CHILD);
 	if (shim.per_process)
 		process_watch();
 }

@@ -19,6 +19,8 @@ void process_attached(void);
 void process_watch(void);
 
 /* Handlers for pthread_atfork, and the destructor's work. */
+void process_prepare(void);
+void process_parent(void);
 void process_child(void);
 void process_exit(void);
 

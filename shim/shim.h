@@ -51,7 +51,7 @@ struct shim {
 	bool attached;
 	bool traced;
 	bool timed;       /* rules look at the clock */
-	bool both_ways;   /* rules need both directions: turn, seen, state */
+	bool both_ways;   /* rules need both directions: turn, seen, reset */
 	bool ports;       /* rules look at ports */
 	bool per_process; /* rules count per process */
 	bool stacks;

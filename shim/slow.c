@@ -51,6 +51,13 @@ void call_fail(struct shim_call *c, int err)
 	c->made = true;
 }
 
+bool call_owns_sock(const struct shim_call *c)
+{
+	return !c->sock ||
+	       atomic_load_explicit(&c->sock->generation,
+	                            memory_order_relaxed) == c->generation;
+}
+
 int call_flags(const struct shim_call *c)
 {
 	return c->row->flags < 0 ? 0 : (int)c->a[(int)c->row->flags];
@@ -60,6 +67,10 @@ void call_run(struct shim_call *c)
 {
 	c->fd = c->row->fd < 0 ? -1 : (int)c->a[(int)c->row->fd];
 	c->sock = c->fd < 0 ? NULL : socks_of(fds_word(c->fd));
+	if (c->sock) {
+		c->generation = atomic_load(&c->sock->generation);
+		c->sock_flags = atomic_load(&c->sock->flags);
+	}
 	handlers[c->row->effect](c);
 }
 

@@ -6,7 +6,6 @@
  * so that a stale descriptor word (of a process that missed the close) no
  * longer leads to it.
  */
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -108,6 +107,7 @@ static void reset_entry(struct fault_sock *s)
 	atomic_store(&s->last_ns, 0);
 	atomic_store(&s->rx_until, 0);
 	atomic_store(&s->tx_until, 0);
+	atomic_store(&s->in_flight, 0);
 }
 
 static struct fault_sock *take_entry(bool ipv6)
@@ -131,8 +131,10 @@ static struct fault_sock *take_entry(bool ipv6)
 
 static void set_word(int fd, struct fault_sock *s, uint32_t families)
 {
-	fds_set(fd, fds_make(FDS_TCP, socks_index(s),
-	                     atomic_load(&s->generation), families));
+	uint64_t flags = fds_word(fd) & (FDS_CLOEXEC | FDS_FORKING);
+
+	fds_set(fd, flags | fds_make(FDS_TCP, socks_index(s),
+	                             atomic_load(&s->generation), families));
 }
 
 void socks_drop(struct fault_sock *s)
@@ -144,20 +146,46 @@ void socks_drop(struct fault_sock *s)
 	push_free(shim.run, s);
 }
 
-void socks_refresh(int fd, struct fault_sock *s)
+/* What makes a word leave the fast path; see socks_refresh(). */
+static uint32_t interest_of(const struct fault_sock *s)
 {
 	uint32_t families = atomic_load(&s->families);
+	uint32_t state = atomic_load(&s->state);
 
 	if (families & TRANSFER && shim.both_ways)
 		families |= TRANSFER;
-	if (atomic_load(&s->state) == STATE_SYN_SENT && families)
+	if (state == STATE_SYN_SENT && families)
 		families |= TRANSFER | FAMILY_BIT(FAMILY_OPTION);
 	if (atomic_load(&s->told_err) ||
 	    atomic_load(&s->flags) & (SOCK_LEVER | SOCK_FIN_RESET))
 		families |= TRANSFER | FAMILY_BIT(FAMILY_OPTION);
-	if (shim.traced)
-		families = ALL_FAMILIES;
-	set_word(fd, s, families | LIFE);
+	/* To make a listener's edge come again (listeners.h). */
+	if ((state == STATE_LISTEN || state == STATE_BOUND) &&
+	    families & FAMILY_BIT(FAMILY_ACCEPT))
+		families |= FAMILY_BIT(FAMILY_POLL);
+	return shim.traced ? ALL_FAMILIES : families | LIFE;
+}
+
+struct copies {
+	struct fault_sock *sock;
+	uint32_t families;
+};
+
+static void refresh_copy(int fd, uint64_t word, const void *context)
+{
+	const struct copies *c = context;
+
+	if (socks_of(word) == c->sock)
+		set_word(fd, c->sock, c->families);
+}
+
+void socks_refresh(int fd, struct fault_sock *s)
+{
+	const struct copies copies = {s, interest_of(s)};
+
+	set_word(fd, s, copies.families);
+	if (atomic_load(&s->refs) > 1)
+		fds_each(0, INT32_MAX, refresh_copy, &copies);
 }
 
 struct fault_sock *socks_create(int fd, bool ipv6)
@@ -199,79 +227,116 @@ void socks_dup(int from, int to)
 		return;
 	if (s)
 		atomic_fetch_add(&s->refs, 1);
-	s = socks_of(fds_set(to, word));
+	/* close-on-exec is the descriptor's own: the caller sets it. */
+	s = socks_of(fds_set(to, word & ~FDS_CLOEXEC));
 	if (s)
 		socks_drop(s);
 }
 
-static void add_reference(int fd, uint64_t word)
+static void add_reference(int fd, uint64_t word, const void *context)
 {
 	struct fault_sock *s = socks_of(word);
 
 	(void)fd;
+	(void)context;
 	if (s)
 		atomic_fetch_add(&s->refs, 1);
 }
 
-void socks_forked(void)
+/*
+ * fork.  The child's references are taken before it exists: the parent may
+ * close its copies before the child has run.  A socket made by another thread
+ * in between is not marked and gets its reference in the child; one closed in
+ * between leaves a reference behind, which only costs the entry.
+ */
+static void before_fork(int fd, uint64_t word, const void *context)
 {
-	fds_each(0, INT32_MAX, add_reference);
+	(void)context;
+	add_reference(fd, word, NULL);
+	fds_flag(fd, FDS_FORKING, true);
 }
 
-static void drop_reference(int fd, uint64_t word)
+static void in_parent(int fd, uint64_t word, const void *context)
+{
+	(void)word;
+	(void)context;
+	fds_flag(fd, FDS_FORKING, false);
+}
+
+static void in_child(int fd, uint64_t word, const void *context)
+{
+	(void)context;
+	if (!(word & FDS_FORKING))
+		add_reference(fd, word, NULL);
+	fds_flag(fd, FDS_FORKING, false);
+}
+
+void socks_fork(enum fork_stage stage)
+{
+	static fds_visit *const visits[] = {
+		[FORK_PREPARE] = before_fork,
+		[FORK_PARENT] = in_parent,
+		[FORK_CHILD] = in_child,
+	};
+
+	fds_each(0, INT32_MAX, visits[stage], NULL);
+}
+
+static void drop_reference(int fd, uint64_t word, const void *context)
 {
 	struct fault_sock *s = socks_of(word);
 
 	(void)fd;
+	(void)context;
 	if (s)
 		socks_drop(s);
 }
 
-static bool closed_by_exec(int fd)
+static void exec_one(int fd, uint64_t word, const void *context)
 {
-	return next.fcntl(fd, F_GETFD, 0) & FD_CLOEXEC;
+	(void)context;
+	if (word & FDS_CLOEXEC)
+		drop_reference(fd, word, NULL);
+	else
+		socks_remember(fd, word);
 }
 
-static void exec_one(int fd, uint64_t word)
+static void return_one(int fd, uint64_t word, const void *context)
 {
+	(void)context;
+	if (word & FDS_CLOEXEC)
+		add_reference(fd, word, NULL);
+}
+
+static void spawn_one(int fd, uint64_t word, const void *context)
+{
+	(void)context;
+	if (word & FDS_CLOEXEC)
+		return;
 	socks_remember(fd, word);
-	if (closed_by_exec(fd))
-		drop_reference(fd, word);
-}
-
-static void return_one(int fd, uint64_t word)
-{
-	if (closed_by_exec(fd))
-		add_reference(fd, word);
-}
-
-static void spawn_one(int fd, uint64_t word)
-{
-	socks_remember(fd, word);
-	if (!closed_by_exec(fd))
-		add_reference(fd, word);
+	add_reference(fd, word, NULL);
 }
 
 void socks_exec(void)
 {
 	if (!atomic_exchange(&shim.left, true))
-		fds_each(0, INT32_MAX, exec_one);
+		fds_each(0, INT32_MAX, exec_one, NULL);
 }
 
 void socks_return(void)
 {
 	if (atomic_exchange(&shim.left, false))
-		fds_each(0, INT32_MAX, return_one);
+		fds_each(0, INT32_MAX, return_one, NULL);
 }
 
 void socks_spawn(void)
 {
-	fds_each(0, INT32_MAX, spawn_one);
+	fds_each(0, INT32_MAX, spawn_one, NULL);
 }
 
 void socks_leave(void)
 {
-	fds_each(0, INT32_MAX, drop_reference);
+	fds_each(0, INT32_MAX, drop_reference, NULL);
 }
 
 void socks_state(int fd, struct fault_sock *s, enum fault_state state)
@@ -302,7 +367,7 @@ static void rewatch(struct fault_sock *s, uint32_t ordinal)
 	socks_describe(s, &described);
 	if (shim.plan->n_classes)
 		families = engine_watch(shim.plan, shim.run, &described,
-		                        ordinal, shim.process_cells, &first);
+		                        ordinal, &first);
 	engine_unwatch(shim.run, atomic_exchange(&s->first_watch, first));
 	atomic_store(&s->families, families);
 }

@@ -33,8 +33,8 @@ void socks_unix(int fd);
 /*
  * Find out what fd is (system calls: SO_DOMAIN, SO_PROTOCOL, SO_COOKIE,
  * names), and track it if it is a TCP socket.  One that the run knows by its
- * SO_COOKIE gets its old entry: for a received descriptor that is one more
- * reference, an inherited one takes over the reference of the image before.
+ * SO_COOKIE gets its old entry: a received descriptor takes over the reference
+ * of the message, an inherited one that of the image before.
  */
 void socks_inherited(int fd);
 void socks_received(int fd);
@@ -51,8 +51,13 @@ void socks_drop(struct fault_sock *s);
 /* to is now a duplicate of from. */
 void socks_dup(int from, int to);
 
-/* In the child of fork: every descriptor is a reference more. */
-void socks_forked(void);
+/* The three handlers of pthread_atfork: the child's references. */
+enum fork_stage {
+	FORK_PREPARE,
+	FORK_PARENT,
+	FORK_CHILD
+};
+void socks_fork(enum fork_stage stage);
 
 /*
  * Another image follows in this process: descriptors that are closed by exec
@@ -67,6 +72,9 @@ void socks_spawn(void);
 
 /* The process ends: all its references go. */
 void socks_leave(void);
+
+/* fd is in a message that has been sent: it holds a reference. */
+void socks_passed(int fd);
 
 /* Remember SO_COOKIE: before exec and passing. */
 void socks_remember(int fd, uint64_t word);

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
 #include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -14,6 +15,7 @@
 #include "correct.h"
 #include "decide.h"
 #include "listeners.h"
+#include "process.h"
 
 #include "poison.h"
 
@@ -28,32 +30,38 @@ void handle_socketpair(struct shim_call *c)
 	socks_unix(pair[1]);
 }
 
-void handle_dup(struct shim_call *c)
+static void duplicate(struct shim_call *c, bool cloexec)
 {
 	record_enter(c);
 	call_real(c);
-	if (c->result >= 0 && fds_mine())
+	if (c->result >= 0 && c->result != c->fd && fds_mine()) {
 		socks_dup(c->fd, (int)c->result);
+		fds_flag((int)c->result, FDS_CLOEXEC, cloexec);
+	}
 	record_return(c);
+}
+
+void handle_dup(struct shim_call *c)
+{
+	duplicate(c, c->a[1] == F_DUPFD_CLOEXEC && c->id != FAULT_CALL_dup);
 }
 
 void handle_dup2(struct shim_call *c)
 {
 	c->fd = (int)c->a[0];
 	c->sock = socks_of(fds_word(c->fd));
-	record_enter(c);
-	call_real(c);
-	if (c->result >= 0 && fds_mine())
-		socks_dup(c->fd, (int)c->result);
-	record_return(c);
+	duplicate(c, c->id == FAULT_CALL_dup3 && c->a[2] & O_CLOEXEC);
 }
 
 void handle_fcntl(struct shim_call *c)
 {
-	if (c->a[1] == F_DUPFD || c->a[1] == F_DUPFD_CLOEXEC)
+	if (c->a[1] == F_DUPFD || c->a[1] == F_DUPFD_CLOEXEC) {
 		handle_dup(c);
-	else
-		call_real(c);
+		return;
+	}
+	call_real(c);
+	if (c->a[1] == F_SETFD && c->result != -1 && fds_mine())
+		fds_flag(c->fd, FDS_CLOEXEC, c->a[2] & FD_CLOEXEC);
 }
 
 void handle_ioctl(struct shim_call *c)
@@ -61,24 +69,40 @@ void handle_ioctl(struct shim_call *c)
 	call_real(c);
 	if (!c->sock || c->result)
 		return;
+	if ((unsigned long)c->a[1] == FIOCLEX ||
+	    (unsigned long)c->a[1] == FIONCLEX)
+		fds_flag(c->fd, FDS_CLOEXEC, (unsigned long)c->a[1] == FIOCLEX);
 	if ((unsigned long)c->a[1] == FIONREAD && *(int *)c->a[2] > 0)
 		atomic_fetch_or(&c->sock->flags, SOCK_PEEKED);
 	correct_outq(c);
 }
 
-static void forget(int fd, uint64_t word)
+static void forget(int fd, uint64_t word, const void *context)
 {
 	(void)word;
+	(void)context;
 	socks_forget(fd);
 }
 
+static void close_on_exec(int fd, uint64_t word, const void *context)
+{
+	(void)word;
+	(void)context;
+	fds_flag(fd, FDS_CLOEXEC, true);
+}
+
+/* One that the kernel refuses (EINVAL) changes nothing. */
 void handle_close_range(struct shim_call *c)
 {
-	bool closes = !((unsigned)c->a[2] & CLOSE_RANGE_CLOEXEC) &&
-	              (unsigned)c->a[0] <= (unsigned)c->a[1];
+	unsigned first = (unsigned)c->a[0], last = (unsigned)c->a[1];
+	unsigned flags = (unsigned)c->a[2];
+	bool refused = first > last || flags & ~(unsigned)(CLOSE_RANGE_CLOEXEC |
+	                                                   CLOSE_RANGE_UNSHARE);
 
-	if (closes && fds_mine())
-		fds_each((unsigned)c->a[0], (unsigned)c->a[1], forget);
+	if (!refused && fds_mine())
+		fds_each(first, last,
+		         flags & CLOSE_RANGE_CLOEXEC ? close_on_exec : forget,
+		         NULL);
 	call_real(c);
 }
 
@@ -88,7 +112,7 @@ void handle_closefrom(struct shim_call *c)
 
 	if (fds_mine())
 		fds_each(first < 0 ? 0 : (unsigned)first, UINT32_MAX >> 1,
-		         forget);
+		         forget, NULL);
 	call_real(c);
 }
 
@@ -124,13 +148,52 @@ static const struct {
 	{SYS_close_range, FAULT_CALL_close_range},
 };
 
-static bool makes_child(long nr)
+/* What a raw clone does to memory: nothing of ours is told by libc. */
+enum child {
+	NO_CHILD,
+	SHARES_MEMORY, /* vfork, threads */
+	OWN_MEMORY     /* fork, without the handlers of pthread_atfork */
+};
+
+static enum child by_flags(uint64_t flags)
 {
-#ifdef SYS_vfork
-	if (nr == SYS_vfork)
-		return true;
+	return flags & CLONE_VM ? SHARES_MEMORY : OWN_MEMORY;
+}
+
+static enum child child_of(const struct shim_call *c)
+{
+	switch (c->a[0]) {
+	case SYS_clone:
+		return by_flags((uint64_t)c->a[1]);
+	case SYS_clone3:
+		return by_flags(((const struct clone_args *)c->a[1])->flags);
+#ifdef SYS_fork
+	case SYS_fork:
+		return OWN_MEMORY;
 #endif
-	return nr == SYS_clone || nr == SYS_clone3;
+#ifdef SYS_vfork
+	case SYS_vfork:
+		return SHARES_MEMORY;
+#endif
+	default:
+		return NO_CHILD;
+	}
+}
+
+static void make_child(struct shim_call *c, enum child child)
+{
+	if (child == SHARES_MEMORY) {
+		shim_pid();
+		shim_thread.vforked = true;
+		call_real(c);
+		return;
+	}
+	process_prepare();
+	call_real(c);
+	if (c->result == 0)
+		process_child();
+	else
+		process_parent();
 }
 
 /* Its descriptor is tracked, or it makes one. */
@@ -155,16 +218,17 @@ static bool run_by_number(struct shim_call *c, enum fault_call call)
 void handle_syscall(struct shim_call *c)
 {
 	long nr = c->a[0];
+	enum child child;
 
 	for (size_t i = 0; i < sizeof(by_number) / sizeof(by_number[0]); i++)
 		if (by_number[i].nr == nr &&
 		    run_by_number(c, by_number[i].call))
 			return;
-	if (makes_child(nr)) {
-		shim_pid();
-		shim_thread.vforked = true;
-	}
-	call_real(c);
+	child = child_of(c);
+	if (child == NO_CHILD)
+		call_real(c);
+	else
+		make_child(c, child);
 }
 
 /* --- readiness

@@ -10,7 +10,10 @@
 #include "runner/clock.h"
 #include "runner/report/terminal.h"
 
-enum { TAIL_LINES = 20, TAIL_BYTES = 4096 };
+enum {
+	TAIL_LINES = 20,
+	TAIL_BYTES = 4096
+};
 
 static const struct {
 	const char *word;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every injectable row of calls.def, every errno it may have: called by its own
-# name under the bare library, with what follows at both ends.
+# name under the bare library, with what follows at both ends. Arguments: only
+# these symbols.
 # run: limit 120
 . "$(dirname "$0")/../lib.sh"
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
@@ -109,6 +110,7 @@ pair() {
 	case $4 in
 	G1 | G2) gate "$1" "$3" "$4" ;;
 	esac
+	[ "$6" = usual ] || gate "$1" "$3" "its state"
 	[ "$5" = REFUSE ] || return
 	under "$1:error=$3:nth=1" "$1" --nonblock
 	say "$1 fails with $3 later when it does not block" \
@@ -173,7 +175,8 @@ transfers() {
 
 # half N: the symbols whose number is N modulo 2.
 half() {
-	"$rows" list | awk -v n="$1" 'NR % 2 == n' | while read -r symbol family; do
+	"$rows" list | awk -v n="$1" -v only=" $only " '
+		only ~ /^ *$/ || index(only, " " $1 " ") { i++; if (i % 2 == n) print }' | while read -r symbol family; do
 		untouched "$symbol" "$family"
 		case $family in
 		send | recv) transfers "$symbol" "$family" ;;
@@ -188,6 +191,7 @@ half() {
 
 # ---- both halves at once, numbered when they are there ---------------------------------
 
+only=$*
 half 0 >"$T/half.0" 2>&1 &
 t_pids=$!
 half 1 >"$T/half.1" 2>&1

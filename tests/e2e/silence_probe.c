@@ -7,8 +7,8 @@
  *   silence_probe ask PORT N REQUEST
  *                               N connections, one after another, each open
  *                               until the server closes it; before and after
- *                               them one whose request says begin and end
- *                               instead of "one"
+ *                               them one whose request says "begin-here" and
+ *                               "end-here" where REQUEST says "one"
  *
  * Deterministic by construction: no call can give one result or another by the
  * clock.  Where two processes meet, one waits for the other in a blocking call.
@@ -71,10 +71,10 @@ static void ask(const char *request, const char *word)
 static int ask_all(const char *port, int n, const char *request)
 {
 	address.sin_port = htons((uint16_t)atoi(port));
-	ask(request, "begin");
+	ask(request, "begin-here");
 	for (int i = 0; i < n; i++)
 		ask(request, "one");
-	ask(request, "end");
+	ask(request, "end-here");
 	return 0;
 }
 

@@ -71,12 +71,13 @@ fi
 
 # A peer without faults is another matter.
 if stock_path busybox >"$T/path" && stock_path curl >"$T/curl"; then
+	mkdir "$T/www"
+	echo hello >"$T/www/index.html"
 	cat >"$T/peer.yaml" <<-END
 	version: 1
-	files: {www/index.html: "hello"}
 	programs:
 	  server:
-	    run: [$(cat "$T/path"), httpd, -f, -p, "\${host}:\${port}", -h, "\${tmp}/www"]
+	    run: [$(cat "$T/path"), httpd, -f, -p, "\${host}:\${port}", -h, $T/www]
 	    attach: false
 	    ready: listening
 	  client: {run: [env, LD_LIBRARY_PATH=$STOCK_LIBS, $(cat "$T/curl"), -sS, "http://\${host}:\${port}/"]}

@@ -1,12 +1,13 @@
 #!/bin/sh
 # The table of descriptors stays right whatever a program does: copies, numbers
 # used again, fork, vfork, spawn, exec, descriptors in messages, signal
-# handlers, longjmp, cancellation, a close under a waiting thread.
+# handlers, longjmp, cancellation, a close under a waiting thread; and gates
+# and edges that need more than one call. Arguments: only these cases.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
 probes=$BUILD/tests/probes
-for probe in table_fds table_processes table_async; do
+for probe in table_fds table_processes table_async table_gates; do
 	[ -x "$probes/$probe" ] || make -s -C "$top" \
 		"${probes#"$top"/}/$probe" || t_skip_all "no probes"
 done
@@ -14,6 +15,10 @@ done
 # try PROBE NAME SENTENCE [RULE]: it exits 0 under the rule; a line `skip: …`
 # of its output says why it could not do what it should.
 try() {
+	case " $cases " in
+	"  " | *" $2 "*) ;;
+	*) return ;;
+	esac
 	LD_PRELOAD=$LIBFAULT FAULT_INJECT=${4:-recv:short=1B:role=accepted} \
 		timeout 20 "$probes/$1" "$2" >"$T/out" 2>&1
 	t_status=$?
@@ -30,6 +35,7 @@ try() {
 	fi
 }
 
+cases=$*
 second=recv:short=1B:nth=2:role=accepted
 delay=recv:delay=100ms:role=accepted
 
@@ -43,7 +49,7 @@ try table_fds dead-by-stdio "a connection at the number of a dead one is not dea
 	recv:reset:nth=1:role=accepted
 try table_fds ranges "close_range and closefrom, refused ones too"
 try table_fds high-numbers "descriptors above 65536"
-try table_fds many "three thousand connections one after another"
+try table_fds many "more sockets one after another than the table holds"
 try table_fds any-address "a client of 0.0.0.0 is known" recv:short=1B:role=client
 try table_fds so-error-of-copy "a copy shows the errno of a late connect" \
 	connect:error=ETIMEDOUT
@@ -56,6 +62,8 @@ try table_fds empty-pieces "a cut never asks for empty pieces only"
 try table_processes fork-and-close "a forking server's connections are known in its children"
 try table_processes child-closes "what a child closes stays known to its parent"
 try table_processes counted-together "one connection is counted over two processes" "$second"
+try table_processes counted-apart "and by each alone with \`per: process\`" \
+	recv:short=1B:nth=2:per=process:role=accepted
 try table_processes fork-among-threads "fork while a thread makes and closes sockets"
 try table_processes vfork-closes "what a child of vfork closes stays known"
 try table_processes vfork-of-thread "vfork in a thread"
@@ -66,6 +74,7 @@ try table_processes fork-exec-inherits "and over fork and exec"
 try table_processes passed-on "a connection passed over a UNIX socket goes on counting" "$second"
 try table_processes passed-between "and takes nothing from one made meanwhile" "$second"
 try table_processes passed-copy "closing a passed copy leaves the original known"
+try table_processes passed-many "more sockets passed than the table holds"
 try table_processes passed-to-worker "to a worker and back"
 
 try table_async handler-transfers "a signal handler transfers while the program waits"
@@ -75,24 +84,48 @@ try table_async longjmp-out "longjmp out of recv: the call was none" "$second"
 try table_async longjmp-out-of-delay "longjmp out of a delay leaves no descriptor" "$delay"
 try table_async cancel-recv "a thread that waits in recv can be cancelled"
 try table_async cancel-delay "a thread that is delayed can be, and the data stay" "$delay"
+try table_async cancel-anywhere "a cancelled delay leaves no descriptor, wherever it is" \
+	recv:delay=100ms:nth=1+:role=accepted
 try table_async close-under-thread "a close under a waiting thread: the number's next connection" "$second"
 try table_async end-under-thread "and the entry's next connection" "$second"
+try table_async reset-under-thread "a thread that waits in recv hears of another's reset" \
+	send:reset:nth=1:role=client
 
-# Python's subprocess closes everything in a child of vfork.
-cat >"$T/children.py" <<'END'
-import socket, subprocess
-listener = socket.create_server(("127.0.0.1", 0))
-client = socket.create_connection(listener.getsockname())
-accepted, _ = listener.accept()
-def cut():
-    client.sendall(b"12345678")
-    first = len(accepted.recv(8))
-    left = 8 - first
-    while left:
-        left -= len(accepted.recv(left))
-    return first == 1
-for kwargs in ({}, {"close_fds": False}, {"stdin": subprocess.DEVNULL},
-               {"pass_fds": [accepted.fileno()]}, {"start_new_session": True},
-               {"preexec_fn": lambda: None}):
-    subprocess.run(["true"], check=True, **kwargs)
-    assert cut(), kwargs
+again=recv:error=EAGAIN:nth=1:role=accepted
+try table_gates promise "what a peek or FIONREAD promised is there" # G5
+try table_gates promise-of-again "and no EAGAIN says otherwise" "$again"
+try table_gates length "a call for one byte is not cut, the next one is" \
+	recv:short=1B:nth=1:role=accepted
+try table_gates blocking-send "a blocking send is cut only if something could" \
+	send:short=1B:role=accepted # G4
+try table_gates blocking-recv "EAGAIN waits for a call that may not block" "$again"
+try table_gates empty-queue "a call on an empty queue is none" \
+	recv:reset:nth=1:role=accepted
+try table_gates second-rule "a rule that a gate holds does not hold the next" \
+	'recv:error=EINTR;recv:error=ECONNRESET:nth=3'
+try table_gates dead "a reset leaves what a received one leaves" \
+	recv:reset:nth=1:role=client # G12
+try table_gates dead-after-fin "and after the peer's end, what belongs to that" \
+	recv:reset:nth=1:role=accepted
+try table_gates born-dead "accept hands out a connection that is dead" accept:reset:nth=1
+try table_gates close-resets "close as a reset, at the last copy" close:reset:role=accepted
+try table_gates interrupted "an interrupted connect leaves the socket blocking" \
+	connect:error=EINTR
+try table_gates edge-of-short-recv "the edge comes again after a short recv" \
+	recv:short=1B:nth=1:role=accepted # G3
+try table_gates edge-of-again "after EAGAIN from recv" "$again"
+try table_gates edge-of-short-send "after a short send" \
+	send:short=1B:nth=1:role=accepted
+try table_gates edge-of-send-again "after EAGAIN from send" \
+	send:error=EAGAIN:nth=1:role=accepted
+
+if [ -n "$cases" ]; then
+	t_done
+elif command -v python3 >/dev/null; then
+	t_ok "python's subprocess, in each of its ways" env \
+		LD_PRELOAD="$LIBFAULT" FAULT_INJECT=recv:short=1B:role=accepted \
+		timeout 20 python3 "$top/tests/probes/subprocesses.py"
+else
+	t_skip "python's subprocess, in each of its ways" "no python3"
+fi
+t_done

@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAYBE_UNUSED __attribute__((unused))
+#define MAYBE_UNUSED __attribute__((unused, noinline))
 
 enum {
 	DATA = 8,

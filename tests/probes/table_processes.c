@@ -24,8 +24,7 @@ static int status_of(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
 }
 
-/* --- fork
- * ---------------------------------------------------------------------- */
+/* --- fork ------------------------------------------------------------- */
 
 /* The server that forks for each connection and closes its own copy at once. */
 static int fork_and_close(void)
@@ -81,6 +80,24 @@ static int counted_together(void)
 	return 0;
 }
 
+/* recv:short=1B:nth=2:per=process.  Each process has a count of its own. */
+static int counted_apart(void)
+{
+	struct pair p = make_pair();
+	pid_t pid;
+
+	WANT(recv_fed(p.client, p.accepted), DATA);
+	pid = fork();
+	if (!pid) {
+		ssize_t first = recv_fed(p.client, p.accepted);
+
+		_exit(first == DATA && known(&p));
+	}
+	WANT(status_of(pid), 1);
+	WANT(recv_fed(p.client, p.accepted), 1);
+	return 0;
+}
+
 static _Atomic bool enough;
 
 static void *churn(void *arg)
@@ -120,8 +137,7 @@ static int fork_among_threads(void)
 	return 0;
 }
 
-/* --- vfork, spawn
- * ------------------------------------------------------------------ */
+/* --- vfork, spawn ----------------------------------------------------- */
 
 static int vfork_closes(void)
 {
@@ -206,9 +222,7 @@ static int raw_fork(void)
 	return 0;
 }
 
-/* --- exec
- * ----------------------------------------------------------------------------
- */
+/* --- exec ------------------------------------------------------------- */
 
 /* Run as `after-exec`, the connection at 20 (accepted) and 21. */
 static int after_exec(void)
@@ -243,8 +257,7 @@ static int fork_exec_inherits(void)
 	return 0;
 }
 
-/* --- descriptors in messages
- * ------------------------------------------------------------ */
+/* --- descriptors in messages ------------------------------------------ */
 
 union rights {
 	char bytes[CMSG_SPACE(sizeof(int))];
@@ -342,6 +355,25 @@ static int passed_copy(void)
 	return 0;
 }
 
+/* More than the table of sockets holds, if nothing were given back. */
+static int passed_many(void)
+{
+	struct pair p;
+	int u[2];
+
+	WANT(socketpair(AF_UNIX, SOCK_STREAM, 0, u), 0);
+	for (int i = 0; i < 70000; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		give(u[0], fd);
+		close(fd);
+		close(take(u[1]));
+	}
+	p = make_pair();
+	WANT(known(&p), true);
+	return 0;
+}
+
 /* To a worker that was forked before, and back. */
 static int passed_to_worker(void)
 {
@@ -376,6 +408,7 @@ int main(int argc, char **argv)
 		{"fork-and-close", fork_and_close},
 		{"child-closes", child_closes},
 		{"counted-together", counted_together},
+		{"counted-apart", counted_apart},
 		{"fork-among-threads", fork_among_threads},
 		{"vfork-closes", vfork_closes},
 		{"vfork-of-thread", vfork_of_thread},
@@ -387,6 +420,7 @@ int main(int argc, char **argv)
 		{"passed-on", passed_on},
 		{"passed-between", passed_between},
 		{"passed-copy", passed_copy},
+		{"passed-many", passed_many},
 		{"passed-to-worker", passed_to_worker},
 	};
 

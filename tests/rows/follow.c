@@ -54,8 +54,7 @@ static void show(const struct rows_test *t, const char *word,
 	}
 }
 
-/* --- readiness and the pending error
- * ------------------------------------------ */
+/* --- readiness and the pending error ---------------------------------- */
 
 static void show_readiness(int fd)
 {
@@ -89,8 +88,7 @@ static void show_so_error(const struct rows_test *t)
 	printf("so_error %s, then %s\n", name_of(first), name_of(second));
 }
 
-/* --- the far end
- * ------------------------------------------------------------------ */
+/* --- the far end ------------------------------------------------------ */
 
 static void close_raw(int *fd)
 {
@@ -152,8 +150,7 @@ static void show_peer(struct rows_test *t)
 	show_stream(t->peer);
 }
 
-/* --- the order
- * ------------------------------------------------------------------------ */
+/* --- the order -------------------------------------------------------- */
 
 static void keep(struct rows_test *t, const struct rows_result *r, int *kept)
 {

@@ -82,8 +82,7 @@ unsigned char rows_pattern(size_t i)
 	return (unsigned char)(i * 7 + 1);
 }
 
-/* --- transfers --------------------------------------------------------------
- */
+/* --- transfers -------------------------------------------------------- */
 
 /* Room for every shape: the message in two pieces, as far as there are two. */
 struct piece {
@@ -166,8 +165,7 @@ static long moved_by(const struct rows_test *t, const struct piece *p,
 	return moved;
 }
 
-/* --- the other calls
- * ---------------------------------------------------------- */
+/* --- the other calls -------------------------------------------------- */
 
 static struct epoll_event event;
 static struct pollfd pollfds[1];

@@ -15,7 +15,7 @@
 #include "rows.h"
 
 enum {
-	LIMIT_S = 10
+	LIMIT_S = 3
 };
 
 static void list(bool there)

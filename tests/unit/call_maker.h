@@ -58,7 +58,7 @@ static inline struct engine_call connection(uint32_t ordinal)
 	                           .direction = DIRECTION_RX,
 	                           .want = 100};
 
-	engine_watch(plan, run, &s, ordinal, 0, &call.first_watch);
+	engine_watch(plan, run, &s, ordinal, &call.first_watch);
 	return call;
 }
 

@@ -23,16 +23,17 @@ connections_are_counted_among_those_that_the_class_matches(void **state)
 	maker.classes[0].connection = PICK_ONE(2);
 	plan_maker_rule(&maker, 0);
 	ready();
-	families = engine_watch(plan, run, &s, 1, 0, &first);
+	families = engine_watch(plan, run, &s, 1, &first);
 	assert_int_equal(families, 0);
 	s.port = 81;
-	assert_int_equal(engine_watch(plan, run, &s, 2, 0, &first), 0);
+	assert_int_equal(engine_watch(plan, run, &s, 2, &first), 0);
 	s.port = 80;
-	families = engine_watch(plan, run, &s, 3, 0, &first);
+	families = engine_watch(plan, run, &s, 3, &first);
 	assert_int_equal(families, 1u << FAMILY_RECV);
-	assert_int_equal(engine_watch(plan, run, &s, 4, 0, &first), 0);
-	/* Before it is established nothing is compared, nothing counted. */
-	assert_int_not_equal(engine_watch(plan, run, &s, 0, 0, &first), 0);
+	assert_int_equal(engine_watch(plan, run, &s, 4, &first), 0);
+	/* Before it is established: a forecast, and nothing is counted. */
+	assert_int_not_equal(engine_watch(plan, run, &s, 0, &first), 0);
+	assert_int_equal(first, RUN_NONE);
 	assert_int_equal(run_cells(run)[0].connections, 3);
 }
 
@@ -80,7 +81,7 @@ with_full_tables_a_socket_goes_unwatched_and_nothing_leaks(void **state)
 	assert_int_equal(run->lost_socks, 1);
 	assert_int_equal(make(&lost), NONE);
 	/* It was not kept: who needs one gets it. */
-	engine_watch(plan, run, &other, 33, 0, &first);
+	engine_watch(plan, run, &other, 33, &first);
 	assert_int_not_equal(first, RUN_NONE);
 	engine_unwatch(run, calls[7].first_watch);
 	lost = connection(34);
@@ -94,6 +95,10 @@ static void cells_are_those_of_what_the_class_counts_over(void **state)
 	static const enum fault_per pers[] = {PER_CONNECTION, PER_PROCESS,
 	                                      PER_PROGRAM, PER_RUN};
 	struct engine_socket s = {.role = ROLE_CLIENT};
+	struct engine_call one = {.call = FAULT_CALL_recv,
+	                          .role = ROLE_CLIENT,
+	                          .connection = 1,
+	                          .state = STATE_ESTABLISHED};
 	uint32_t cells[4], process, first, i = 0;
 
 	(void)state;
@@ -105,17 +110,22 @@ static void cells_are_those_of_what_the_class_counts_over(void **state)
 	ready();
 	process = engine_process_cells(plan, run);
 	assert_int_not_equal(process, 0);
-	engine_watch(plan, run, &s, 1, process, &first);
+	engine_watch(plan, run, &s, 1, &first);
 	for (uint32_t w = first; w; w = run_watches(run)[w].next)
 		cells[i++] = run_watches(run)[w].cell;
 	assert_int_equal(i, 4);
 	assert_int_equal(cells[0], run_watch_cell(run, first));
-	assert_int_equal(cells[1], process + 1);
+	assert_int_equal(cells[1], ENGINE_CELL_OF_PROCESS);
 	assert_int_equal(cells[2], run_program_cell(run, 0, 2));
 	assert_int_equal(cells[3], run_run_cell(run, 3));
-	engine_watch(plan, run, &s, 2, 0, &first);
-	i = run_watches(run)[first].next;
-	assert_int_equal(run_watches(run)[i].cell, run_program_cell(run, 0, 1));
+	one.first_watch = first;
+	engine_count(plan, run, &one);
+	assert_int_equal(run_cells(run)[process + 1].count, 0);
+	assert_int_equal(run_cells(run)[run_program_cell(run, 0, 1)].count, 1);
+	one.process_cells = process;
+	engine_count(plan, run, &one);
+	assert_int_equal(run_cells(run)[process + 1].count, 1);
+	assert_int_equal(run_cells(run)[run_program_cell(run, 0, 1)].count, 1);
 }
 
 static void cells_for_processes_end_when_the_table_is_full(void **state)

@@ -111,8 +111,8 @@ static void use(const struct fault_plan *plan)
 	                           .opened_ns = 1};
 	struct engine_facts facts = {.nonblocking = true};
 
-	engine_watch(plan, run, &s, 1, engine_process_cells(plan, run),
-	             &call.first_watch);
+	call.process_cells = engine_process_cells(plan, run);
+	engine_watch(plan, run, &s, 1, &call.first_watch);
 	for (int i = 0; i < 12; i++) {
 		struct engine_choice choice;
 		const struct plan_rule *r;

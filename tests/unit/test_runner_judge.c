@@ -1,0 +1,236 @@
+/*
+ * test_runner_judge.c - verdicts over made-up results (judge.h, text.h).
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner/judge.h"
+#include "runner/text.h"
+
+#define EXITED(n)   ((n) << 8)
+#define SIGNALED(n) (n)
+
+/* One program, one rule, one expectation, and what came of them. */
+struct bench {
+	char name[2], argv0[2];
+	char *argv[2];
+	struct program program;
+	struct rule rule;
+	struct expectation expect;
+	struct range exits[2];
+	struct program_result program_result;
+	struct rule_result rule_result;
+	struct scenario scenario;
+	struct session_result result;
+	struct judgement judgement;
+};
+
+static void bench_init(struct bench *b)
+{
+	memset(b, 0, sizeof(*b));
+	strcpy(b->name, "a");
+	strcpy(b->argv0, "a");
+	b->argv[0] = b->argv0;
+	b->program = (struct program){.name = b->name,
+	                              .argv = b->argv,
+	                              .attach = true,
+	                              .stop_signal = SIGTERM,
+	                              .grace_ns = 5000000000};
+	b->rule = (struct rule){.text = b->name,
+	                        .programs = UINT64_MAX,
+	                        .hits = {1, INT64_MAX}};
+	b->expect.alive = -1;
+	b->expect.exit.v = b->exits;
+	b->scenario = (struct scenario){.programs = &b->program,
+	                                .n_programs = 1,
+	                                .rules = &b->rule,
+	                                .n_rules = 1,
+	                                .expects = &b->expect};
+	b->program_result =
+		(struct program_result){.started = true, .exited = true};
+	b->rule_result.hits = 1;
+	b->result = (struct session_result){.program = 1,
+	                                    .n_programs = 1,
+	                                    .n_rules = 1,
+	                                    .programs = &b->program_result,
+	                                    .rules = &b->rule_result};
+}
+
+/* The outcome; the weightiest finding must contain text ("" = none). */
+static void judged(struct bench *b, enum outcome want, const char *text)
+{
+	const char *last = "";
+
+	judge(&b->scenario, &b->result, NULL, 1, &b->judgement);
+	if (b->judgement.n)
+		last = b->judgement.v[b->judgement.n - 1].text;
+	assert_int_equal(judge_outcome(&b->result, &b->judgement), want);
+	if (*text)
+		assert_non_null(strstr(last, text));
+	else
+		assert_string_equal(last, "");
+	judgement_release(&b->judgement);
+}
+
+static void jobs_must_exit_with_zero(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	judged(&b, OUTCOME_PASSED, "");
+	b.program_result.status = EXITED(2);
+	judged(&b, OUTCOME_FAILED, "exit status 2, expected 0");
+	b.program_result.status = SIGNALED(SIGSEGV);
+	judged(&b, OUTCOME_FAILED, "killed by SIGSEGV");
+	b.scenario.n_expects = 1;
+	b.expect.allow = 1u << VERDICT_CRASH;
+	judged(&b, OUTCOME_PASSED, "");
+	b.program_result.status = SIGNALED(SIGPIPE);
+	judged(&b, OUTCOME_FAILED, "killed by SIGPIPE");
+}
+
+static void exit_expectations_are_ranges(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	b.scenario.n_expects = 1;
+	b.expect.exit.given = true;
+	b.expect.exit.n = 2;
+	b.exits[0] = (struct range){1, 1};
+	b.exits[1] = (struct range){4, 6};
+	for (int status = 0; status < 8; status++) {
+		b.program_result.status = EXITED(status);
+		if (status == 1 || (status >= 4 && status <= 6))
+			judged(&b, OUTCOME_PASSED, "");
+		else
+			judged(&b, OUTCOME_FAILED, "expected 1 or 4..6");
+	}
+	b.expect.exit.nonzero = true;
+	b.program_result.status = EXITED(0);
+	judged(&b, OUTCOME_FAILED, "expected a status other than 0");
+	b.program_result.status = EXITED(7);
+	judged(&b, OUTCOME_PASSED, "");
+}
+
+static void services_live_until_they_are_stopped(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	b.program.ready = READY_LISTENING;
+	b.program_result.stopped = true;
+	b.program_result.status = SIGNALED(SIGTERM);
+	judged(&b, OUTCOME_PASSED, "");
+	b.program_result.status = EXITED(1);
+	judged(&b, OUTCOME_PASSED, "");
+	b.program_result.status = SIGNALED(SIGABRT);
+	judged(&b, OUTCOME_FAILED, "killed by SIGABRT");
+	b.program_result.status = SIGNALED(SIGKILL);
+	b.program_result.killed = true;
+	judged(&b, OUTCOME_FAILED, "did not end within 5 s of SIGTERM");
+	b.program_result.killed = b.program_result.stopped = false;
+	b.program_result.expelled = true;
+	b.program_result.status = EXITED(0);
+	judged(&b, OUTCOME_FAILED, "expected to live to its end");
+	b.scenario.n_expects = 1;
+	b.expect.alive = 0;
+	judged(&b, OUTCOME_PASSED, "");
+}
+
+static void rules_must_fire(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	b.rule_result.hits = 0;
+	judged(&b, OUTCOME_FAILED, "never fired");
+	b.result.incomplete = true;
+	judged(&b, OUTCOME_INCONCLUSIVE, "incomplete");
+	b.rule_result.hits = 3;
+	judged(&b, OUTCOME_PASSED, "");
+	b.rule.hits = (struct range){4, 5};
+	b.result.incomplete = false;
+	judged(&b, OUTCOME_FAILED, "3 hits, expected 4..5");
+	b.rule.hits = (struct range){INT64_MIN, 2};
+	judged(&b, OUTCOME_FAILED, "3 hits, expected ..2");
+}
+
+static void the_end_of_the_session_weighs_most(void **state)
+{
+	static char message[] = "why";
+	static const struct {
+		enum session_end end;
+		enum outcome outcome;
+	} rows[] = {
+		{SESSION_LIMIT, OUTCOME_FAILED},
+		{SESSION_NOT_READY, OUTCOME_FAILED},
+		{SESSION_NOT_STARTED, OUTCOME_ENVIRONMENT},
+		{SESSION_ENVIRONMENT, OUTCOME_ENVIRONMENT},
+	};
+	struct bench b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bench_init(&b);
+		b.rule_result.hits = 0;
+		b.result.end = rows[i].end;
+		b.result.message = message;
+		judged(&b, rows[i].outcome, "why");
+	}
+	bench_init(&b);
+	b.result.end = SESSION_INTERRUPTED;
+	judged(&b, OUTCOME_INTERRUPTED, "");
+}
+
+static void output_is_searched_in_order(void **state)
+{
+	static const struct {
+		const char *text;
+		bool regex;
+	} rows[] = {{"one", false}, {"t[a-z]o", true}, {"^three$", true}};
+	static const char data[] = "one\ntwo\nthree\n";
+	struct text_match v[3];
+	struct text_list l = {v, 3};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		v[i] = (struct text_match){
+			.text = (char *)(uintptr_t)rows[i].text,
+			.regex = rows[i].regex};
+	assert_null(text_missing(&l, data, sizeof(data) - 1));
+	assert_ptr_equal(text_missing(&l, data, 8), &v[2]);
+	assert_ptr_equal(text_missing(&l, NULL, 0), &v[0]);
+	assert_ptr_equal(text_present(&l, data + 4, 4), &v[1]);
+	v[2] = v[0];
+	assert_ptr_equal(text_missing(&l, data, sizeof(data) - 1), &v[2]);
+	v[0].text = (char *)(uintptr_t) "(";
+	v[0].regex = true;
+	assert_int_equal(text_find(&v[0], data, 3, 0), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(jobs_must_exit_with_zero),
+		cmocka_unit_test(exit_expectations_are_ranges),
+		cmocka_unit_test(services_live_until_they_are_stopped),
+		cmocka_unit_test(rules_must_fire),
+		cmocka_unit_test(the_end_of_the_session_weighs_most),
+		cmocka_unit_test(output_is_searched_in_order),
+	};
+
+	return cmocka_run_group_tests_name("runner: judge", tests, NULL, NULL);
+}
