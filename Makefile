@@ -185,8 +185,8 @@ $(B)/tests/probes/%_static: link := -static
 
 unit := $(tests/unit_bin)
 reference := $(reference_bin) $(reference/faulty_bin)
-programs := $(unit) $(reference) $(tests/probes_bin) $(tests/conformance_bin) \
-	$(bench_bin)
+programs := $(unit) $(reference) $(tests/probes_bin) $(tests/rows_bin) \
+	$(tests/conformance_bin) $(bench_bin)
 
 .PHONY: all reference programs unit check check-unit check-build check-format \
 	sanitize demo stock format clean man install uninstall FORCE

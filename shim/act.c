@@ -93,8 +93,7 @@ static void how_consume(struct shim_call *c, int err)
 	call_real(c);
 	if (c->result < 0)
 		return;
-	lever_linger_reset((int)c->result);
-	next.close((int)c->result);
+	lever_discard((int)c->result);
 	call_fail(c, err);
 }
 

@@ -98,6 +98,16 @@ void socks_passed(int fd)
 	atomic_fetch_add(&s->in_flight, 1);
 }
 
+void socks_not_passed(int fd)
+{
+	struct fault_sock *s = socks_of(fds_word(fd));
+
+	if (!s)
+		return;
+	atomic_fetch_sub(&s->in_flight, 1);
+	socks_drop(s);
+}
+
 static void track(int fd, bool ipv6, bool received)
 {
 	uint64_t cookie = cookie_of(fd);

@@ -10,12 +10,12 @@
  * program's own numbers.  A thread keeps its descriptors in a few slots: one
  * for the wait, more when signal handlers wait inside it.  A thread that is
  * cancelled in the wait closes them by the destructor of a thread-specific
- * key.  One that left a wait by longjmp closes that one's when it waits again:
- * a wait whose frame does not lie above the present one is over.
+ * key.  One that left a wait by longjmp closes that one's when it waits again.
  */
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -31,7 +31,8 @@ enum {
 };
 
 struct slot {
-	int fd; /* + 1; 0 = free */
+	int fd;         /* + 1; 0 = free */
+	bool alternate; /* on the stack of sigaltstack(2) */
 	const char *frame;
 };
 static __thread struct slot slots[N_SLOTS]
@@ -62,19 +63,38 @@ void hold_prepare(void)
 	key_made = !pthread_key_create(&key, close_slots);
 }
 
+static bool on_alternate_stack(void)
+{
+	stack_t now;
+
+	return !sigaltstack(NULL, &now) && now.ss_flags & SS_ONSTACK;
+}
+
+/*
+ * A wait whose frame does not lie above the present one was left by longjmp,
+ * and so was one of a handler on its own stack when that stack is not in use.
+ */
+static bool is_over(const struct slot *s, const struct slot *now)
+{
+	if (s->alternate == now->alternate)
+		return s->frame <= now->frame;
+	return s->alternate;
+}
+
 /* A free slot for a wait in this frame; NULL: four handlers deep. */
 static struct slot *take_slot(const char *frame)
 {
+	const struct slot now = {0, on_alternate_stack(), frame};
 	struct slot *taken = NULL;
 
 	for (int i = 0; i < N_SLOTS; i++) {
-		if (slots[i].fd && slots[i].frame <= frame)
+		if (slots[i].fd && is_over(&slots[i], &now))
 			close_slot(&slots[i]);
 		if (!slots[i].fd)
 			taken = &slots[i];
 	}
 	if (taken)
-		taken->frame = frame;
+		*taken = now;
 	if (taken && key_made && !pthread_getspecific(key))
 		pthread_setspecific(key, slots);
 	return taken;

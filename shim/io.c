@@ -273,6 +273,7 @@ static void pass_through(struct shim_call *c)
 {
 	passing_sends(c);
 	call_real(c);
+	passing_not_sent(c);
 	passing_received(c);
 }
 

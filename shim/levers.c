@@ -4,6 +4,7 @@
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -95,22 +96,42 @@ static unsigned loopback(union any_addr *a, bool ipv6)
 	return sizeof(a->in);
 }
 
+static int connect_refused(int fd, int port_holder, union any_addr *addr,
+                           unsigned len)
+{
+	if (next.bind(port_holder, addr, len) ||
+	    next.getsockname(port_holder, addr, &len) ||
+	    next.connect(fd, addr, len))
+		return errno;
+	return 0;
+}
+
 int lever_refused_connect(int fd, bool ipv6)
 {
 	union any_addr addr;
 	unsigned len = loopback(&addr, ipv6);
-	int port_holder =
-		next.socket(addr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int err = 0;
+	int cancel, port_holder, err;
 
-	if (port_holder < 0)
-		return errno;
-	if (next.bind(port_holder, &addr, len) ||
-	    next.getsockname(port_holder, &addr, &len) ||
-	    next.connect(fd, &addr, len))
-		err = errno;
-	next.close(port_holder);
+	/* connect and close are cancellation points: none here. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	port_holder =
+		next.socket(addr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	err = port_holder < 0 ? errno
+	                      : connect_refused(fd, port_holder, &addr, len);
+	if (port_holder >= 0)
+		next.close(port_holder);
+	pthread_setcancelstate(cancel, NULL);
 	return err;
+}
+
+void lever_discard(int fd)
+{
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	lever_linger_reset(fd);
+	next.close(fd);
+	pthread_setcancelstate(cancel, NULL);
 }
 
 /* Setting a low-water mark, even to what it is, makes the edge come again. */

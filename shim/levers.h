@@ -33,6 +33,9 @@ int lever_refused_connect(int fd, bool ipv6);
 void lever_kick_in(int fd);
 void lever_kick_out(int fd);
 
+/* Close with a RST: a connection that was taken from the queue. */
+void lever_discard(int fd);
+
 /* Reset on the last close of fd. */
 void lever_linger_reset(int fd);
 

@@ -37,33 +37,49 @@ static void received_cloexec(int fd)
 	fds_flag(fd, FDS_CLOEXEC, true);
 }
 
-static void each_message(const struct shim_call *c, long n,
+/* Messages [from, to) of the array; the one of sendmsg is number 0. */
+static void each_message(const struct shim_call *c, long from, long to,
                          void (*visit)(int fd))
 {
 	void *ptr = (void *)c->a[1];
 
-	if (c->row->shape.kind == SHAPE_MSG) {
+	if (c->row->shape.kind == SHAPE_MSG && from < to) {
 		each_right(ptr, visit);
 	} else if (c->row->shape.kind == SHAPE_MMSG) {
 		struct mmsghdr *v = ptr;
 
-		for (long i = 0; i < n; i++)
+		for (long i = from; i < to; i++)
 			each_right(&v[i].msg_hdr, visit);
 	}
+}
+
+static long n_messages(const struct shim_call *c)
+{
+	return c->row->shape.kind == SHAPE_MMSG ? c->a[2] : 1;
 }
 
 /* Before the call: the receiver may be quicker than we are after it. */
 void passing_sends(const struct shim_call *c)
 {
 	if (c->row->family == FAMILY_SEND)
-		each_message(c, c->a[2], socks_passed);
+		each_message(c, 0, n_messages(c), socks_passed);
+}
+
+void passing_not_sent(const struct shim_call *c)
+{
+	long sent = c->row->shape.kind == SHAPE_MMSG ? c->result : 1;
+
+	if (c->row->family == FAMILY_SEND)
+		each_message(c, c->result < 0 ? 0 : sent, n_messages(c),
+		             socks_not_passed);
 }
 
 void passing_received(const struct shim_call *c)
 {
 	bool cloexec = call_flags(c) & MSG_CMSG_CLOEXEC;
+	long n = c->row->shape.kind == SHAPE_MMSG ? c->result : 1;
 
 	if (c->row->family == FAMILY_RECV && c->result >= 0)
-		each_message(c, c->result,
+		each_message(c, 0, n,
 		             cloexec ? received_cloexec : socks_received);
 }

@@ -154,6 +154,9 @@ static uint32_t interest_of(const struct fault_sock *s)
 
 	if (families & TRANSFER && shim.both_ways)
 		families |= TRANSFER;
+	/* A send with MSG_FASTOPEN connects (opening.h). */
+	if ((state == STATE_NEW || state == STATE_BOUND) && families)
+		families |= FAMILY_BIT(FAMILY_SEND);
 	if (state == STATE_SYN_SENT && families)
 		families |= TRANSFER | FAMILY_BIT(FAMILY_OPTION);
 	if (atomic_load(&s->told_err) ||
@@ -228,7 +231,7 @@ void socks_dup(int from, int to)
 	if (s)
 		atomic_fetch_add(&s->refs, 1);
 	/* close-on-exec is the descriptor's own: the caller sets it. */
-	s = socks_of(fds_set(to, word & ~FDS_CLOEXEC));
+	s = socks_of(fds_set(to, word & ~(FDS_CLOEXEC | FDS_FORKING)));
 	if (s)
 		socks_drop(s);
 }

@@ -75,6 +75,7 @@ void socks_leave(void);
 
 /* fd is in a message that has been sent: it holds a reference. */
 void socks_passed(int fd);
+void socks_not_passed(int fd);
 
 /* Remember SO_COOKIE: before exec and passing. */
 void socks_remember(int fd, uint64_t word);

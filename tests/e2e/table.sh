@@ -75,6 +75,7 @@ try table_processes passed-on "a connection passed over a UNIX socket goes on co
 try table_processes passed-between "and takes nothing from one made meanwhile" "$second"
 try table_processes passed-copy "closing a passed copy leaves the original known"
 try table_processes passed-many "more sockets passed than the table holds"
+try table_processes passed-in-vain "a message that could not be sent takes no socket along"
 try table_processes passed-to-worker "to a worker and back"
 
 try table_async handler-transfers "a signal handler transfers while the program waits"

@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -264,7 +265,7 @@ union rights {
 	struct cmsghdr align;
 };
 
-static void give(int unix_fd, int fd)
+static ssize_t give(int unix_fd, int fd)
 {
 	char byte = 'x';
 	struct iovec v = {&byte, 1};
@@ -279,8 +280,7 @@ static void give(int unix_fd, int fd)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	if (sendmsg(unix_fd, &m, 0) != 1)
-		die("sendmsg");
+	return sendmsg(unix_fd, &m, 0);
 }
 
 static int take(int unix_fd)
@@ -374,6 +374,26 @@ static int passed_many(void)
 	return 0;
 }
 
+/* A message that could not be sent takes nothing with it. */
+static int passed_in_vain(void)
+{
+	struct pair p;
+	int u[2];
+
+	WANT(socketpair(AF_UNIX, SOCK_STREAM, 0, u), 0);
+	close(u[1]);
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < 70000; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		WANT(give(u[0], fd), -1);
+		close(fd);
+	}
+	p = make_pair();
+	WANT(known(&p), true);
+	return 0;
+}
+
 /* To a worker that was forked before, and back. */
 static int passed_to_worker(void)
 {
@@ -421,6 +441,7 @@ int main(int argc, char **argv)
 		{"passed-between", passed_between},
 		{"passed-copy", passed_copy},
 		{"passed-many", passed_many},
+		{"passed-in-vain", passed_in_vain},
 		{"passed-to-worker", passed_to_worker},
 	};
 
