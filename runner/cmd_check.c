@@ -24,7 +24,7 @@ static const struct option_spec specs[] = {
 	{OPT_EXPRESSION, 'e', NULL, "RULE",
          "check a rule in the one-line form"},
 	{OPT_EXPAND, 0, "expand", NULL,
-         "print the scenarios as they will run; PATH may be FILE::CASE"},
+         "print them as they will run; also FILE::CASE"},
 	{OPT_VAR, 0, "var", "K=V", "the value of ${K}"},
 	{OPT_VERBOSE, 'v', "verbose", NULL, "name each case"},
 };

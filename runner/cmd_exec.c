@@ -27,7 +27,7 @@ static const struct option_spec specs[] = {
 	{OPT_RULE, 'e', NULL, "RULE",
          "a rule in the one-line form: recv:reset:nth=3"},
 	{OPT_SCENARIO, 's', "scenario", "FILE",
-         "the faults of this file; FILE::CASE for one of several"},
+         "the faults of this file, or of one FILE::CASE"},
 	{OPT_AS, 0, "as", "NAME",
          "which program of the file it is (`in: NAME`)"},
 	{OPT_VAR, 0, "var", "K=V", "the value of ${K}"},

@@ -16,16 +16,26 @@ enum {
 static const struct option_spec specs[] = {
 	{OPT_JSON, 0, "json", NULL, "an array of objects, for programs"},
 	{OPT_MARKDOWN, 0, "markdown", NULL,
-         "a page of docs/reference: calls, errnos, actions, language"},
+         "docs/reference: calls, errnos, actions, language"},
 };
 
 static const struct command_help help = {
 	"list",
-	"[--json] "
-	"calls|errnos|actions|verdicts|families|gates|states|ways|keys "
-	"[CALL|FAMILY]",
-	"Print what can be said in a rule, and what each word means.  calls,\n"
-	"errnos and actions take a call or a family: `fault list errnos recv`.",
+	"[OPTION]... TABLE [CALL|FAMILY]",
+	"Print what can be said in a rule, and what each word means.\n\n"
+	"Tables:\n"
+	"  keys      the words of a rule\n"
+	"  actions   what can happen to a call\n"
+	"  calls     the calls that are reached\n"
+	"  families  how these are grouped, and what is counted per what\n"
+	"  errnos    which call can fail how, and when\n"
+	"  ways      how a failure is made real\n"
+	"  gates     why a fault is held back\n"
+	"  states    of a socket\n"
+	"  verdicts  what a program can be blamed for\n\n"
+	"calls, errnos and actions take a call or a family too: `fault list\n"
+	"errnos recv`.  On a terminal wide tables are folded; a pipe gets one\n"
+	"line for each row.",
 	specs,
 	sizeof(specs) / sizeof(specs[0]),
 	NULL};

@@ -32,12 +32,12 @@ static const struct option_spec specs[] = {
 	{OPT_SEED, 0, "seed", "N", "what decisions are drawn from (default 0)"},
 	{OPT_FAIL_FAST, 'x', "fail-fast", NULL, "stop at the first failure"},
 	{OPT_TAG, 0, "tag", "A,!B",
-         "only scenarios with tag A and without B; several: any of them"},
+         "tag A and not B; several --tag: any of them"},
 	{OPT_VAR, 0, "var", "K=V", "the value of ${K}"},
 	{OPT_LIST, 0, "list", NULL, "print the ids of what would run"},
 	{OPT_DRY_RUN, 0, "dry-run", NULL, "print what would be started"},
 	{OPT_OUT, 0, "out", "DIR",
-         "where failed scenarios leave their traces (default fault-out)"},
+         "for what failures leave (default fault-out)"},
 	{OPT_VERBOSE, 'v', "verbose", NULL, "details of what passed, too"},
 	{OPT_QUIET, 'q', "quiet", NULL, "failures and the summary only"},
 };
@@ -259,7 +259,8 @@ static int load(struct run_command *c)
 		c->context.n_cases += c->runs[i];
 	if (c->context.n_cases == 0) {
 		fprintf(stderr, "fault run: nothing to run: no scenario is "
-		                "selected\n");
+		                "selected; --list and no --tag name what "
+		                "there is\n");
 		return EXIT_NOTHING;
 	}
 	return c->list || c->dry_run ? EXIT_PASSED : -1;

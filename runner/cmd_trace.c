@@ -23,7 +23,7 @@ enum {
 static const struct option_spec specs[] = {
 	{OPT_OUTPUT, 'o', "output", "FILE", "print there instead of stderr"},
 	{OPT_RAW, 0, "raw", "FILE",
-         "keep the records there; `fault trace FILE` prints them"},
+         "keep the records; `fault trace FILE` prints them"},
 };
 
 static const struct command_help help = {

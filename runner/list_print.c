@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runner/list.h"
+#include "runner/report/terminal.h"
 
 static size_t n_columns(const struct list *l)
 {
@@ -22,40 +23,115 @@ static int result(FILE *out)
 	return fflush(out) || ferror(out) ? -EIO : 0;
 }
 
-/* The last column is not padded: no line ends in blanks. */
-static void print_cell(FILE *out, const char *s, size_t width, bool last)
+/* ---- a table that fits --------------------------------------------------- */
+
+static size_t longest_word(const char *s)
 {
-	if (last)
-		fprintf(out, "%s\n", s);
-	else
-		fprintf(out, "%-*s  ", (int)width, s);
+	size_t max = 0, len;
+
+	for (; *s; s += len + (s[len] == ' ')) {
+		len = strcspn(s, " ");
+		if (len > max)
+			max = len;
+	}
+	return max;
+}
+
+static void grow(size_t *at_least, size_t n)
+{
+	if (n > *at_least)
+		*at_least = n;
+}
+
+/*
+ * Columns as wide as their cells; where the lines would be longer than limit
+ * (0: no limit), the widest are narrowed down to their longest words.
+ */
+static void column_widths(const struct list *l, size_t n, size_t limit,
+                          size_t *width)
+{
+	size_t least[LIST_MAX_COLUMNS], total = 2 * n - 2;
+
+	for (size_t j = 0; j < n; j++) {
+		width[j] = least[j] = strlen(l->columns[j].head);
+		for (size_t i = 0; i < l->n_rows; i++) {
+			grow(&width[j], strlen(l->rows[i][j]));
+			grow(&least[j], longest_word(l->rows[i][j]));
+		}
+		total += width[j];
+	}
+	for (; limit && total > limit; total--) {
+		size_t widest = n;
+
+		for (size_t j = 0; j < n; j++)
+			if (width[j] > least[j] &&
+			    (widest == n || width[j] > width[widest]))
+				widest = j;
+		if (widest == n)
+			return;
+		width[widest]--;
+	}
+}
+
+/* How much of s goes into this line: whole words. */
+static size_t line_len(const char *s, size_t width)
+{
+	size_t len = strlen(s);
+
+	if (len <= width)
+		return len;
+	for (len = width; len && s[len] != ' '; len--)
+		;
+	return len ? len : strcspn(s, " ");
+}
+
+/* One row, on as many lines as its cells need; no line ends in blanks. */
+static void print_row(FILE *out, char *const *cells, const size_t *width,
+                      size_t n)
+{
+	const char *rest[LIST_MAX_COLUMNS];
+	bool more = true;
+
+	for (size_t j = 0; j < n; j++)
+		rest[j] = cells[j];
+	while (more) {
+		size_t blanks = 0;
+
+		more = false;
+		for (size_t j = 0; j < n; j++) {
+			size_t len = line_len(rest[j], width[j]);
+
+			if (len)
+				fprintf(out, "%*s%.*s", (int)blanks, "",
+				        (int)len, rest[j]);
+			blanks = (len ? 0 : blanks) + width[j] - len + 2;
+			rest[j] += len + (rest[j][len] == ' ');
+			more |= *rest[j] != '\0';
+		}
+		fputc('\n', out);
+	}
 }
 
 int list_print_text(const struct list *l, FILE *out)
 {
 	size_t width[LIST_MAX_COLUMNS], n = n_columns(l);
-	char head[64];
+	char heads[LIST_MAX_COLUMNS][32];
+	char *cells[LIST_MAX_COLUMNS];
 
+	column_widths(l, n, terminal_width(out), width);
 	for (size_t j = 0; j < n; j++) {
-		width[j] = strlen(l->columns[j].head);
-		for (size_t i = 0; i < l->n_rows; i++)
-			if (strlen(l->rows[i][j]) > width[j])
-				width[j] = strlen(l->rows[i][j]);
+		snprintf(heads[j], sizeof(heads[j]), "%s", l->columns[j].head);
+		for (char *s = heads[j]; *s; s++)
+			*s = (char)toupper((unsigned char)*s);
+		cells[j] = heads[j];
 	}
-	for (size_t j = 0; j < n; j++) {
-		size_t k = 0;
-
-		for (const char *s = l->columns[j].head;
-		     *s && k < sizeof(head) - 1; s++)
-			head[k++] = (char)toupper((unsigned char)*s);
-		head[k] = '\0';
-		print_cell(out, head, width[j], j + 1 == n);
-	}
+	print_row(out, cells, width, n);
 	for (size_t i = 0; i < l->n_rows; i++)
-		for (size_t j = 0; j < n; j++)
-			print_cell(out, l->rows[i][j], width[j], j + 1 == n);
+		print_row(out, l->rows[i], width, n);
 	return result(out);
 }
+
+/* ---- for programs and for the docs --------------------------------------- */
 
 static json_t *json_words(const char *s)
 {

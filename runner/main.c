@@ -32,24 +32,20 @@
 
 struct command {
 	const char *name;
-	const char *arguments;
 	const char *help;
 	int (*run)(int argc, char **argv);
 };
 
 static const struct command commands[] = {
-	{"run", "[OPTION]... PATH[::CASE]...",
-         "run scenarios: programs, faults, expectations", cmd_run},
-	{"exec", "[OPTION]... [--] PROGRAM [ARG]...",
-         "run one program under faults", cmd_exec},
-	{"trace", "[OPTION]... [--] PROGRAM [ARG]...",
-         "show each call of a program, to write rules from", cmd_trace},
-	{"check", "[OPTION]... PATH...",
-         "validate scenarios; --expand shows one", cmd_check},
-	{"list", "calls|errnos|actions|verdicts|schema", "print the tables",
+	{"run", "run scenarios: programs, faults, expectations", cmd_run},
+	{"exec", "run one program under faults", cmd_exec},
+	{"trace", "show each call of a program, to write rules from",
+         cmd_trace},
+	{"check", "say what is wrong with scenarios; --expand shows one",
+         cmd_check},
+	{"list", "print what a rule can say: calls, errnos, actions, ...",
          cmd_list},
-	{"doctor", "[PROGRAM]", "can this machine and this program be reached?",
-         cmd_doctor},
+	{"doctor", "can this machine and this program be reached?", cmd_doctor},
 };
 
 enum {
@@ -62,9 +58,10 @@ static int print_help(FILE *out)
 	             "Makes the socket calls of unmodified programs fail, on "
 	             "demand and repeatably.\n\nCommands:\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(out, "  %-8s %-38s %s\n", commands[i].name,
-		        commands[i].arguments, commands[i].help);
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
 	fprintf(out, "\n`fault COMMAND --help` says more; `fault --version`.\n"
+	             "To begin: fault trace -- PROGRAM, then "
+	             "fault exec -e recv:reset:nth=1 -- PROGRAM\n\n"
 	             "Exit status: 0 passed, 1 failed, 2 usage or invalid "
 	             "file, 3 environment,\n4 nothing ran, 130 ^C, 143 "
 	             "SIGTERM; exec: the program's own, 125 ours.\n");

@@ -181,8 +181,7 @@ static bool probe_namespaces(char *why, size_t size)
 
 static bool probe_ptrace(char *why, size_t size)
 {
-	snprintf(why, size,
-	         "not used: works beside debuggers and in sandboxes");
+	snprintf(why, size, "not used: debuggers and sandboxes do not mind");
 	return true;
 }
 

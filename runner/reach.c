@@ -295,7 +295,8 @@ const char *reach_reason(enum reach r)
 		[REACH_OK] = "can be reached",
 		[REACH_NOT_FOUND] =
 			"no such program: it is neither a file nor "
-			"found in PATH; check the spelling, or `dir`",
+			"found in PATH; check the spelling, and the "
+			"folder it is started in",
 		[REACH_NOT_EXECUTABLE] =
 			"may not be executed: a folder, or a file without the "
 			"permission; chmod +x it",

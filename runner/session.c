@@ -308,7 +308,17 @@ static void stop_phase(struct session *s)
 	s->phase = PHASE_OVER;
 }
 
-/* Whom the limit found: "client still runs, server is not ready". */
+/* "is not ready": what was it waited for? */
+static void say_not_ready(FILE *f, const struct program *p)
+{
+	fputs(" is not ready: ", f);
+	if (p->ready == READY_LISTENING)
+		fputs("it does not listen", f);
+	else
+		fputs("its output has no text of `ready` yet", f);
+}
+
+/* Whom the limit found: "client still runs, server is not ready: ...". */
 static void say_limit(struct session *s)
 {
 	char *text = NULL;
@@ -322,8 +332,11 @@ static void say_limit(struct session *s)
 
 		if (!running(s, i) || (service && r->ready))
 			continue;
-		fprintf(f, "%s%s %s", ftell(f) > 0 ? ", " : "", name,
-		        service ? "is not ready" : "still runs");
+		fprintf(f, "%s%s", ftell(f) > 0 ? ", " : "", name);
+		if (service)
+			say_not_ready(f, &s->scenario->programs[i]);
+		else
+			fputs(" still runs", f);
 		if (first == s->scenario->n_programs)
 			first = i;
 	}

@@ -27,8 +27,34 @@ static void reset(struct shim_call *c)
 		engine_gated(shim.run, &c->choice, GATE_LEVER);
 }
 
+/*
+ * Where a delay under way is kept, so that a retry goes on with it.  A time in
+ * the past: the retry passes, and neither counts nor matches (decisions.md 25).
+ */
+static _Atomic uint64_t *hold_word(const struct shim_call *c)
+{
+	if (c->sock && c->row->family == FAMILY_RECV)
+		return &c->sock->rx_until;
+	if (c->sock && c->row->family == FAMILY_SEND)
+		return &c->sock->tx_until;
+	return NULL;
+}
+
+/* The call has been counted; the one that follows is the same. */
+static void retry_passes(const struct shim_call *c)
+{
+	bool sends = c->row->family == FAMILY_SEND;
+
+	if (c->sock)
+		atomic_store(sends ? &c->sock->tx_until : &c->sock->rx_until,
+		             1);
+}
+
 static void how_report(struct shim_call *c, int err)
 {
+	if (err == EINTR &&
+	    (c->row->effect == EFFECT_IO || c->row->effect == EFFECT_ACCEPT))
+		retry_passes(c);
 	call_fail(c, err);
 }
 
@@ -41,6 +67,7 @@ static void how_again(struct shim_call *c, int err)
 		lever_kick_out(c->fd);
 	else
 		lever_kick_in(c->fd);
+	retry_passes(c);
 	call_fail(c, err);
 }
 
@@ -140,16 +167,6 @@ static void act_error(struct shim_call *c, const struct plan_action *a)
 		hows[row->how](c, a->err);
 	else
 		call_fail(c, a->err);
-}
-
-/* Where a delay under way is kept, so that a retry goes on with it. */
-static _Atomic uint64_t *hold_word(const struct shim_call *c)
-{
-	if (c->sock && c->row->family == FAMILY_RECV)
-		return &c->sock->rx_until;
-	if (c->sock && c->row->family == FAMILY_SEND)
-		return &c->sock->tx_until;
-	return NULL;
 }
 
 static void act_delay(struct shim_call *c, const struct plan_action *a)

@@ -159,7 +159,7 @@ static void *compile(const char *path, const char *rules, uint64_t seed)
 	struct plan_options options = {.seed = seed};
 	struct scenario *scenario = read_scenario(path, &diags);
 	void *plan = NULL;
-	size_t len;
+	size_t len = 0;
 
 	if (scenario && rules)
 		scenario_add_rules(scenario, rules, FAULT_ENV_INJECT, &diags);

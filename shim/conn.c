@@ -223,7 +223,13 @@ void handle_accept(struct shim_call *c)
 	}
 	want_address(c, &mine);
 	record_enter(c);
-	accept_one(c);
+	/* After our own EAGAIN or EINTR: the same call, which passes. */
+	if (UNLIKELY(atomic_exchange(&c->sock->rx_until, 0))) {
+		c->flags |= RECORD_UNCOUNTED;
+		call_real(c);
+	} else {
+		accept_one(c);
+	}
 	if (c->result >= 0 && fds_mine())
 		accepted(c);
 	record_return(c);

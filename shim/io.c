@@ -237,7 +237,7 @@ static bool make_held(struct shim_call *c)
 		return true;
 	}
 	atomic_store(word, 0);
-	call_real(c);
+	cut_or_whole(c); /* the marks of other rules still hold */
 	account(c);
 	return true;
 }

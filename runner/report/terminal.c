@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,7 +13,9 @@
 
 enum {
 	TAIL_LINES = 20,
-	TAIL_BYTES = 4096
+	TAIL_BYTES = 4096,
+	LINE_BYTES = 320, /* of a program's line: the kept files have all */
+	LEAST_NAME = 16   /* a name is cut down to this, or left out */
 };
 
 static const struct {
@@ -40,6 +43,15 @@ static bool wants_color(FILE *out)
 	if (term && strcmp(term, "dumb") == 0)
 		return false;
 	return isatty(fileno(out));
+}
+
+size_t terminal_width(FILE *out)
+{
+	struct winsize size;
+
+	if (!isatty(fileno(out)) || ioctl(fileno(out), TIOCGWINSZ, &size))
+		return 0;
+	return size.ws_col;
 }
 
 void terminal_init(struct terminal *t, FILE *out, int verbosity, size_t n_total)
@@ -74,21 +86,38 @@ void terminal_begin(struct terminal *t, const char *id)
 }
 
 /* Control bytes of a program must not reach the reader's terminal. */
-static void print_safe(FILE *out, const char *s, size_t len)
+static void print_safe_line(FILE *out, const char *s, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
+	size_t shown = len > LINE_BYTES ? LINE_BYTES : len;
+
+	/* Not in the middle of a character of UTF-8. */
+	while (shown < len && shown && ((unsigned char)s[shown] & 0xc0) == 0x80)
+		shown--;
+	for (size_t i = 0; i < shown; i++) {
 		unsigned char c = (unsigned char)s[i];
 
-		if (c == '\n') {
-			if (i + 1 < len)
-				fputs("\n    | ", out);
-		} else if ((c < 0x20 && c != '\t') || c == 0x7f) {
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
 			fprintf(out, "\\x%02x", c);
-		} else {
+		else
 			fputc(c, out);
-		}
 	}
+	if (shown < len)
+		fprintf(out, " ... %zu bytes more", len - shown);
 	fputc('\n', out);
+}
+
+static void print_safe(FILE *out, const char *s, size_t len)
+{
+	const char *end = s + len;
+
+	while (s < end) {
+		const char *nl = memchr(s, '\n', (size_t)(end - s));
+		size_t n = (size_t)((nl ? nl : end) - s);
+
+		fputs("    | ", out);
+		print_safe_line(out, s, n);
+		s += n + (nl != NULL);
+	}
 }
 
 static void print_tail(FILE *out, const char *program, const char *stream,
@@ -99,7 +128,7 @@ static void print_tail(FILE *out, const char *program, const char *stream,
 
 	if (!len)
 		return;
-	fprintf(out, "    %s of %s%s:\n    | ", stream, program,
+	fprintf(out, "    %s of %s%s:\n", stream, program,
 	        len < c->len ? ", its end" : "");
 	print_safe(out, tail, len);
 }
@@ -163,6 +192,19 @@ static void print_finding(FILE *out, bool color, const struct finding *f)
 	fputc('\n', out);
 }
 
+/* A scenario that did not begin has no trace. */
+static void print_kept(FILE *out, const char *kept)
+{
+	char *trace;
+
+	fprintf(out, "    kept: %s\n", kept);
+	if (asprintf(&trace, "%s/trace", kept) < 0)
+		return;
+	if (!access(trace, R_OK))
+		fprintf(out, "    calls: fault trace %s\n", trace);
+	free(trace);
+}
+
 void terminal_details(FILE *out, bool color, const struct case_report *c)
 {
 	print_outputs(out, c);
@@ -171,7 +213,7 @@ void terminal_details(FILE *out, bool color, const struct case_report *c)
 	for (size_t i = 0; i < c->judgement->n; i++)
 		print_finding(out, color, &c->judgement->v[i]);
 	if (c->kept)
-		fprintf(out, "    kept: %s\n", c->kept);
+		print_kept(out, c->kept);
 	fprintf(out, "    repeat: %s\n", c->repeat);
 }
 
@@ -195,10 +237,28 @@ static void count(struct terminal *t, enum outcome o)
 	}
 }
 
+/* A scenario stays on one line of a terminal: its name gives way. */
+static void print_name(const struct terminal *t, const char *name, size_t used)
+{
+	size_t width = terminal_width(t->out), len = strlen(name);
+	size_t room = width > used + 2 ? width - used - 2 : 0;
+
+	if (!len)
+		return;
+	if (!width || len <= room) {
+		fprintf(t->out, "  %s", name);
+	} else if (room >= LEAST_NAME) {
+		for (len = room - 3; ((unsigned char)name[len] & 0xc0) == 0x80;)
+			len--;
+		fprintf(t->out, "  %.*s...", (int)len, name);
+	}
+}
+
 void terminal_case(struct terminal *t, const struct case_report *c)
 {
 	bool passed = c->outcome == OUTCOME_PASSED;
-	char word[16];
+	char word[16], time[32];
+	int time_len;
 
 	count(t, c->outcome);
 	if (t->progress)
@@ -207,10 +267,13 @@ void terminal_case(struct terminal *t, const struct case_report *c)
 		return;
 	snprintf(word, sizeof(word), "%-6s", outcomes[c->outcome].word);
 	paint(t->out, t->color, outcomes[c->outcome].color, word);
+	time_len = snprintf(time, sizeof(time), "  (%.2f s)",
+	                    (double)c->result->time_ns / 1e9);
 	fprintf(t->out, " %s", c->id);
-	if (c->scenario->name && *c->scenario->name)
-		fprintf(t->out, "  %s", c->scenario->name);
-	fprintf(t->out, "  (%.2f s)\n", (double)c->result->time_ns / 1e9);
+	if (c->scenario->name)
+		print_name(t, c->scenario->name,
+		           strlen(word) + 1 + strlen(c->id) + (size_t)time_len);
+	fprintf(t->out, "%s\n", time);
 	if (c->outcome == OUTCOME_INTERRUPTED)
 		return;
 	if (!passed || t->verbosity > 0)

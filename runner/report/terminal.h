@@ -35,6 +35,9 @@ struct case_report {
 	const char *repeat; /* command */
 };
 
+/* Columns of the terminal that out is; 0: it is none, or does not say. */
+size_t terminal_width(FILE *out);
+
 void terminal_init(struct terminal *t, FILE *out, int verbosity,
                    size_t n_total);
 void terminal_begin(struct terminal *t, const char *id);

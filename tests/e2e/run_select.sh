@@ -35,7 +35,7 @@ t_is "an id" "$(list 'suite/a.yaml[n=2]')" "suite/a.yaml[n=2]"
 t_is "several" "$(list 'suite/a.yaml[n=2]' suite/more | wc -l)" 3
 t_is "a tag" "$(list --tag slow suite | wc -l)" 2
 t_is "a tag and not another" "$(list --tag 'quick,!one' suite)" \
-	"fault run: nothing to run: no scenario is selected"
+	"fault run: nothing to run: no scenario is selected; --list and no --tag name what there is"
 t_is "this tag or that" "$(list --tag quick --tag slow suite | wc -l)" 4
 t_match "--dry-run shows the commands" \
 	"$("$FAULT" run --dry-run --var who=you suite/a.yaml)" '^ +a: echo 2 you$'

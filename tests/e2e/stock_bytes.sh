@@ -115,13 +115,41 @@ redis() {
 		"$got $end $(enough 3000 "$mode" "cli-$mode" recv)" "$wanted lived hit"
 }
 
+# An item has less than a MiB: it is asked for twice.
+memcached() {
+	mode=$1
+	name=memcached
+	head -c 1000000 "$T/big" >"$T/item"
+	{
+		printf 'set big 0 0 1000000\r\n'
+		cat "$T/item"
+		printf '\r\nget big\r\nget big\r\nquit\r\n'
+	} >"$T/ask"
+	{
+		printf 'STORED\r\n'
+		for _ in 1 2; do
+			printf 'VALUE big 0 1000000\r\n'
+			cat "$T/item"
+			printf '\r\nEND\r\n'
+		done
+	} >"$T/answer"
+	port=$(free_port)
+	serve memcached "$port" under "$mode" "memcached-$mode" "$bytes"
+	got=$(stock socat -t 10 - "TCP:127.0.0.1:$port" <"$T/ask" | hash)
+	ended
+	t_is "memcached ($mode): takes a value in single bytes, and gives it" \
+		"$got $end $(enough 3000 "$mode" "memcached-$mode" read
+			enough 2900 "$mode" "memcached-$mode" sendmsg)" \
+		"$(hash <"$T/answer") lived hit${newline}hit"
+}
+
 for mode in $(under_modes); do
-	for name in nginx python3 node lighttpd redis; do
+	for name in nginx python3 node lighttpd memcached redis; do
 		if ! stock_path "$name" >"$T/path" &&
 			! stock_path "$name-server" >"$T/path"; then
 			t_skip "$name ($mode): single bytes" "not fetched"
-		elif [ "$name" = redis ]; then
-			redis "$mode"
+		elif [ "$name" = redis ] || [ "$name" = memcached ]; then
+			"$name" "$mode"
 		else
 			http "$name" "$mode"
 		fi

@@ -30,7 +30,7 @@ refused() {
 	"$FAULT" run --out "$T/out-run" "$T/one.yaml" >"$T/stdout" \
 		2>"$T/stderr" </dev/null
 	t_is "$sentence: run ends with 3" "$?" 3
-	t_match "$sentence: run says why on stderr" "$(cat "$T/stderr")" "$reason"
+	t_match "$sentence: run says why" "$(cat "$T/stdout")" "$reason"
 }
 
 port=$(free_port)

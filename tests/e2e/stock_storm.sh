@@ -94,6 +94,7 @@ for name in nginx lighttpd node haproxy; do
 	storm "$name" 'recv,send:short=7B:nth=1..2000' 3000
 	storm "$name" 'epoll_wait:error=EINTR:nth=1+2' 4
 done
+storm nginx 'accept:error=EAGAIN' 2
 storm socat 'recv,send:short=7B:nth=1..2000' 3000
 storm socat 'recv,send:short=90%' 200
 t_done
