@@ -13,6 +13,7 @@
  * too low, which costs a closer look.
  */
 #include "engine/rule.h"
+#include "engine/watch.h"
 
 /* What counting one call needs to know. */
 struct counting {
@@ -64,6 +65,19 @@ static void refresh(const struct counting *a, const struct plan_class *c,
 		mark = atomic_load(&cell->mark);
 		atomic_store(&cell->next_due, lowest_due(&k, c, mark));
 	} while (atomic_load(&cell->mark) != mark);
+}
+
+void engine_cell_begin(const struct fault_plan *plan, struct fault_run *run,
+                       uint32_t class_index, uint32_t cell)
+{
+	const struct engine_call none = {0};
+	struct engine_case k = {
+		.plan = plan, .run = run, .call = &none, .number = 1};
+
+	atomic_store_explicit(
+		&run_cells(run)[cell].next_due,
+		lowest_due(&k, &plan_classes(plan)[class_index], 0),
+		memory_order_relaxed);
 }
 
 static void shadow(const struct counting *a, const struct engine_case *k,

@@ -31,6 +31,7 @@ struct engine_socket {
 	uint16_t port;         /* of the service: remote for a client, local
 	                          otherwise; 0 = none */
 	struct plan_addr peer; /* family 0 = none yet */
+	uint32_t families;     /* only classes with one of these; 0: any */
 };
 
 /*
@@ -106,6 +107,12 @@ struct engine_choice {
  */
 void engine_look(const struct fault_plan *plan, const struct fault_run *run,
                  const struct engine_call *call, struct engine_choice *ret);
+
+/*
+ * Is engine_look() going to find nothing, and no cut?  A false no is possible.
+ */
+bool engine_quiet(const struct fault_run *run, uint32_t first_watch,
+                  uint32_t family_bit);
 
 /*
  * The next rule in file order that is due at this call, after one that a gate

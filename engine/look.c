@@ -78,6 +78,33 @@ static inline void look(const struct fault_plan *plan,
 	}
 }
 
+bool engine_quiet(const struct fault_run *run, uint32_t first_watch,
+                  uint32_t family_bit)
+{
+	const struct fault_watch *watches = engine_watches(run);
+	const struct fault_cell *cells = engine_cells(run);
+	uint32_t class_from = 0;
+
+	for (uint32_t i = first_watch; i; i = watches[i].next) {
+		const struct fault_watch *w = &watches[i];
+		const struct fault_cell *cell;
+
+		if (w->class_index < class_from)
+			break;
+		class_from = w->class_index + 1;
+		if (!(w->families & family_bit))
+			continue;
+		if (w->cell == ENGINE_CELL_OF_PROCESS)
+			return false;
+		cell = &cells[w->cell];
+		if (atomic_load_explicit(&cell->count, memory_order_relaxed) +
+		            1 >=
+		    atomic_load_explicit(&cell->next_due, memory_order_relaxed))
+			return false;
+	}
+	return true;
+}
+
 void engine_look(const struct fault_plan *plan, const struct fault_run *run,
                  const struct engine_call *call, struct engine_choice *ret)
 {

@@ -113,8 +113,12 @@ static uint32_t cell_for(const struct building *b, uint32_t class_index,
 {
 	uint8_t per = plan_classes(b->plan)[class_index].per;
 
-	if (per == PER_CONNECTION)
-		return fresh_cell(b->run, watch);
+	if (per == PER_CONNECTION) {
+		uint32_t cell = fresh_cell(b->run, watch);
+
+		engine_cell_begin(b->plan, b->run, class_index, cell);
+		return cell;
+	}
 	if (per == PER_RUN)
 		return run_run_cell(b->run, class_index);
 	if (per == PER_PROCESS)
@@ -174,7 +178,11 @@ static uint32_t build(const struct building *b, uint32_t *ret_first)
 	for (uint32_t i = 0; i < b->plan->n_classes; i++) {
 		const struct plan_class *c = &plan_classes(b->plan)[i];
 
-		if (!engine_class_matches(b->plan, c, b->socket))
+		/* What most often tells classes apart is asked first, here. */
+		if ((c->port && c->port != b->socket->port) ||
+		    (b->socket->families &&
+		     !(c->families & b->socket->families)) ||
+		    !engine_class_matches(b->plan, c, b->socket))
 			continue;
 		if (!b->ordinal)
 			families |= c->families;

@@ -19,6 +19,13 @@
 void engine_unwatch(struct fault_run *run, uint32_t first);
 
 /*
+ * Nothing has been counted in this cell: forecasts when a rule of its class may
+ * first be due, so that calls which do not count are cheap from the beginning.
+ */
+void engine_cell_begin(const struct fault_plan *plan, struct fault_run *run,
+                       uint32_t class_index, uint32_t cell);
+
+/*
  * Cells of a process that has just attached, for rules with `per: process`:
  * index of the first of n_classes, 0 when no rule needs them or none are left
  * (such rules then count per program).

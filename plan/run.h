@@ -145,7 +145,8 @@ struct fault_run {
 	_Alignas(64) _Atomic uint64_t tail; /* tickets below it are drained */
 	_Atomic uint64_t dropped;
 	_Alignas(64) _Atomic uint32_t wake; /* futex word: bumped on events */
-	_Atomic uint32_t waiting;           /* the runner sleeps on wake */
+	_Atomic uint32_t waiting; /* the runner sleeps on wake; who wakes
+	                             it clears this */
 };
 
 /*

@@ -313,9 +313,9 @@ static void say_not_ready(FILE *f, const struct program *p)
 {
 	fputs(" is not ready: ", f);
 	if (p->ready == READY_LISTENING)
-		fputs("it does not listen", f);
+		fputs("it was not seen to listen", f);
 	else
-		fputs("its output has no text of `ready` yet", f);
+		fputs("its output has not had that text", f);
 }
 
 /* Whom the limit found: "client still runs, server is not ready: ...". */

@@ -32,25 +32,29 @@ static void fill_stream(struct engine_call *e, const struct fault_sock *s)
 		e->turn++;
 }
 
-/* Everything that a look costs when no rule is due: memory only. */
-static void describe(struct shim_call *c)
+static void fill_clocks(struct engine_call *e)
 {
-	struct engine_call *e = &c->e;
+	const struct fault_program_state *p =
+		&run_programs(shim.run)[shim.program];
 
-	e->call = c->id;
+	e->now_ns = shim_now();
+	e->program_started_ns = atomic_load(&p->started_ns);
+}
+
+void decide_describe(struct engine_call *e, enum fault_call id,
+                     const struct fault_sock *s)
+{
+	e->call = id;
 	e->program = shim.program;
 	e->process_cells = shim.process_cells;
-	e->direction = fault_families[c->row->family].direction;
-	if (c->sock) {
-		fill_sock(e, c->sock);
+	e->direction = fault_families[fault_calls[id].family].direction;
+	if (s) {
+		fill_sock(e, s);
 		if (e->direction != DIRECTION_NONE)
-			fill_stream(e, c->sock);
+			fill_stream(e, s);
 	}
-	if (shim.timed) {
-		e->now_ns = shim_now();
-		e->program_started_ns = atomic_load(
-			&run_programs(shim.run)[shim.program].started_ns);
-	}
+	if (shim.timed)
+		fill_clocks(e);
 }
 
 /* A socket that is not connected has no list: made for this call. */
@@ -70,7 +74,7 @@ bool decide_look(struct shim_call *c)
 		return false;
 	if (c->sock)
 		watch_fresh(c);
-	describe(c);
+	decide_describe(&c->e, c->id, c->sock);
 	if (!c->sock)
 		c->e.first_watch = shim.process_watch;
 	if (!c->e.first_watch)

@@ -7,6 +7,13 @@
 #include "call.h"
 #include "facts.h"
 
+/*
+ * The call as the engine sees it, but for `want`: what looking at a call costs
+ * when no rule is due.  Memory only; s may be NULL.
+ */
+void decide_describe(struct engine_call *e, enum fault_call id,
+                     const struct fault_sock *s);
+
 /* Fill c->e and c->choice.  true: a rule is due, or the call is to be cut. */
 bool decide_look(struct shim_call *c);
 

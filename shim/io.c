@@ -20,6 +20,7 @@
 #include "cut.h"
 #include "decide.h"
 #include "hold.h"
+#include "io.h"
 #include "levers.h"
 #include "opening.h"
 #include "passing.h"
@@ -86,8 +87,7 @@ static void account_error(struct shim_call *c)
 			socks_state(c->fd, c->sock, STATE_RESET);
 }
 
-/* After the real call; true if it counts. */
-static bool account(struct shim_call *c)
+bool io_account(struct shim_call *c)
 {
 	uint64_t moved = cut_moved(c);
 
@@ -109,7 +109,7 @@ static bool account(struct shim_call *c)
 static void make_plain(struct shim_call *c)
 {
 	call_real(c);
-	if (account(c))
+	if (io_account(c))
 		decide_count(c);
 }
 
@@ -194,12 +194,12 @@ static void make_due(struct shim_call *c)
 
 	if (!decide_claim(c, &counted)) {
 		cut_or_whole(c);
-		if (account(c) && !counted)
+		if (io_account(c) && !counted)
 			decide_count(c);
 		return;
 	}
 	act(c);
-	account(c);
+	io_account(c);
 	if (arrivals)
 		note_visible(c);
 }
@@ -207,7 +207,7 @@ static void make_due(struct shim_call *c)
 static void make_cut(struct shim_call *c)
 {
 	cut_or_whole(c);
-	if (account(c))
+	if (io_account(c))
 		decide_count(c);
 }
 
@@ -215,7 +215,7 @@ static void make_visible(struct shim_call *c)
 {
 	call_real(c);
 	consume_visible(c);
-	if (account(c))
+	if (io_account(c))
 		decide_count(c);
 }
 
@@ -238,7 +238,7 @@ static bool make_held(struct shim_call *c)
 	}
 	atomic_store(word, 0);
 	cut_or_whole(c); /* the marks of other rules still hold */
-	account(c);
+	io_account(c);
 	return true;
 }
 

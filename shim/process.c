@@ -90,10 +90,17 @@ void process_attached(void)
 	record_wake();
 }
 
+/* Families of calls that have no socket yet, or never. */
+enum {
+	WITHOUT_SOCKET = FAMILY_BIT(FAMILY_SOCKET) | FAMILY_BIT(FAMILY_POLL) |
+	                 FAMILY_BIT(FAMILY_RESOLVE),
+};
+
 void process_watch(void)
 {
 	struct engine_socket nobody = {.program = shim.program,
-	                               .process = shim.comm};
+	                               .process = shim.comm,
+	                               .families = WITHOUT_SOCKET};
 
 	if (shim.per_process)
 		shim.process_cells = engine_process_cells(shim.plan, shim.run);

@@ -216,7 +216,8 @@ void record_wake(void)
 	if (!run || !run->n_records)
 		return;
 	atomic_fetch_add(&run->wake, 1);
-	if (atomic_load(&run->waiting))
+	/* One wake for a burst: the runner says again that it waits. */
+	if (atomic_load(&run->waiting) && atomic_exchange(&run->waiting, 0))
 		next.syscall(SYS_futex, (long)&run->wake, FUTEX_WAKE, 1, 0, 0,
 		             0);
 }

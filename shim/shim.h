@@ -55,6 +55,7 @@ struct shim {
 	bool ports;       /* rules look at ports */
 	bool per_process; /* rules count per process */
 	bool stacks;
+	bool alone; /* no runner: an exec starts anew */
 	uint32_t program;
 	uint64_t role_hash;
 	uint32_t process_cells; /* first cell for `per: process`, 0 = none */

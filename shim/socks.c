@@ -82,32 +82,36 @@ static uint32_t take_index(struct fault_run *run)
 	return index < run->n_socks ? index : RUN_NONE;
 }
 
+/* Nobody else knows the entry yet: the descriptor's word publishes it. */
+#define relaxed(at, value)                                                     \
+	atomic_store_explicit(at, value, memory_order_relaxed)
+
 /* Everything but generation and the free list's link. */
 static void reset_entry(struct fault_sock *s)
 {
-	atomic_store(&s->cookie, 0);
-	atomic_store(&s->connection, 0);
-	atomic_store(&s->first_watch, RUN_NONE);
-	atomic_store(&s->families, 0);
-	atomic_store(&s->state, STATE_NEW);
-	atomic_store(&s->role, ROLE_NONE);
-	atomic_store(&s->flags, 0);
-	atomic_store(&s->last_direction, DIRECTION_NONE);
-	atomic_store(&s->local_port, 0);
+	relaxed(&s->cookie, 0);
+	relaxed(&s->connection, 0);
+	relaxed(&s->first_watch, RUN_NONE);
+	relaxed(&s->families, 0);
+	relaxed(&s->state, STATE_NEW);
+	relaxed(&s->role, ROLE_NONE);
+	relaxed(&s->flags, 0);
+	relaxed(&s->last_direction, DIRECTION_NONE);
+	relaxed(&s->local_port, 0);
 	memset(&s->peer, 0, sizeof(s->peer));
 	memset(&s->local, 0, sizeof(s->local));
-	atomic_store(&s->kernel_err, 0);
-	atomic_store(&s->told_err, 0);
-	atomic_store(&s->rx_visible, 0);
-	atomic_store(&s->rx_bytes, 0);
-	atomic_store(&s->tx_bytes, 0);
-	atomic_store(&s->rx_turn, 0);
-	atomic_store(&s->tx_turn, 0);
-	atomic_store(&s->opened_ns, 0);
-	atomic_store(&s->last_ns, 0);
-	atomic_store(&s->rx_until, 0);
-	atomic_store(&s->tx_until, 0);
-	atomic_store(&s->in_flight, 0);
+	relaxed(&s->kernel_err, 0);
+	relaxed(&s->told_err, 0);
+	relaxed(&s->rx_visible, 0);
+	relaxed(&s->rx_bytes, 0);
+	relaxed(&s->tx_bytes, 0);
+	relaxed(&s->rx_turn, 0);
+	relaxed(&s->tx_turn, 0);
+	relaxed(&s->opened_ns, 0);
+	relaxed(&s->last_ns, 0);
+	relaxed(&s->rx_until, 0);
+	relaxed(&s->tx_until, 0);
+	relaxed(&s->in_flight, 0);
 }
 
 static struct fault_sock *take_entry(bool ipv6)
@@ -298,7 +302,7 @@ static void drop_reference(int fd, uint64_t word, const void *context)
 static void exec_one(int fd, uint64_t word, const void *context)
 {
 	(void)context;
-	if (word & FDS_CLOEXEC)
+	if (word & FDS_CLOEXEC || shim.alone)
 		drop_reference(fd, word, NULL);
 	else
 		socks_remember(fd, word);
@@ -307,14 +311,14 @@ static void exec_one(int fd, uint64_t word, const void *context)
 static void return_one(int fd, uint64_t word, const void *context)
 {
 	(void)context;
-	if (word & FDS_CLOEXEC)
+	if (word & FDS_CLOEXEC || shim.alone)
 		add_reference(fd, word, NULL);
 }
 
 static void spawn_one(int fd, uint64_t word, const void *context)
 {
 	(void)context;
-	if (word & FDS_CLOEXEC)
+	if (word & FDS_CLOEXEC || shim.alone)
 		return;
 	socks_remember(fd, word);
 	add_reference(fd, word, NULL);
@@ -356,6 +360,7 @@ void socks_describe(const struct fault_sock *s, struct engine_socket *ret)
 	ret->process = shim.comm;
 	ret->role = role;
 	ret->peer = s->peer;
+	ret->families = 0;
 	ret->port = role == ROLE_CLIENT ? s->peer.port
 	                                : atomic_load(&s->local_port);
 }
