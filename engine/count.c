@@ -67,17 +67,14 @@ static void refresh(const struct counting *a, const struct plan_class *c,
 	} while (atomic_load(&cell->mark) != mark);
 }
 
-void engine_cell_begin(const struct fault_plan *plan, struct fault_run *run,
-                       uint32_t class_index, uint32_t cell)
+uint32_t engine_first_due(const struct fault_plan *plan,
+                          const struct fault_run *run, uint32_t class_index)
 {
 	const struct engine_call none = {0};
 	struct engine_case k = {
 		.plan = plan, .run = run, .call = &none, .number = 1};
 
-	atomic_store_explicit(
-		&run_cells(run)[cell].next_due,
-		lowest_due(&k, &plan_classes(plan)[class_index], 0),
-		memory_order_relaxed);
+	return lowest_due(&k, &plan_classes(plan)[class_index], 0);
 }
 
 static void shadow(const struct counting *a, const struct engine_case *k,

@@ -174,7 +174,7 @@ struct engine_facts {
 	bool handler;     /* some signal handler is installed, not blocked */
 	bool handler_norestart; /* and one of these without SA_RESTART */
 	bool peek_promised;     /* G5 */
-	bool last_reference;    /* of this descriptor, as far as is known */
+	bool whole;             /* blocking with MSG_WAITALL: never short */
 };
 
 /* May this action be carried out on this call?  GATE_NONE: yes. */

@@ -68,7 +68,7 @@ static enum fault_gate gate_short(const struct engine_call *call,
 	if (engine_short(a, call->want) >= call->want)
 		return GATE_LENGTH;
 	if (family_of(call) == FAMILY_RECV)
-		return f->peek_promised ? GATE_G5 : GATE_NONE;
+		return f->peek_promised || f->whole ? GATE_G5 : GATE_NONE;
 	if (f->nonblocking || f->timeout || f->handler || f->handler_norestart)
 		return GATE_NONE;
 	return GATE_G4;

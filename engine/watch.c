@@ -88,18 +88,6 @@ uint32_t engine_process_cells(const struct fault_plan *plan,
 	return used;
 }
 
-static uint32_t fresh_cell(struct fault_run *run, uint32_t watch)
-{
-	uint32_t index = run_watch_cell(run, watch);
-	struct fault_cell *cell = &run_cells(run)[index];
-
-	atomic_store_explicit(&cell->count, 0, memory_order_relaxed);
-	atomic_store_explicit(&cell->next_due, 0, memory_order_relaxed);
-	atomic_store_explicit(&cell->mark, 0, memory_order_relaxed);
-	atomic_store_explicit(&cell->connections, 0, memory_order_relaxed);
-	return index;
-}
-
 /* Everything that building a list needs. */
 struct building {
 	const struct fault_plan *plan;
@@ -108,22 +96,39 @@ struct building {
 	uint32_t ordinal;
 };
 
+/* Nothing has been counted; calls that nothing can hit are cheap at once. */
+static uint32_t fresh_cell(const struct building *b, uint32_t class_index,
+                           uint32_t watch)
+{
+	uint32_t index = run_watch_cell(b->run, watch);
+	struct fault_cell *cell = &run_cells(b->run)[index];
+
+	atomic_store_explicit(&cell->count, 0, memory_order_relaxed);
+	atomic_store_explicit(&cell->next_due,
+	                      engine_first_due(b->plan, b->run, class_index),
+	                      memory_order_relaxed);
+	atomic_store_explicit(&cell->mark, 0, memory_order_relaxed);
+	atomic_store_explicit(&cell->connections, 0, memory_order_relaxed);
+	return index;
+}
+
 static uint32_t cell_for(const struct building *b, uint32_t class_index,
                          uint32_t watch)
 {
 	uint8_t per = plan_classes(b->plan)[class_index].per;
 
-	if (per == PER_CONNECTION) {
-		uint32_t cell = fresh_cell(b->run, watch);
-
-		engine_cell_begin(b->plan, b->run, class_index, cell);
-		return cell;
-	}
+	if (per == PER_CONNECTION)
+		return fresh_cell(b, class_index, watch);
 	if (per == PER_RUN)
 		return run_run_cell(b->run, class_index);
 	if (per == PER_PROCESS)
 		return ENGINE_CELL_OF_PROCESS;
 	return run_program_cell(b->run, b->socket->program, class_index);
+}
+
+static bool has_pick(const struct plan_pick *pick)
+{
+	return pick->first || pick->ratio;
 }
 
 /* Counts the connection among those of the class; is it one that is meant? */
@@ -139,7 +144,7 @@ static bool connection_matches(const struct building *b, uint32_t class_index)
 
 	/* No connection yet: a rule for the N-th one is not for it. */
 	if (!b->ordinal)
-		return !c->connection.first && !c->connection.ratio;
+		return !has_pick(&c->connection);
 	n = atomic_fetch_add_explicit(&cells[cell].connections, 1,
 	                              memory_order_relaxed) +
 	    1;
@@ -170,17 +175,50 @@ static bool add(const struct building *b, uint32_t class_index,
 	return true;
 }
 
+/*
+ * The classes that may match, in order: those for any port and those of the
+ * bucket of the socket's.  Both are lists of index + 1, 0 at the end.
+ */
+struct candidates {
+	const struct plan_class *classes;
+	uint32_t any, bucket;
+};
+
+static struct candidates candidates_for(const struct building *b)
+{
+	const uint16_t *buckets = plan_buckets(b->plan);
+	uint16_t port = b->socket->port;
+
+	return (struct candidates){
+		.classes = plan_classes(b->plan),
+		.any = buckets[PLAN_ANY_PORT],
+		.bucket = port ? buckets[plan_bucket(port)] : 0,
+	};
+}
+
+/* The next one's index + 1, 0: there is none. */
+static uint32_t next_candidate(struct candidates *k)
+{
+	bool any = k->any && (!k->bucket || k->any < k->bucket);
+	uint32_t *list = any ? &k->any : &k->bucket;
+	uint32_t i = *list;
+
+	if (i)
+		*list = k->classes[i - 1].next;
+	return i;
+}
+
 /* The whole list or nothing; returns its families. */
 static uint32_t build(const struct building *b, uint32_t *ret_first)
 {
-	uint32_t first = RUN_NONE, last = RUN_NONE, families = 0, watch;
+	uint32_t first = RUN_NONE, last = RUN_NONE, families = 0, watch, next;
+	struct candidates candidates = candidates_for(b);
 
-	for (uint32_t i = 0; i < b->plan->n_classes; i++) {
-		const struct plan_class *c = &plan_classes(b->plan)[i];
+	while ((next = next_candidate(&candidates)) != 0) {
+		uint32_t i = next - 1;
+		const struct plan_class *c = &candidates.classes[i];
 
-		/* What most often tells classes apart is asked first, here. */
-		if ((c->port && c->port != b->socket->port) ||
-		    (b->socket->families &&
+		if ((b->socket->families &&
 		     !(c->families & b->socket->families)) ||
 		    !engine_class_matches(b->plan, c, b->socket))
 			continue;
@@ -212,4 +250,22 @@ uint32_t engine_watch(const struct fault_plan *plan, struct fault_run *run,
 	const struct building b = {plan, run, s, ordinal};
 
 	return build(&b, ret_first);
+}
+
+uint32_t engine_blank_families(const struct fault_plan *plan,
+                               const struct fault_run *run,
+                               const struct engine_socket *blank)
+{
+	const struct plan_class *classes = plan_classes(plan);
+	uint32_t families = 0;
+
+	for (uint32_t i = 0; i < plan->n_classes; i++) {
+		if (has_pick(&classes[i].connection) ||
+		    !engine_class_matches(plan, &classes[i], blank))
+			continue;
+		if (classes[i].per != PER_CONNECTION ||
+		    engine_first_due(plan, run, i) <= 1)
+			families |= classes[i].families;
+	}
+	return families;
 }

@@ -19,11 +19,21 @@
 void engine_unwatch(struct fault_run *run, uint32_t first);
 
 /*
- * Nothing has been counted in this cell: forecasts when a rule of its class may
- * first be due, so that calls which do not count are cheap from the beginning.
+ * The number of the first call at which a rule of the class may be due, of
+ * calls that are counted from the beginning; UINT32_MAX: never.
  */
-void engine_cell_begin(const struct fault_plan *plan, struct fault_run *run,
-                       uint32_t class_index, uint32_t cell);
+uint32_t engine_first_due(const struct fault_plan *plan,
+                          const struct fault_run *run, uint32_t class_index);
+
+/*
+ * Families of calls that have to be looked at on a socket of which nothing is
+ * known (no port, role or peer: bind, connect and listen tell them).  At the
+ * others nothing is ever due, and nothing has to be counted: such a socket is
+ * no connection yet, so that a count per connection never goes beyond 1.
+ */
+uint32_t engine_blank_families(const struct fault_plan *plan,
+                               const struct fault_run *run,
+                               const struct engine_socket *blank);
 
 /*
  * Cells of a process that has just attached, for rules with `per: process`:

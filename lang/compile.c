@@ -1,9 +1,9 @@
 /*
  * compile.c - a scenario's rules as a plan (plan/plan.h).
  *
- * Order in the blob: head, programs, rules, classes, rule indexes of the
- * classes, inverse tables, strings.  Sizes are counted first, then everything
- * is written into one piece of memory.
+ * Order in the blob: head, programs, rules, classes, buckets, rule indexes of
+ * the classes, inverse tables, strings.  Sizes are counted first, then
+ * everything is written into one piece of memory.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +18,9 @@ struct compiler {
 	const struct plan_options *options;
 	struct plan_class *classes;
 	size_t n_classes;
-	uint32_t *buckets; /* of classes by hash: index + 1, 0 = empty */
-	size_t n_buckets;
+	uint32_t *by_hash; /* classes: index + 1, 0 = empty */
+	size_t n_by_hash;
+	uint16_t buckets[PLAN_BUCKETS];
 	uint16_t *class_of;   /* rule -> class */
 	uint32_t inverses[3]; /* offset of the table of a distribution, or 0 */
 	struct arena_text strings;
@@ -125,9 +126,9 @@ static uint16_t class_for(struct compiler *c, const struct rule *r)
 	make_class(c, r, &new);
 	if (r->turn.step || r->turn.ratio || r->bytes_unit)
 		return add_class(c, &new);
-	for (i = hash_class(&new) % c->n_buckets; c->buckets[i];
-	     i = (i + 1) % c->n_buckets) {
-		uint16_t known = (uint16_t)(c->buckets[i] - 1);
+	for (i = hash_class(&new) % c->n_by_hash; c->by_hash[i];
+	     i = (i + 1) % c->n_by_hash) {
+		uint16_t known = (uint16_t)(c->by_hash[i] - 1);
 
 		if (!same_class(c, &c->classes[known], &new))
 			continue;
@@ -136,7 +137,7 @@ static uint16_t class_for(struct compiler *c, const struct rule *r)
 		c->strings.len = strings; /* nobody needs them twice */
 		return known;
 	}
-	c->buckets[i] = (uint32_t)c->n_classes + 1;
+	c->by_hash[i] = (uint32_t)c->n_classes + 1;
 	return add_class(c, &new);
 }
 
@@ -144,12 +145,24 @@ static void make_classes(struct compiler *c)
 {
 	size_t n = c->s->n_rules;
 
-	c->n_buckets = n * 2 + 1;
-	c->buckets = arena_array(c->arena, c->n_buckets, sizeof(*c->buckets));
+	c->n_by_hash = n * 2 + 1;
+	c->by_hash = arena_array(c->arena, c->n_by_hash, sizeof(*c->by_hash));
 	c->class_of = arena_array(c->arena, n, sizeof(*c->class_of));
 	for (size_t i = 0; i < n; i++) {
 		c->class_of[i] = class_for(c, &c->s->rules[i]);
 		c->classes[c->class_of[i]].n_rules++;
+	}
+}
+
+/* Each class at the head of its list: from the last, so that they rise. */
+static void make_buckets(struct compiler *c)
+{
+	for (size_t i = c->n_classes; i-- > 0;) {
+		struct plan_class *class = &c->classes[i];
+		uint16_t *head = &c->buckets[plan_bucket(class->port)];
+
+		class->next = *head;
+		*head = (uint16_t)(i + 1);
 	}
 }
 
@@ -246,6 +259,7 @@ static void layout(struct compiler *c, struct fault_plan *head)
 	head->rules_off = place(&size, s->n_rules * sizeof(struct plan_rule));
 	head->classes_off =
 		place(&size, c->n_classes * sizeof(struct plan_class));
+	head->buckets_off = place(&size, sizeof(c->buckets));
 	lists = place(&size, s->n_rules * sizeof(uint16_t));
 	for (size_t i = 0; i < c->n_classes; i++) {
 		c->classes[i].rules_off = lists;
@@ -322,6 +336,7 @@ static int write_blob(struct compiler *c, struct fault_plan *head,
 	put(c, head->rules_off, rules, head->n_rules * sizeof(*rules));
 	put(c, head->classes_off, c->classes,
 	    c->n_classes * sizeof(*c->classes));
+	put(c, head->buckets_off, c->buckets, sizeof(c->buckets));
 	for (int d = 1; d < 3; d++) {
 		if (c->inverses[d])
 			put(c, c->inverses[d], inverse_table(d),
@@ -345,6 +360,7 @@ static int compile(void *context)
 
 	arena_text_add(c->arena, &c->strings, "", 1);
 	make_classes(c);
+	make_buckets(c);
 	layout(c, &head);
 	head.flags = plan_flags(c);
 	head.source_off =

@@ -107,8 +107,9 @@ static void unknown(struct expansion *x, const char *name)
 	for (size_t i = 0; i < N_STAND_INS; i++)
 		words[n++] = stand_ins[i].name;
 	if (expand_is_runtime(name)) {
-		lang_error(x->l, x->at, NULL, "`${%s}` has no value here",
-		           name);
+		lang_error(x->l, x->at,
+		           "`fault run` gives one, the library alone does not",
+		           "`${%s}` has no value here", name);
 		return;
 	}
 	hint = did_you_mean(x->l, name, words, n);

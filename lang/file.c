@@ -82,6 +82,8 @@ int suite_load(const char *path, const struct suite_vars *vars,
 	if (!strcmp(path, "-"))
 		return refuse(diags, path, -EINVAL,
 		              "a scenario is a file, not standard input");
+	if (!*path)
+		return refuse(diags, "(nothing)", -ENOENT, "the path is empty");
 	if (stat(path, &st) < 0)
 		return refuse_errno(diags, path, errno);
 	if (S_ISDIR(st.st_mode))

@@ -25,6 +25,11 @@ void unknown_word(struct lang *l, struct mark at, enum place place,
 {
 	if (not_yet(l, at, place, word) || other_tools(l, at, place, word))
 		return;
+	if (place == AS_ACTION && fault_errno_number(word) > 0) {
+		lang_error(l, at, "the action is `error`, and takes it",
+		           "`%s` is an errno, not an action", word);
+		return;
+	}
 	lang_error(l, at, did_you_mean(l, word, words, n), "unknown %s `%s`",
 	           what, word);
 }

@@ -21,7 +21,7 @@ static int ordinal(const char **p, uint32_t *ret, struct refusal *why)
 	const char *s = *p;
 
 	if (*s < '0' || *s > '9')
-		return refuse(why, "is not a pick");
+		return refuse(why, "is not a pick, such as 3, 2..5, 3+ or 10%");
 	if (*s == '0' && s[1] >= '0' && s[1] <= '9')
 		return refuse(why, "begins with a zero, as an octal number");
 	for (; *s >= '0' && *s <= '9'; s++) {
@@ -89,7 +89,7 @@ int units_pick(const char *s, struct plan_pick *ret, struct refusal *why)
 		return refuse(why, "has no step behind the +");
 	}
 	if (*p)
-		return refuse(why, "is not a pick");
+		return refuse(why, "is not a pick, such as 3, 2..5, 3+ or 10%");
 	*ret = pick;
 	return 0;
 }

@@ -28,6 +28,9 @@ enum {
 	PLAN_MAX_SIZE = 64 << 20,
 	/* Inverse distribution: quantiles i / 256, in 1/65536 of the jitter. */
 	PLAN_INVERSE_LEN = 257,
+	/* Lists of classes: one by port % 256, and those without a port. */
+	PLAN_BUCKETS = 257,
+	PLAN_ANY_PORT = 256,
 };
 _Static_assert(N_CALLS <= PLAN_CALL_WORDS * 64, "widen PLAN_CALL_WORDS");
 
@@ -76,7 +79,7 @@ struct plan_class {
 	uint32_t host_off;
 	uint32_t rules_off; /* uint16_t[n_rules]: rule indexes, file order */
 	uint32_t n_rules;
-	uint32_t pad;
+	uint32_t next; /* of the same bucket: index + 1, higher; 0 ends */
 };
 
 enum plan_action_flag {
@@ -149,7 +152,9 @@ struct fault_plan {
 	uint32_t classes_off;
 	uint32_t strings_off; /* first string byte; offset 0 is the "" */
 	uint32_t strings_len;
-	uint32_t source_off; /* string: path of the scenario */
+	uint32_t source_off;  /* string: path of the scenario */
+	uint32_t buckets_off; /* uint16_t[PLAN_BUCKETS]: index + 1, 0 = empty */
+	uint32_t pad;
 };
 
 _Static_assert(sizeof(struct plan_pick) == 16, "layout");
@@ -158,7 +163,7 @@ _Static_assert(sizeof(struct plan_class) == 96, "layout");
 _Static_assert(sizeof(struct plan_action) == 24, "layout");
 _Static_assert(sizeof(struct plan_rule) == 232, "layout");
 _Static_assert(sizeof(struct plan_program) == 16, "layout");
-_Static_assert(sizeof(struct fault_plan) == 64, "layout");
+_Static_assert(sizeof(struct fault_plan) == 72, "layout");
 
 /*
  * Bounds-check a blob of len bytes: every offset, index, enumerator, string
@@ -182,6 +187,17 @@ static inline const struct plan_rule *plan_rules(const struct fault_plan *p)
 static inline const struct plan_class *plan_classes(const struct fault_plan *p)
 {
 	return (const struct plan_class *)plan_at(p, p->classes_off);
+}
+
+/* The bucket of a class for this port, or of a socket that has it. */
+static inline uint32_t plan_bucket(uint16_t port)
+{
+	return port ? port % PLAN_ANY_PORT : PLAN_ANY_PORT;
+}
+
+static inline const uint16_t *plan_buckets(const struct fault_plan *p)
+{
+	return (const uint16_t *)plan_at(p, p->buckets_off);
 }
 
 static inline const struct plan_program *

@@ -97,6 +97,9 @@ static const char *check_arrays(const struct fault_plan *p)
 	if (!holds(p, p->rules_off, p->n_rules, sizeof(struct plan_rule),
 	           _Alignof(struct plan_rule)))
 		return "the plan's rules are outside of it";
+	if (!holds(p, p->buckets_off, PLAN_BUCKETS, sizeof(uint16_t),
+	           _Alignof(uint16_t)))
+		return "the plan's buckets are outside of it";
 	return NULL;
 }
 
@@ -218,6 +221,30 @@ static const char *check_classes(const struct fault_plan *p)
 	return n_listed == p->n_rules ? NULL : "a rule is in no class";
 }
 
+/*
+ * Each class is in the bucket of its port, and nowhere else: the lists rise, so
+ * they end, and together they are as long as there are classes.
+ */
+static const char *check_buckets(const struct fault_plan *p)
+{
+	uint32_t n_listed = 0;
+
+	for (uint32_t b = 0; b < PLAN_BUCKETS; b++) {
+		uint32_t last = 0;
+
+		for (uint32_t i = plan_buckets(p)[b]; i;
+		     i = plan_classes(p)[i - 1].next) {
+			if (i > p->n_classes || i <= last)
+				return "a bucket has a class that is not there";
+			if (plan_bucket(plan_classes(p)[i - 1].port) != b)
+				return "a class is in another port's bucket";
+			last = i;
+			n_listed++;
+		}
+	}
+	return n_listed == p->n_classes ? NULL : "a class is in no bucket";
+}
+
 /* --- rules ---------------------------------------------------------------- */
 
 static bool err_is_sound(const struct plan_action *a)
@@ -326,5 +353,7 @@ const char *plan_check(const void *blob, size_t len)
 		wrong = check_programs(p);
 	if (!wrong)
 		wrong = check_classes(p);
+	if (!wrong)
+		wrong = check_buckets(p);
 	return wrong ? wrong : check_rules(p);
 }

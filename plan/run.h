@@ -81,7 +81,8 @@ struct fault_sock {
 	_Atomic uint32_t rx_turn, tx_turn;
 	_Atomic uint64_t opened_ns;          /* established */
 	_Atomic uint64_t last_ns;            /* last transfer */
-	_Atomic uint64_t rx_until, tx_until; /* a delay under way, or 0 */
+	_Atomic uint64_t rx_until, tx_until; /* an interrupted delay, or 0 */
+	_Atomic uint32_t rx_rule, tx_rule;   /* the same: rule index + 1 */
 	_Atomic uint32_t next_free;
 	_Atomic uint32_t in_flight; /* references held by SCM_RIGHTS messages */
 };

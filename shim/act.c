@@ -33,11 +33,18 @@ static void reset(struct shim_call *c)
  */
 static _Atomic uint64_t *hold_word(const struct shim_call *c)
 {
-	if (c->sock && c->row->family == FAMILY_RECV)
+	if (c->sock &&
+	    (c->row->family == FAMILY_RECV || c->row->family == FAMILY_ACCEPT))
 		return &c->sock->rx_until;
 	if (c->sock && c->row->family == FAMILY_SEND)
 		return &c->sock->tx_until;
 	return NULL;
+}
+
+static _Atomic uint32_t *hold_rule(const struct shim_call *c)
+{
+	return c->row->family == FAMILY_SEND ? &c->sock->tx_rule
+	                                     : &c->sock->rx_rule;
 }
 
 /* The call has been counted; the one that follows is the same. */
@@ -45,9 +52,10 @@ static void retry_passes(const struct shim_call *c)
 {
 	bool sends = c->row->family == FAMILY_SEND;
 
-	if (c->sock)
-		atomic_store(sends ? &c->sock->tx_until : &c->sock->rx_until,
-		             1);
+	if (!c->sock)
+		return;
+	atomic_store(hold_rule(c), 0);
+	atomic_store(sends ? &c->sock->tx_until : &c->sock->rx_until, 1);
 }
 
 static void how_report(struct shim_call *c, int err)
@@ -169,20 +177,47 @@ static void act_error(struct shim_call *c, const struct plan_action *a)
 		call_fail(c, a->err);
 }
 
-static void act_delay(struct shim_call *c, const struct plan_action *a)
+/* A signal or a time-out ends only calls that wait; not one that is done. */
+static bool can_end_early(const struct shim_call *c)
 {
-	uint64_t until =
-		shim_now() + engine_delay(shim.plan, a, c->choice.draw);
+	enum fault_family f = c->row->family;
+
+	return !c->made && (f == FAMILY_SEND || f == FAMILY_RECV ||
+	                    f == FAMILY_ACCEPT || f == FAMILY_CONNECT);
+}
+
+/* The handshake goes on although connect does not wait for it (connect(2)). */
+static void leave_early(struct shim_call *c, int err)
+{
+	if (c->row->family == FAMILY_CONNECT)
+		how_interrupt(c, err == EAGAIN ? EINPROGRESS : err);
+	else
+		call_fail(c, err);
+}
+
+static void delay_until(struct shim_call *c, uint64_t until)
+{
 	_Atomic uint64_t *word = hold_word(c);
 	int err;
 
-	if (word)
-		atomic_store(word, until);
+	if (!can_end_early(c)) {
+		hold_through(until);
+		return;
+	}
 	err = hold_until(until, facts_timeout_ns(c));
-	if (err)
-		call_fail(c, err);
-	else if (word)
-		atomic_store(word, 0);
+	if (!err)
+		return;
+	/* Only now: a call of another thread meanwhile is no retry of it. */
+	if (word) {
+		atomic_store(hold_rule(c), (uint32_t)c->choice.rule + 1);
+		atomic_store(word, until);
+	}
+	leave_early(c, err);
+}
+
+static void act_delay(struct shim_call *c, const struct plan_action *a)
+{
+	delay_until(c, shim_now() + engine_delay(shim.plan, a, c->choice.draw));
 }
 
 static void act_short(struct shim_call *c, const struct plan_action *a)
@@ -236,11 +271,11 @@ static void (*const acts[N_ACTIONS])(struct shim_call *,
 	[ACTION_KILL] = act_kill,   [ACTION_PASS] = act_pass,
 };
 
-void act(struct shim_call *c)
+static void act_from(struct shim_call *c, unsigned first)
 {
 	const struct plan_rule *r = decide_rule(c);
 
-	for (unsigned i = 0; i < r->n_actions; i++) {
+	for (unsigned i = first; i < r->n_actions; i++) {
 		const struct plan_action *a = &r->actions[i];
 
 		/* A call that has failed is over; one that passed goes on. */
@@ -251,4 +286,44 @@ void act(struct shim_call *c)
 	}
 	if (!c->made)
 		cut_or_whole(c);
+}
+
+void act(struct shim_call *c)
+{
+	act_from(c, 0);
+}
+
+bool act_resume(struct shim_call *c)
+{
+	_Atomic uint64_t *word = hold_word(c);
+	uint64_t until;
+	unsigned i = 0;
+
+	if (LIKELY(!atomic_load_explicit(word, memory_order_relaxed)))
+		return false;
+	until = atomic_exchange(word, 0);
+	if (!until)
+		return false;
+	c->choice.rule = (int32_t)atomic_load(hold_rule(c)) - 1;
+	c->flags |= RECORD_UNCOUNTED;
+	if (facts_nonblocking(c)) {
+		if (shim_now() < until) {
+			atomic_store(word, until);
+			call_fail(c, EAGAIN);
+			return true;
+		}
+	} else {
+		delay_until(c, until);
+		if (c->made)
+			return true;
+	}
+	if (c->choice.rule < 0) {
+		/* The retry after our EAGAIN or EINTR: it passes. */
+		cut_or_whole(c);
+		return true;
+	}
+	while (decide_rule(c)->actions[i].kind != ACTION_DELAY)
+		i++;
+	act_from(c, i + 1);
+	return true;
 }

@@ -116,6 +116,7 @@ static void track(int fd, bool ipv6, bool received)
 	if (s) {
 		if (received)
 			take_from_message(s);
+		socks_appear(fd, s);
 		socks_refresh(fd, s);
 		return;
 	}

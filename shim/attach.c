@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,6 +27,7 @@
 
 enum {
 	NEW,
+	RESOLVING,
 	ATTACHING,
 	ATTACHED
 };
@@ -123,15 +125,26 @@ void shim_attach(void)
 {
 	int expected = NEW;
 
-	if (atomic_load_explicit(&progress, memory_order_acquire) != NEW)
+	if (atomic_load_explicit(&progress, memory_order_acquire) > RESOLVING)
 		return;
-	/* Another thread, or our own calls: they pass through meanwhile. */
-	if (!atomic_compare_exchange_strong(&progress, &expected, ATTACHING))
+	/*
+	 * Another thread waits until it has a function to go to, and passes
+	 * through from then on; our own calls do so at once.
+	 */
+	if (!atomic_compare_exchange_strong(&progress, &expected, RESOLVING)) {
+		while (!shim_thread.attaching &&
+		       atomic_load_explicit(&progress, memory_order_acquire) ==
+		               RESOLVING)
+			sched_yield();
 		return;
+	}
 	int saved = errno;
 
+	shim_thread.attaching = true;
 	next_resolve();
+	atomic_store_explicit(&progress, ATTACHING, memory_order_release);
 	attach_from_environment();
+	shim_thread.attaching = false;
 	atomic_store_explicit(&progress, ATTACHED, memory_order_release);
 	errno = saved;
 }

@@ -52,7 +52,8 @@ static void take_local(struct shim_call *c)
 {
 	struct plan_addr local;
 
-	if (c->a[1] && (unsigned)c->a[2] >= sizeof(struct sockaddr_in)) {
+	if ((unsigned long)c->a[1] >= 4096 &&
+	    (unsigned)c->a[2] >= sizeof(struct sockaddr_in)) {
 		socks_addr((const struct sockaddr *)c->a[1], &local);
 		atomic_store(&c->sock->local_port, local.port);
 	}
@@ -116,26 +117,25 @@ void handle_listen(struct shim_call *c)
 struct accept_addr {
 	struct sockaddr_storage addr;
 	unsigned len;
-	bool ours;
+	unsigned room; /* the kernel writes no more, whatever length it tells */
 };
 
 static void want_address(struct shim_call *c, struct accept_addr *mine)
 {
 	mine->len = sizeof(mine->addr);
-	mine->ours = !c->a[1];
-	if (mine->ours) {
+	if (!c->a[1]) {
 		c->a[1] = (long)&mine->addr;
 		c->a[2] = (long)&mine->len;
 	}
+	mine->room = c->a[2] ? *(const unsigned *)c->a[2] : 0;
 }
 
-static const struct sockaddr *address_of(const struct shim_call *c)
+static const struct sockaddr *address_of(const struct shim_call *c,
+                                         const struct accept_addr *mine)
 {
-	const unsigned *len = (const unsigned *)c->a[2];
+	unsigned len = *(const unsigned *)c->a[2];
 
-	if (!c->a[1] || !len || *len < sizeof(struct sockaddr_in))
-		return NULL;
-	return (const struct sockaddr *)c->a[1];
+	return mine->room < len ? NULL : (const struct sockaddr *)c->a[1];
 }
 
 static bool first_action_is(const struct shim_call *c, int kind)
@@ -165,8 +165,11 @@ static bool can_accept(struct shim_call *c)
 static void accept_one(struct shim_call *c)
 {
 	bool counted = false;
-	bool due = decide_look(c) && c->choice.rule >= 0;
+	bool due;
 
+	if (act_resume(c))
+		return;
+	due = decide_look(c) && c->choice.rule >= 0;
 	if (due && decide_stale(c)) {
 		call_real(c);
 		return;
@@ -198,10 +201,10 @@ static void accept_other(struct shim_call *c)
 }
 
 /* The new socket; a connection that is born dead has its entry already. */
-static void accepted(struct shim_call *c)
+static void accepted(struct shim_call *c, const struct accept_addr *mine)
 {
 	struct fault_sock *s = socks_of(fds_word((int)c->result));
-	const struct sockaddr *peer = address_of(c);
+	const struct sockaddr *peer = address_of(c, mine);
 
 	if (!s || atomic_load(&s->state) != STATE_RESET)
 		s = socks_accepted((int)c->result, c->sock, peer);
@@ -223,15 +226,9 @@ void handle_accept(struct shim_call *c)
 	}
 	want_address(c, &mine);
 	record_enter(c);
-	/* After our own EAGAIN or EINTR: the same call, which passes. */
-	if (UNLIKELY(atomic_exchange(&c->sock->rx_until, 0))) {
-		c->flags |= RECORD_UNCOUNTED;
-		call_real(c);
-	} else {
-		accept_one(c);
-	}
+	accept_one(c);
 	if (c->result >= 0 && fds_mine())
-		accepted(c);
+		accepted(c, &mine);
 	record_return(c);
 	if (c->result >= 0)
 		record_wake();
@@ -261,7 +258,10 @@ static bool aim(struct shim_call *c)
 {
 	const struct sockaddr *addr = (const void *)c->a[1];
 
-	return addr && (unsigned)c->a[2] >= sizeof(struct sockaddr_in) &&
+	return (uintptr_t)addr >= 4096 &&
+	       (unsigned)c->a[2] >= (addr->sa_family == AF_INET6
+	                                     ? sizeof(struct sockaddr_in6)
+	                                     : sizeof(struct sockaddr_in)) &&
 	       aim_at(c->sock, addr);
 }
 
@@ -305,6 +305,35 @@ static void connect_again(struct shim_call *c)
 		socks_unconnected(c->fd, c->sock, STATE_REFUSED);
 }
 
+/* connect(2): AF_UNSPEC dissolves the association; the socket is fresh again.
+ */
+static bool dissolves(const struct shim_call *c)
+{
+	const struct sockaddr *addr = (const void *)c->a[1];
+
+	return (uintptr_t)addr >= 4096 &&
+	       (unsigned)c->a[2] >= sizeof(addr->sa_family) &&
+	       addr->sa_family == AF_UNSPEC;
+}
+
+static void dissolve(struct shim_call *c)
+{
+	call_real(c);
+	if (c->result)
+		return;
+	atomic_fetch_and(
+		&c->sock->flags,
+		(uint8_t) ~(SOCK_LEVER | SOCK_FIN_RESET | SOCK_PEEKED));
+	atomic_store(&c->sock->told_err, 0);
+	atomic_store(&c->sock->connection, 0);
+	atomic_store(&c->sock->rx_bytes, 0);
+	atomic_store(&c->sock->tx_bytes, 0);
+	atomic_store(&c->sock->rx_turn, 0);
+	atomic_store(&c->sock->tx_turn, 0);
+	atomic_store(&c->sock->last_direction, DIRECTION_NONE);
+	socks_unconnected(c->fd, c->sock, STATE_NEW);
+}
+
 void handle_connect(struct shim_call *c)
 {
 	enum fault_state state;
@@ -314,7 +343,9 @@ void handle_connect(struct shim_call *c)
 		return;
 	}
 	state = atomic_load(&c->sock->state);
-	if (state == STATE_SYN_SENT)
+	if (dissolves(c))
+		dissolve(c);
+	else if (state == STATE_SYN_SENT)
 		connect_again(c);
 	else if (correct_call(c, EISCONN))
 		;
@@ -332,6 +363,7 @@ bool opening_done(struct shim_call *c)
 		atomic_load_explicit(&c->sock->state, memory_order_relaxed);
 	struct sockaddr_storage peer;
 	unsigned len = sizeof(peer);
+	uint8_t opening = STATE_SYN_SENT;
 
 	if (LIKELY(state >= STATE_ESTABLISHED && state <= STATE_LAST_ACK))
 		return true;
@@ -340,6 +372,10 @@ bool opening_done(struct shim_call *c)
 	    (!atomic_load(&c->sock->families) && !shim.traced))
 		return false;
 	if (next.getpeername(c->fd, &peer, &len))
+		return false;
+	/* One thread, of those that ask at once, gives it its ordinal. */
+	if (!atomic_compare_exchange_strong(&c->sock->state, &opening,
+	                                    STATE_ESTABLISHED))
 		return false;
 	connected(c);
 	return true;
@@ -418,6 +454,7 @@ void handle_close(struct shim_call *c)
 		call_real(c);
 		return;
 	}
+	opening_done(c);
 	/* Ours first: the number may be another's as soon as it is closed. */
 	fds_set(fd, 0);
 	decide_and_make(c);
@@ -437,9 +474,11 @@ void handle_getname(struct shim_call *c)
 		return;
 	}
 	if (c->id == FAULT_CALL_getsockname) {
+		unsigned room = c->a[2] ? *(const unsigned *)c->a[2] : 0;
+
 		record_enter(c);
 		call_real(c);
-		correct_local(c);
+		correct_local(c, room);
 	} else {
 		opening_done(c);
 		decide_and_make(c);
@@ -457,7 +496,8 @@ void handle_getsockopt(struct shim_call *c)
 	}
 	c->e.want = (uint64_t)c->a[2];
 	decide_and_make(c);
-	if (c->result == 0 && c->a[1] == SOL_SOCKET && c->a[2] == SO_ERROR) {
+	if (c->result == 0 && c->a[1] == SOL_SOCKET && c->a[2] == SO_ERROR &&
+	    *(const unsigned *)c->a[4] >= sizeof(*value)) {
 		*value = correct_so_error(c, *value);
 		if (*value && atomic_load(&c->sock->state) == STATE_SYN_SENT)
 			socks_unconnected(c->fd, c->sock, STATE_REFUSED);

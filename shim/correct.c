@@ -108,18 +108,17 @@ static unsigned make_sockaddr(const struct plan_addr *a, bool ipv6,
 	return sizeof(*in);
 }
 
-void correct_local(struct shim_call *c)
+void correct_local(struct shim_call *c, unsigned room)
 {
 	uint8_t flags = atomic_load(&c->sock->flags);
 	struct sockaddr_storage local;
-	unsigned *len = (unsigned *)c->a[2];
 	unsigned full;
 
 	if (!(flags & SOCK_LEVER) || c->result || !c->sock->local.family)
 		return;
-	/* *len is the whole length now; it was at least as much before. */
+	/* The length that is told now may be more than what was written. */
 	full = make_sockaddr(&c->sock->local, flags & SOCK_IPV6, &local);
-	memcpy((void *)c->a[1], &local, *len < full ? *len : full);
+	memcpy((void *)c->a[1], &local, room < full ? room : full);
 }
 
 void correct_outq(struct shim_call *c)

@@ -20,7 +20,7 @@ void correct_told(struct shim_call *c);
 int correct_so_error(struct shim_call *c, int value);
 
 /* getsockname has answered: the lever has taken a client's address away. */
-void correct_local(struct shim_call *c);
+void correct_local(struct shim_call *c, unsigned room);
 
 /* ioctl(SIOCOUTQ): nothing waits to be sent after a reset. */
 void correct_outq(struct shim_call *c);

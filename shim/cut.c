@@ -5,6 +5,7 @@
  * request whose first CUT_MAX pieces hold less than `most` is cut after them,
  * which is a short request as well.
  */
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -19,25 +20,37 @@ enum {
 	CUT_MAX = 64
 };
 
+/* Not NULL, nor a small offset from it: those are EFAULT. */
+static bool plausible(const void *p)
+{
+	return (uintptr_t)p >= 4096;
+}
+
 static uint64_t iov_len(const struct iovec *iov, size_t n)
 {
 	uint64_t len = 0;
 
-	for (size_t i = 0; i < n; i++)
+	/* What the kernel refuses moves nothing, and is left to it. */
+	if (!plausible(iov) || n > IOV_MAX)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if ((ssize_t)iov[i].iov_len < 0)
+			return 0;
 		len += iov[i].iov_len;
+	}
 	return len;
 }
 
 static uint64_t msg_len(const struct msghdr *m)
 {
-	return m ? iov_len(m->msg_iov, m->msg_iovlen) : 0;
+	return plausible(m) ? iov_len(m->msg_iov, m->msg_iovlen) : 0;
 }
 
 static uint64_t mmsg_len(const struct mmsghdr *v, unsigned n)
 {
 	uint64_t len = 0;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n && i < IOV_MAX; i++)
 		len += msg_len(&v[i].msg_hdr);
 	return len;
 }
@@ -51,14 +64,16 @@ uint64_t cut_want(const struct shim_call *c)
 	switch (s->kind) {
 	case SHAPE_BUF:
 	case SHAPE_LEN:
-		return (uint64_t)len;
+		return len > 0 ? (uint64_t)len : 0;
 	case SHAPE_IOV:
 		return ptr && len > 0 ? iov_len((const void *)ptr, (size_t)len)
 		                      : 0;
 	case SHAPE_MSG:
 		return msg_len((const void *)ptr);
 	case SHAPE_MMSG:
-		return ptr ? mmsg_len((const void *)ptr, (unsigned)len) : 0;
+		return plausible((const void *)ptr)
+		               ? mmsg_len((const void *)ptr, (unsigned)len)
+		               : 0;
 	case SHAPE_NONE:
 		break;
 	}
@@ -184,7 +199,6 @@ void cut_make(struct shim_call *c, uint64_t most)
 		call_real(c);
 		return;
 	}
-	/* A partial recv with MSG_WAITALL would wait for the part only. */
 	make(c, most);
 	if (c->result <= 0)
 		return;
@@ -198,7 +212,8 @@ void cut_or_whole(struct shim_call *c)
 {
 	if (correct_io(c))
 		return;
-	if (c->choice.cut)
+	if (c->choice.cut && !(c->row->family == FAMILY_RECV && c->sock &&
+	                       atomic_load(&c->sock->flags) & SOCK_PEEKED))
 		cut_make(c, c->choice.cut);
 	else
 		call_real(c);

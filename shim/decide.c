@@ -68,9 +68,24 @@ static void watch_fresh(struct shim_call *c)
 		socks_rewatch_fresh(c->sock);
 }
 
+/*
+ * A socket that no rule can select yet, as far as this call is concerned: no
+ * list is needed.
+ */
+static bool is_blank(const struct shim_call *c)
+{
+	const struct fault_sock *s = c->sock;
+	enum fault_state state = atomic_load(&s->state);
+
+	return (state == STATE_NEW || state == STATE_BOUND) &&
+	       !(shim.blank_families & FAMILY_BIT(c->row->family)) &&
+	       !atomic_load(&s->local_port) && !atomic_load(&s->role) &&
+	       !s->peer.family;
+}
+
 bool decide_look(struct shim_call *c)
 {
-	if (!shim.plan->n_rules)
+	if (!shim.plan->n_rules || (c->sock && is_blank(c)))
 		return false;
 	if (c->sock)
 		watch_fresh(c);

@@ -46,4 +46,11 @@ void decide_and_make(struct shim_call *c);
 /* Carry out the claimed rule's actions, and the real call (act.c). */
 void act(struct shim_call *c);
 
+/*
+ * The retry of a call whose delay was interrupted: what is left of the delay,
+ * then the rest of the rule's actions.  false: there is none.  The call does
+ * not count again.
+ */
+bool act_resume(struct shim_call *c);
+
 #endif

@@ -123,10 +123,10 @@ void facts_collect(const struct shim_call *c, const struct plan_rule *rule,
 	ret->nonblocking = facts_nonblocking(c);
 	ret->timeout = c->row->effect == EFFECT_WAIT ||
 	               (!ret->nonblocking && facts_timeout_ns(c));
-	if (c->sock && c->row->family == FAMILY_RECV)
-		ret->peek_promised =
-			atomic_load(&c->sock->flags) & SOCK_PEEKED ||
-			(call_flags(c) & MSG_WAITALL && !ret->nonblocking);
+	if (c->sock && c->row->family == FAMILY_RECV) {
+		ret->peek_promised = atomic_load(&c->sock->flags) & SOCK_PEEKED;
+		ret->whole = call_flags(c) & MSG_WAITALL && !ret->nonblocking;
+	}
 	if (asks_for_handlers(c, rule)) {
 		struct handlers h = look_at_handlers(mask_of(c));
 

@@ -89,6 +89,13 @@ uint64_t fds_set(int fd, uint64_t word)
 	return atomic_exchange_explicit(slot, word, memory_order_acq_rel);
 }
 
+bool fds_replace(int fd, uint64_t *old, uint64_t word)
+{
+	fd_word *slot = slot_of(fd, false);
+
+	return slot && atomic_compare_exchange_strong(slot, old, word);
+}
+
 void fds_flag(int fd, uint64_t flag, bool on)
 {
 	fd_word *slot = slot_of(fd, false);

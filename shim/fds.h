@@ -72,6 +72,9 @@ static inline __attribute__((always_inline)) uint64_t fds_word(int fd)
 /* Replace a word; returns the old one.  0 is returned when it has no chunk. */
 uint64_t fds_set(int fd, uint64_t word);
 
+/* Compare and swap; *old is the word that was there. */
+bool fds_replace(int fd, uint64_t *old, uint64_t word);
+
 /* Set or clear a flag of a tracked descriptor's word. */
 void fds_flag(int fd, uint64_t flag, bool on);
 

@@ -188,6 +188,16 @@ int hold_until(uint64_t until_ns, uint64_t timeout_ns)
 	return err ? err : EAGAIN;
 }
 
+void hold_through(uint64_t until_ns)
+{
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	while (wait_poll(until_ns) == EINTR)
+		;
+	pthread_setcancelstate(cancel, NULL);
+}
+
 int hold_acceptable(int fd, uint64_t timeout_ns)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};

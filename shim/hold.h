@@ -17,6 +17,9 @@ void hold_prepare(void);
  */
 int hold_until(uint64_t until_ns, uint64_t timeout_ns);
 
+/* The same to its end, whatever comes: the call cannot fail any more. */
+void hold_through(uint64_t until_ns);
+
 /*
  * Waits until the listener has a connection, as accept would: 0, EINTR, or
  * EAGAIN after timeout_ns (0 = none).

@@ -82,8 +82,13 @@ static void saw_fin(struct shim_call *c)
 
 static void account_error(struct shim_call *c)
 {
-	if (c->err == ECONNRESET || c->err == ETIMEDOUT || c->err == EPIPE)
-		if (atomic_load(&c->sock->state) >= STATE_ESTABLISHED)
+	enum fault_state state = atomic_load(&c->sock->state);
+	bool shut = state == STATE_FIN_WAIT || state == STATE_LAST_ACK;
+
+	/* EPIPE after its own SHUT_WR says nothing about the connection. */
+	if (c->err == ECONNRESET || c->err == ETIMEDOUT ||
+	    (c->err == EPIPE && !shut))
+		if (state >= STATE_ESTABLISHED)
 			socks_state(c->fd, c->sock, STATE_RESET);
 }
 
@@ -125,6 +130,13 @@ static bool can_recv(struct shim_call *c)
 	int flags = MSG_PEEK | (facts_nonblocking(c) ? MSG_DONTWAIT : 0);
 	ssize_t n = next.recv(c->fd, &byte, 1, flags);
 
+	/* Closed and the number reused while it waited: not that one's data. */
+	if (n >= 0 && socks_of(fds_word(c->fd)) != c->sock) {
+		call_fail(c, EBADF);
+		if (!n)
+			c->result = 0;
+		return false;
+	}
 	if (n >= 0)
 		return true;
 	call_fail(c, errno);
@@ -158,8 +170,9 @@ static bool delays_arrivals(const struct shim_call *c)
 {
 	const struct plan_rule *r = decide_rule(c);
 
-	return receiving(c) && r->actions[0].kind == ACTION_DELAY &&
-	       !r->nth.first && !r->turn.first && !r->bytes_unit;
+	return receiving(c) && r->n_actions == 1 &&
+	       r->actions[0].kind == ACTION_DELAY && !r->nth.first &&
+	       !r->turn.first && !r->bytes_unit;
 }
 
 /* Bytes that had come before the last delay ended are visible already. */
@@ -213,31 +226,16 @@ static void make_cut(struct shim_call *c)
 
 static void make_visible(struct shim_call *c)
 {
-	call_real(c);
+	cut_or_whole(c);
 	consume_visible(c);
 	if (io_account(c))
 		decide_count(c);
 }
 
-/* The retry of a held call: wait for what is left, then the real call. */
 static bool make_held(struct shim_call *c)
 {
-	_Atomic uint64_t *word =
-		receiving(c) ? &c->sock->rx_until : &c->sock->tx_until;
-	uint64_t until = atomic_load_explicit(word, memory_order_relaxed);
-	int err;
-
-	if (LIKELY(!until))
+	if (!act_resume(c))
 		return false;
-	c->flags |= RECORD_UNCOUNTED;
-	err = facts_nonblocking(c) ? (shim_now() < until ? EAGAIN : 0)
-	                           : hold_until(until, facts_timeout_ns(c));
-	if (err) {
-		call_fail(c, err);
-		return true;
-	}
-	atomic_store(word, 0);
-	cut_or_whole(c); /* the marks of other rules still hold */
 	io_account(c);
 	return true;
 }

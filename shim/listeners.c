@@ -86,9 +86,14 @@ void listeners_kick(int fd)
 		};
 
 		if (epfd < 0 || atomic_load(&table[i].fd) != fd ||
-		    !(event.events & EPOLLET) ||
-		    event.events & (EPOLLEXCLUSIVE | EPOLLONESHOT))
+		    !(event.events & EPOLLET) || event.events & EPOLLONESHOT)
 			continue;
+		/* EXCLUSIVE refuses MOD (epoll_ctl(2)). */
+		if (event.events & EPOLLEXCLUSIVE) {
+			next.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, &event);
+			next.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event);
+			continue;
+		}
 		next.epoll_ctl(epfd, EPOLL_CTL_MOD, fd, &event);
 	}
 }

@@ -96,17 +96,25 @@ enum {
 	                 FAMILY_BIT(FAMILY_RESOLVE),
 };
 
+static void take_cells(void)
+{
+	if (shim.per_process)
+		shim.process_cells = engine_process_cells(shim.plan, shim.run);
+}
+
 void process_watch(void)
 {
 	struct engine_socket nobody = {.program = shim.program,
 	                               .process = shim.comm,
 	                               .families = WITHOUT_SOCKET};
 
-	if (shim.per_process)
-		shim.process_cells = engine_process_cells(shim.plan, shim.run);
+	take_cells();
 	if (shim.plan->n_classes)
 		engine_watch(shim.plan, shim.run, &nobody, 0,
 		             &shim.process_watch);
+	nobody.families = 0;
+	shim.blank_families =
+		engine_blank_families(shim.plan, shim.run, &nobody);
 }
 
 void process_prepare(void)
@@ -128,8 +136,7 @@ void process_child(void)
 	atomic_store(&shim.pid, 0);
 	shim.parent_slot = atomic_exchange(&shim.slot, 0);
 	socks_fork(FORK_CHILD);
-	if (shim.per_process)
-		process_watch();
+	take_cells(); /* the list is the parent's: it says "of the process" */
 }
 
 void process_exit(void)

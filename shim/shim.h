@@ -48,6 +48,8 @@ struct shim {
 	uint32_t interest;
 	/* Families of rules that may touch a socket before it is connected. */
 	uint32_t fresh_families;
+	/* ... and those that may touch one of which nothing is known yet. */
+	uint32_t blank_families;
 	bool attached;
 	bool traced;
 	bool timed;       /* rules look at the clock */
@@ -73,8 +75,9 @@ extern struct shim shim;
 
 /* Of the thread; initial-exec TLS, no destructors. */
 struct shim_thread {
-	int tid;      /* 0 = not asked for */
-	bool vforked; /* this thread has called vfork: see fds.h */
+	int tid;        /* 0 = not asked for */
+	bool attaching; /* in shim_attach(): its own calls must not wait */
+	bool vforked;   /* this thread has called vfork: see fds.h */
 };
 extern __thread struct shim_thread shim_thread;
 

@@ -133,12 +133,25 @@ static struct fault_sock *take_entry(bool ipv6)
 	return s;
 }
 
+/* Only while fd is s: another thread may have closed it, and reused it. */
 static void set_word(int fd, struct fault_sock *s, uint32_t families)
 {
-	uint64_t flags = fds_word(fd) & (FDS_CLOEXEC | FDS_FORKING);
+	uint64_t old = fds_word(fd);
+	uint64_t fresh;
 
-	fds_set(fd, flags | fds_make(FDS_TCP, socks_index(s),
-	                             atomic_load(&s->generation), families));
+	do {
+		if (socks_of(old) != s)
+			return;
+		fresh = (old & (FDS_CLOEXEC | FDS_FORKING)) |
+		        fds_make(FDS_TCP, socks_index(s),
+		                 atomic_load(&s->generation), families);
+	} while (!fds_replace(fd, &old, fresh));
+}
+
+void socks_appear(int fd, struct fault_sock *s)
+{
+	fds_set(fd, fds_make(FDS_TCP, socks_index(s),
+	                     atomic_load(&s->generation), 0));
 }
 
 void socks_drop(struct fault_sock *s)
@@ -204,6 +217,7 @@ struct fault_sock *socks_create(int fd, bool ipv6)
 	if (!s)
 		return NULL;
 	atomic_store(&s->families, shim.fresh_families);
+	socks_appear(fd, s);
 	socks_refresh(fd, s);
 	return s;
 }
@@ -341,9 +355,17 @@ void socks_spawn(void)
 	fds_each(0, INT32_MAX, spawn_one, NULL);
 }
 
+/* Out of the table: destructors and threads may still close it. */
+static void leave_one(int fd, uint64_t word, const void *context)
+{
+	(void)word;
+	(void)context;
+	socks_forget(fd);
+}
+
 void socks_leave(void)
 {
-	fds_each(0, INT32_MAX, drop_reference, NULL);
+	fds_each(0, INT32_MAX, leave_one, NULL);
 }
 
 void socks_state(int fd, struct fault_sock *s, enum fault_state state)
@@ -407,6 +429,7 @@ struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
 	atomic_store(&s->local_port, atomic_load(&listener->local_port));
 	if (peer)
 		socks_addr(peer, &s->peer);
+	socks_appear(fd, s);
 	socks_established(fd, s, ROLE_ACCEPTED);
 	return s;
 }

@@ -96,6 +96,9 @@ void socks_connecting(int fd, struct fault_sock *s);
 /* connect failed: a fresh socket again. */
 void socks_unconnected(int fd, struct fault_sock *s, enum fault_state state);
 
+/* fd, until now foreign, is s from now on; socks_refresh() does the rest. */
+void socks_appear(int fd, struct fault_sock *s);
+
 /* Take the state, and make the descriptor's word follow. */
 void socks_state(int fd, struct fault_sock *s, enum fault_state state);
 

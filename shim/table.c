@@ -166,7 +166,11 @@ static enum child child_of(const struct shim_call *c)
 	case SYS_clone:
 		return by_flags((uint64_t)c->a[1]);
 	case SYS_clone3:
-		return by_flags(((const struct clone_args *)c->a[1])->flags);
+		/* NULL, 0 asks whether the call exists. */
+		return c->a[1] && c->a[2] >= CLONE_ARGS_SIZE_VER0
+		               ? by_flags(((const struct clone_args *)c->a[1])
+		                                  ->flags)
+		               : NO_CHILD;
 #ifdef SYS_fork
 	case SYS_fork:
 		return OWN_MEMORY;

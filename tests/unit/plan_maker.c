@@ -110,6 +110,20 @@ static void put_rules(struct plan_maker *m, struct fault_plan *head,
 	head->rules_off = put(m, end, m->rules, m->n_rules * sizeof(*m->rules));
 }
 
+static void put_buckets(struct plan_maker *m, struct fault_plan *head,
+                        uint32_t *end)
+{
+	uint16_t buckets[PLAN_BUCKETS] = {0};
+
+	for (uint32_t i = m->n_classes; i-- > 0;) {
+		uint16_t *first = &buckets[plan_bucket(m->classes[i].port)];
+
+		m->classes[i].next = *first;
+		*first = (uint16_t)(i + 1);
+	}
+	head->buckets_off = put(m, end, buckets, sizeof(buckets));
+}
+
 const struct fault_plan *plan_maker_finish(struct plan_maker *m)
 {
 	struct fault_plan head = {
@@ -127,6 +141,7 @@ const struct fault_plan *plan_maker_finish(struct plan_maker *m)
 	m->inverse_off = put(m, &end, m->inverse, sizeof(m->inverse));
 	put_rules(m, &head, &end);
 	put_lists(m, &end);
+	put_buckets(m, &head, &end);
 	head.classes_off =
 		put(m, &end, m->classes, m->n_classes * sizeof(*m->classes));
 	head.strings_off = put(m, &end, m->strings, m->strings_len);
