@@ -51,6 +51,7 @@ enum fault_sock_flag {
 	SOCK_INHERITED = 4, /* made before the library was there */
 	SOCK_LEVER = 8, /* reset by us: connect, bind, listen, ... corrected */
 	SOCK_FIN_RESET = 16, /* ... after the peer's FIN: recv 0, send EPIPE */
+	SOCK_SHUT_RD = 32,   /* its program shut down receiving: 0 is no FIN */
 };
 
 /*

@@ -94,6 +94,15 @@ static void fill_stdio(void)
 		close(fd);
 }
 
+/* A result that could not be written is none. */
+static int said(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	perror("fault: standard output");
+	return status == EXIT_PASSED ? EXIT_ENVIRONMENT : status;
+}
+
 int main(int argc, char **argv)
 {
 	fill_stdio();
@@ -111,6 +120,6 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+			return said(commands[i].run(argc - 1, argv + 1));
 	return unknown(argv[1]);
 }

@@ -166,9 +166,14 @@ static void say_unattached(struct session *s, size_t i)
 	free(why);
 }
 
-/* When a program has ended, or had ten seconds, the library must be in it. */
+/*
+ * When a program has ended, or had ten seconds, or when the limit has come, the
+ * library must be in it.
+ */
 static void check_attached(struct session *s)
 {
+	bool over = s->limit_ns && now_ns() >= s->limit_ns;
+
 	for (size_t i = 0; i < s->result->n_programs; i++) {
 		const struct program_result *r = &s->result->programs[i];
 		const struct observed_process *p;
@@ -176,7 +181,7 @@ static void check_attached(struct session *s)
 		if (!r->started || !s->scenario->programs[i].attach)
 			continue;
 		p = observe_process(&s->observe, (uint32_t)r->pid);
-		if ((r->exited || (p && p->failed) ||
+		if ((r->exited || over || (p && p->failed) ||
 		     now_ns() > r->started_ns + ATTACH_NS) &&
 		    !is_attached(s, i))
 			say_unattached(s, i);
@@ -356,8 +361,10 @@ static void advance(struct session *s)
 		start_phase(s);
 	if (s->phase == PHASE_RUN)
 		run_phase(s);
-	if (s->limit_ns && s->phase < PHASE_STOP && now_ns() >= s->limit_ns)
+	if (s->limit_ns && s->phase < PHASE_STOP && now_ns() >= s->limit_ns) {
+		check_attached(s);
 		say_limit(s);
+	}
 	if (s->phase == PHASE_STOP)
 		stop_phase(s);
 }

@@ -6,6 +6,7 @@
  * call's result is settled.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -125,6 +126,8 @@ static void how_refuse(struct shim_call *c, int err)
 /* One queued connection goes; accept waits for it as it would. */
 static void how_consume(struct shim_call *c, int err)
 {
+	/* A call that fails says nothing of an address. */
+	c->a[1] = c->a[2] = 0;
 	call_real(c);
 	if (c->result < 0)
 		return;
@@ -143,10 +146,13 @@ static void how_shut(struct shim_call *c, int err)
 static void how_interrupt(struct shim_call *c, int err)
 {
 	int flags = next.fcntl(c->fd, F_GETFL, 0);
+	int cancel;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	next.fcntl(c->fd, F_SETFL, flags | O_NONBLOCK);
 	call_real(c);
 	next.fcntl(c->fd, F_SETFL, flags);
+	pthread_setcancelstate(cancel, NULL);
 	if (c->result == 0 || c->err == EINPROGRESS)
 		call_fail(c, err);
 }
@@ -233,12 +239,17 @@ static void act_short(struct shim_call *c, const struct plan_action *a)
 /* accept: the connection that is handed out is dead already. */
 static void reset_accepted(struct shim_call *c)
 {
+	struct sockaddr_storage peer;
+	unsigned len = sizeof(peer);
 	struct fault_sock *s;
+	bool known;
 
 	call_real(c);
 	if (c->result < 0)
 		return;
-	s = socks_accepted((int)c->result, c->sock, NULL);
+	known = !next.getpeername((int)c->result, &peer, &len);
+	s = socks_accepted((int)c->result, c->sock,
+	                   known ? (const struct sockaddr *)&peer : NULL);
 	if (s)
 		lever_reset((int)c->result, s);
 }

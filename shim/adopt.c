@@ -58,7 +58,7 @@ static uint16_t port_of(int fd)
 }
 
 /* Its history is unknown: a connected one counts as accepted (inetd). */
-static void settle(int fd, struct fault_sock *s)
+static void find_state(int fd, struct fault_sock *s)
 {
 	struct sockaddr_storage peer;
 	unsigned len = sizeof(peer);
@@ -123,7 +123,7 @@ static void track(int fd, bool ipv6, bool received)
 	s = socks_create(fd, ipv6);
 	if (s) {
 		atomic_store(&s->cookie, cookie);
-		settle(fd, s);
+		find_state(fd, s);
 	}
 }
 

@@ -103,7 +103,6 @@ void attach_run(const struct fault_plan *plan, struct fault_run *run,
 	shim.run = run;
 	shim.program = program;
 	shim.traced = plan->flags & PLAN_TRACE && run->n_records;
-	shim.stacks = plan->flags & PLAN_STACKS;
 	shim.alone = !run->n_records;
 	shim.timed = plan->flags & PLAN_TIMED;
 	prctl(PR_GET_NAME, shim.comm);

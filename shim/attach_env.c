@@ -153,6 +153,19 @@ static void *keep(const void *plan, size_t len)
 	return kept;
 }
 
+/* Which of them is this?  Only `fault` can tell. */
+static void refuse_programs(const char *path)
+{
+	char buf[512];
+	int len = snprintf(buf, sizeof(buf),
+	                   "libfault: %s: has several programs, run it with "
+	                   "`fault run` or `fault exec --as NAME`\n",
+	                   path);
+
+	complain(buf, len < (int)sizeof(buf) ? (size_t)len : sizeof(buf) - 1);
+	_exit(FAULT_EXIT_ATTACH);
+}
+
 static void *compile(const char *path, const char *rules, uint64_t seed)
 {
 	struct diag_list diags = {0};
@@ -161,6 +174,8 @@ static void *compile(const char *path, const char *rules, uint64_t seed)
 	void *plan = NULL;
 	size_t len = 0;
 
+	if (scenario && scenario->n_programs > 1)
+		refuse_programs(path);
 	if (scenario && rules)
 		scenario_add_rules(scenario, rules, FAULT_ENV_INJECT, &diags);
 	if (!scenario || diags.n_errors ||

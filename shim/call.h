@@ -56,7 +56,7 @@ bool call_owns_sock(const struct shim_call *c);
 /* The MSG_ or other flags argument, 0 if the row has none. */
 int call_flags(const struct shim_call *c);
 
-/* One function per enum fault_effect; handlers.c has the table. */
+/* One function per enum fault_effect; slow.c has the table. */
 void handle_create(struct shim_call *c);
 void handle_bind(struct shim_call *c);
 void handle_listen(struct shim_call *c);

@@ -11,6 +11,7 @@
 #include "decide.h"
 #include "hold.h"
 #include "levers.h"
+#include "listeners.h"
 #include "opening.h"
 
 #include "poison.h"
@@ -61,17 +62,22 @@ static void take_local(struct shim_call *c)
 
 void handle_bind(struct shim_call *c)
 {
+	bool fresh;
+
 	if (!c->sock) {
 		call_real(c);
 		return;
 	}
-	if (atomic_load(&c->sock->state) == STATE_NEW)
+	fresh = atomic_load(&c->sock->state) == STATE_NEW;
+	if (fresh)
 		take_local(c);
 	if (!correct_call(c, EINVAL))
 		decide_and_make(c);
 	if (c->result == 0)
 		socks_state(c->fd, c->sock, STATE_BOUND);
 	record_return(c);
+	if (c->result && fresh)
+		atomic_store(&c->sock->local_port, 0);
 }
 
 /* A port chosen by the kernel: asked for only where it is looked at. */
@@ -418,6 +424,8 @@ static void after_shutdown(struct shim_call *c)
 {
 	enum fault_state state = atomic_load(&c->sock->state);
 
+	if (c->a[1] != SHUT_WR)
+		atomic_fetch_or(&c->sock->flags, SOCK_SHUT_RD);
 	if (c->a[1] == SHUT_RD)
 		return;
 	if (state == STATE_ESTABLISHED)
@@ -455,6 +463,8 @@ void handle_close(struct shim_call *c)
 		return;
 	}
 	opening_done(c);
+	if (atomic_load(&s->role) == ROLE_LISTENER)
+		listeners_closed(fd);
 	/* Ours first: the number may be another's as soon as it is closed. */
 	fds_set(fd, 0);
 	decide_and_make(c);

@@ -117,11 +117,13 @@ static void make_iov(struct shim_call *c, uint64_t most)
 {
 	struct iovec cut[CUT_MAX];
 	const struct fault_shape *s = &c->row->shape;
+	long theirs = c->a[(int)s->ptr];
 
-	c->a[(int)s->len] = (long)cut_iov((const void *)c->a[(int)s->ptr],
+	c->a[(int)s->len] = (long)cut_iov((const void *)theirs,
 	                                  (size_t)c->a[(int)s->len], most, cut);
 	c->a[(int)s->ptr] = (long)cut;
 	call_real(c);
+	c->a[(int)s->ptr] = theirs;
 }
 
 /* What the kernel writes back of a msghdr. */

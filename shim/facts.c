@@ -34,8 +34,23 @@ static const sigset_t *mask_of(const struct shim_call *c)
 	                        : NULL;
 }
 
+/* A struct timespec or timeval with the time-out: argument index + 1. */
+static const uint8_t timeout_at[N_CALLS] = {
+	[FAULT_CALL_ppoll] = 3,   [FAULT_CALL___ppoll_chk] = 3,
+	[FAULT_CALL_select] = 5,  [FAULT_CALL___select] = 5,
+	[FAULT_CALL_pselect] = 5, [FAULT_CALL_epoll_pwait2] = 4,
+};
+
+/* Both have two longs; all zero: do not wait. */
+static bool is_zero_time(const long *t)
+{
+	return t && !t[0] && !t[1];
+}
+
 static bool wait_nonblocking(const struct shim_call *c)
 {
+	if (timeout_at[c->id])
+		return is_zero_time((const long *)c->a[timeout_at[c->id] - 1]);
 	return timeout_ms[c->id] && (int)c->a[timeout_ms[c->id] - 1] == 0;
 }
 

@@ -74,6 +74,8 @@ static void saw_fin(struct shim_call *c)
 {
 	enum fault_state state = atomic_load(&c->sock->state);
 
+	if (atomic_load(&c->sock->flags) & SOCK_SHUT_RD)
+		return;
 	if (state == STATE_ESTABLISHED)
 		socks_state(c->fd, c->sock, STATE_CLOSE_WAIT);
 	else if (state == STATE_FIN_WAIT)
@@ -114,6 +116,9 @@ bool io_account(struct shim_call *c)
 static void make_plain(struct shim_call *c)
 {
 	call_real(c);
+	/* It may have waited while the other direction went on: turns. */
+	if (shim.both_ways && c->e.first_watch)
+		decide_describe(&c->e, c->id, c->sock);
 	if (io_account(c))
 		decide_count(c);
 }
@@ -194,6 +199,8 @@ static void consume_visible(struct shim_call *c)
 	uint32_t visible = atomic_load(&c->sock->rx_visible);
 	uint64_t moved = cut_moved(c);
 
+	if (!call_owns_sock(c))
+		return;
 	atomic_store(&c->sock->rx_visible,
 	             moved < visible ? visible - (uint32_t)moved : 0);
 }
@@ -202,8 +209,7 @@ static void consume_visible(struct shim_call *c)
 
 static void make_due(struct shim_call *c)
 {
-	bool arrivals = delays_arrivals(c);
-	bool counted;
+	bool arrivals, counted;
 
 	if (!decide_claim(c, &counted)) {
 		cut_or_whole(c);
@@ -211,6 +217,7 @@ static void make_due(struct shim_call *c)
 			decide_count(c);
 		return;
 	}
+	arrivals = delays_arrivals(c);
 	act(c);
 	io_account(c);
 	if (arrivals)
@@ -220,14 +227,6 @@ static void make_due(struct shim_call *c)
 static void make_cut(struct shim_call *c)
 {
 	cut_or_whole(c);
-	if (io_account(c))
-		decide_count(c);
-}
-
-static void make_visible(struct shim_call *c)
-{
-	cut_or_whole(c);
-	consume_visible(c);
 	if (io_account(c))
 		decide_count(c);
 }
@@ -243,6 +242,7 @@ static bool make_held(struct shim_call *c)
 static void transfer(struct shim_call *c)
 {
 	bool look = decide_look(c);
+	bool visible = false;
 
 	if (make_held(c))
 		return;
@@ -260,10 +260,17 @@ static void transfer(struct shim_call *c)
 	}
 	if (!satisfiable(c))
 		return;
-	if (already_visible(c))
-		make_visible(c);
-	else
+	/* What is visible already is not delayed; other rules may act on it. */
+	while (c->choice.rule >= 0 && already_visible(c)) {
+		visible = true;
+		engine_look_next(shim.plan, shim.run, &c->e, &c->choice);
+	}
+	if (c->choice.rule >= 0)
 		make_due(c);
+	else
+		make_cut(c);
+	if (visible)
+		consume_visible(c);
 }
 
 /* A UNIX socket, or one that is no longer tracked. */

@@ -51,20 +51,27 @@ bool lever_reset(int fd, struct fault_sock *s)
 {
 	static const struct sockaddr unspec = {.sa_family = AF_UNSPEC};
 	uint8_t flags = SOCK_LEVER;
+	int cancel;
+	bool done;
 
 	if (peer_has_closed(fd))
 		flags |= SOCK_FIN_RESET;
 	remember_local(fd, s);
 	/* First: a thread that waits in recv is woken on the way. */
 	atomic_fetch_or(&s->flags, flags);
+	/* connect is a cancellation point: not in the middle of this. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	/* In this order: the mask then is IN|OUT|RDHUP|HUP|ERR. */
-	if (next.shutdown(fd, SHUT_RD) ||
-	    next.connect(fd, &unspec, sizeof(unspec))) {
+	done = !next.shutdown(fd, SHUT_RD) &&
+	       !next.connect(fd, &unspec, sizeof(unspec));
+	/* Fails with ENOTCONN and has its effect all the same. */
+	if (done)
+		next.shutdown(fd, SHUT_RDWR);
+	pthread_setcancelstate(cancel, NULL);
+	if (!done) {
 		atomic_fetch_and(&s->flags, (uint8_t)~flags);
 		return false;
 	}
-	/* Fails with ENOTCONN and has its effect all the same. */
-	next.shutdown(fd, SHUT_RDWR);
 	socks_state(fd, s, STATE_RESET);
 	return true;
 }

@@ -3,9 +3,9 @@
  *
  * A small table without locks: a slot is claimed by its epfd (compare and
  * swap), its fields are single words.  A registration that changes while it is
- * kicked is written back by the program's own MOD; a full table leaves later
- * listeners without kicks, which an accept rule with EAGAIN then meets as
- * "gated: the kernel did not allow to make it real".
+ * kicked is written back by the program's own MOD.  A process with more than
+ * MAX_LISTENERS registrations gets no kicks for the later ones, nor does one
+ * that has EPOLLONESHOT on a listener (docs/limits.md).
  */
 #include <stdatomic.h>
 #include <stdint.h>
@@ -74,6 +74,13 @@ void listeners_registered(int epfd, int op, int fd,
 	atomic_store(&table[i].fd, fd);
 	atomic_store(&table[i].events, event->events);
 	atomic_store(&table[i].data, event->data.u64);
+}
+
+void listeners_closed(int fd)
+{
+	for (int i = 0; i < MAX_LISTENERS; i++)
+		if (atomic_load(&table[i].fd) == fd)
+			atomic_store(&table[i].epfd, 0);
 }
 
 void listeners_kick(int fd)

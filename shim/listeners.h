@@ -13,6 +13,9 @@
 void listeners_registered(int epfd, int op, int fd,
                           const struct epoll_event *event);
 
+/* fd is closed: its registrations go with it. */
+void listeners_closed(int fd);
+
 /* An injected EAGAIN on accept: edge-triggered registrations hear again. */
 void listeners_kick(int fd);
 

@@ -56,10 +56,8 @@ struct shim {
 	bool both_ways;   /* rules need both directions: turn, seen, reset */
 	bool ports;       /* rules look at ports */
 	bool per_process; /* rules count per process */
-	bool stacks;
-	bool alone; /* no runner: an exec starts anew */
+	bool alone;       /* no runner: an exec starts anew */
 	uint32_t program;
-	uint64_t role_hash;
 	uint32_t process_cells; /* first cell for `per: process`, 0 = none */
 	uint32_t process_watch; /* rules for calls without a socket */
 	_Atomic uint32_t slot;  /* of run->processes, + 1; 0 = not yet */

@@ -31,7 +31,7 @@ static void (*const handlers[N_EFFECTS])(struct shim_call *) = {
 };
 
 /* syscall(2) is no cancellation point: it stays what the program chose. */
-static long by_number(const struct shim_call *c)
+static long make_by_number(const struct shim_call *c)
 {
 	const long *a = c->a;
 
@@ -40,7 +40,7 @@ static long by_number(const struct shim_call *c)
 
 void call_real(struct shim_call *c)
 {
-	c->result = c->number ? by_number(c) : next_call(c->id, c->a);
+	c->result = c->number ? make_by_number(c) : next_call(c->id, c->a);
 	c->err = c->result == -1 ? errno : 0;
 	c->made = true;
 }
