@@ -51,18 +51,17 @@ static void note_peek(const struct shim_call *c)
 
 /* --- what a transfer tells about the socket ------------------------------ */
 
-static void account_bytes(struct shim_call *c, uint64_t moved)
+void io_moved(struct fault_sock *s, const struct engine_call *e, uint64_t moved)
 {
-	struct fault_sock *s = c->sock;
-	bool rx = receiving(c);
+	bool rx = e->direction == DIRECTION_RX;
 
 	atomic_fetch_add_explicit(rx ? &s->rx_bytes : &s->tx_bytes, moved,
 	                          memory_order_relaxed);
-	if (c->e.turn_begins) {
+	if (e->turn_begins) {
 		atomic_fetch_add_explicit(rx ? &s->rx_turn : &s->tx_turn, 1,
 		                          memory_order_relaxed);
 		atomic_store_explicit(&s->last_direction,
-		                      (uint8_t)c->e.direction,
+		                      (uint8_t)e->direction,
 		                      memory_order_relaxed);
 	}
 	if (shim.timed)
@@ -107,7 +106,7 @@ bool io_account(struct shim_call *c)
 	if (receiving(c) && atomic_load(&c->sock->flags) & SOCK_PEEKED)
 		atomic_fetch_and(&c->sock->flags, (uint8_t)~SOCK_PEEKED);
 	if (moved)
-		account_bytes(c, moved);
+		io_moved(c->sock, &c->e, moved);
 	else if (receiving(c))
 		saw_fin(c);
 	return moved || receiving(c);

@@ -12,11 +12,8 @@
  */
 bool io_account(struct shim_call *c);
 
-/*
- * The short way of a transfer on which no rule is due and nothing is to be
- * corrected, traced or timed: it is made, and counts, without a struct
- * shim_call.  false: nothing has happened.  errno is the real call's.
- */
-bool io_quiet(enum fault_call id, const long *args, long *ret_result);
+/* The part of it for bytes that were moved; e as before the call. */
+void io_moved(struct fault_sock *s, const struct engine_call *e,
+              uint64_t moved);
 
 #endif

@@ -54,12 +54,6 @@ void next_resolve(void)
 #define UNPACK_7(t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6, t7, a7)       \
 	((t1)a[0], (t2)a[1], (t3)a[2], (t4)a[3], (t5)a[4], (t6)a[5], (t7)a[6])
 
-/* closefrom returns nothing; the comma gives it the 0 of success. */
-#define RESULT_int(call)     (call)
-#define RESULT_ssize_t(call) (call)
-#define RESULT_long(call)    (call)
-#define RESULT_void(call)    ((call), 0L)
-
 #define CALL(symbol, ret, n, proto, ...)                                       \
 	static long call_##symbol(const long *a)                               \
 	{                                                                      \

@@ -34,6 +34,12 @@
 #define ARGS_7(t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6, t7, a7)         \
 	(a1, a2, a3, a4, a5, a6, a7)
 
+/* closefrom returns nothing; the comma gives it the 0 of success. */
+#define RESULT_int(call)     (call)
+#define RESULT_ssize_t(call) (call)
+#define RESULT_long(call)    (call)
+#define RESULT_void(call)    ((call), 0L)
+
 enum {
 	MAX_ARITY = 7
 };

@@ -1,29 +1,26 @@
 /*
- * quiet.c - the short way of transfers that a rule may touch, but not now
- * (io.h).  On a socket with a pending rule nearly all calls go this way; the
- * long one costs several times as much (bench/).
- *
- * What is seen before the call may have changed after it: another thread may
- * have closed the descriptor (generation) or reset the connection
- * (correct_told), exactly as on the long way.
+ * quiet.c - see quiet.h.
  */
 #include <sys/socket.h>
 
 #include "correct.h"
 #include "decide.h"
 #include "io.h"
+#include "quiet.h"
 
 #include "poison.h"
 
-/* One buffer, moved in the ordinary way, and nobody keeps a record. */
-static bool is_plain(const struct fault_call_row *row, const long *args)
+/* Nobody keeps a record, and no references were given back. */
+static bool is_plain(void)
 {
-	int flags = row->flags < 0 ? 0 : (int)args[(int)row->flags];
-
-	return row->effect == EFFECT_IO && row->shape.kind == SHAPE_BUF &&
-	       args[2] && !shim.traced && !shim.timed &&
-	       !(flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)) &&
+	return !shim.traced && !shim.timed &&
 	       !atomic_load_explicit(&shim.left, memory_order_relaxed);
+}
+
+static bool has_no_flags(const struct fault_sock *s)
+{
+	return !(atomic_load_explicit(&s->flags, memory_order_relaxed) &
+	         ~SOCK_IPV6);
 }
 
 /* Connected, with nothing pending that a call would have to heed. */
@@ -33,29 +30,45 @@ static bool is_at_rest(const struct fault_sock *s, bool rx)
 		atomic_load_explicit(&s->state, memory_order_relaxed);
 
 	return state >= STATE_ESTABLISHED && state <= STATE_LAST_ACK &&
-	       !(atomic_load_explicit(&s->flags, memory_order_relaxed) &
-	         ~SOCK_IPV6) &&
+	       has_no_flags(s) &&
 	       !atomic_load_explicit(&s->told_err, memory_order_relaxed) &&
 	       !atomic_load_explicit(rx ? &s->rx_until : &s->tx_until,
 	                             memory_order_relaxed) &&
 	       !atomic_load_explicit(&s->rx_visible, memory_order_relaxed);
 }
 
+struct quiet quiet_transfer(enum fault_family family, int fd, long len,
+                            int flags)
+{
+	struct fault_sock *s = socks_of(fds_word(fd));
+	struct quiet q = {.sock = NULL};
+	uint32_t watch;
+
+	if (!s || !len || flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE) ||
+	    !is_plain() || !is_at_rest(s, family == FAMILY_RECV))
+		return q;
+	q.generation =
+		atomic_load_explicit(&s->generation, memory_order_acquire);
+	watch = atomic_load_explicit(&s->first_watch, memory_order_relaxed);
+	if (engine_quiet(shim.run, watch, FAMILY_BIT(family)))
+		q.sock = s;
+	return q;
+}
+
 /* Everything that follows from the call, as on the long way. */
-static NOINLINE long finish(enum fault_call id, const long *args,
-                            struct fault_sock *s, uint32_t generation,
+static NOINLINE long finish(enum fault_call id, int fd, struct quiet q,
                             long result)
 {
 	int saved = errno;
 	struct shim_call c = {.id = id,
 	                      .row = &fault_calls[id],
-	                      .fd = (int)args[0],
-	                      .sock = s,
-	                      .generation = generation,
+	                      .fd = fd,
+	                      .sock = q.sock,
+	                      .generation = q.generation,
 	                      .result = result,
 	                      .err = result < 0 ? saved : 0};
 
-	decide_describe(&c.e, id, s);
+	decide_describe(&c.e, id, q.sock);
 	correct_told(&c);
 	if (io_account(&c))
 		decide_count(&c);
@@ -63,28 +76,39 @@ static NOINLINE long finish(enum fault_call id, const long *args,
 	return c.result;
 }
 
-bool io_quiet(enum fault_call id, const long *args, long *ret_result)
+static bool is_the_same(struct quiet q)
 {
-	const struct fault_call_row *row = &fault_calls[id];
-	struct fault_sock *s;
-	uint32_t generation, watch;
-	long result;
+	return atomic_load_explicit(&q.sock->generation,
+	                            memory_order_relaxed) == q.generation;
+}
 
-	if (!is_plain(row, args))
-		return false;
-	s = socks_of(fds_word((int)args[0]));
-	if (!s)
-		return false;
-	generation = atomic_load_explicit(&s->generation, memory_order_acquire);
-	watch = atomic_load_explicit(&s->first_watch, memory_order_relaxed);
-	if (!is_at_rest(s, row->family == FAMILY_RECV) ||
-	    !engine_quiet(shim.run, watch, FAMILY_BIT(row->family)))
-		return false;
-	result = next_call(id, args);
+long quiet_transferred(enum fault_call id, int fd, struct quiet q, long result)
+{
+	struct engine_call e = {0};
+
 	/* Nothing was moved and nothing is over: the call was none. */
 	if (result < 0 && (errno == EAGAIN || errno == EINTR))
-		*ret_result = result;
-	else
-		*ret_result = finish(id, args, s, generation, result);
-	return true;
+		return result;
+	if (result <= 0 || !has_no_flags(q.sock) || !is_the_same(q))
+		return finish(id, fd, q, result);
+	decide_describe(&e, id, q.sock);
+	io_moved(q.sock, &e, (uint64_t)result);
+	engine_count(shim.plan, shim.run, &e);
+	return result;
+}
+
+bool quiet_wait(void)
+{
+	return is_plain() && engine_quiet(shim.run, shim.process_watch,
+	                                  FAMILY_BIT(FAMILY_POLL));
+}
+
+long quiet_waited(enum fault_call id, long result)
+{
+	struct engine_call e = {0};
+
+	decide_describe(&e, id, NULL);
+	e.first_watch = shim.process_watch;
+	engine_count(shim.plan, shim.run, &e);
+	return result;
 }

@@ -2,7 +2,6 @@
  * slow.c - call_slow: the one way from a wrapper to a handler and back.
  */
 #include "call.h"
-#include "io.h"
 
 #include "poison.h"
 
@@ -75,8 +74,7 @@ void call_run(struct shim_call *c)
 	handlers[c->row->effect](c);
 }
 
-static NOINLINE long call_closely(enum fault_call id, const long *args,
-                                  void *caller)
+long call_slow(enum fault_call id, const long *args, void *caller)
 {
 	int saved = errno;
 	struct shim_call c = {
@@ -93,13 +91,4 @@ static NOINLINE long call_closely(enum fault_call id, const long *args,
 	call_run(&c);
 	errno = c.result == -1 ? c.err : saved;
 	return c.result;
-}
-
-long call_slow(enum fault_call id, const long *args, void *caller)
-{
-	long result;
-
-	if (io_quiet(id, args, &result))
-		return result;
-	return call_closely(id, args, caller);
 }

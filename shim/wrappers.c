@@ -5,13 +5,15 @@
  * without one); when its family's bit is not set, nothing can happen here and
  * it jumps to the next function.  The build disassembles the result and
  * checks that jump (tests/build).  Everything else is in slow.c, entered by a
- * jump as well, so that its return address is the program's.
+ * jump as well, so that its return address is the program's.  Between the two
+ * lies the short way of quiet.h, for calls on which no rule is due yet.
  */
 #include "shim.h"
 #include "next.h"
 #include "wrap.h"
 #include "fds.h"
 #include "call.h"
+#include "quiet.h"
 
 #include "poison.h"
 
@@ -33,6 +35,15 @@ wanted(enum fault_family family, int fd_index, const long *a)
 	return UNLIKELY(word & FAMILY_BIT(family));
 }
 
+/* Is the row a transfer of one buffer?  Its length is argument 2. */
+#define ONE_BUFFER_NONE           false
+#define ONE_BUFFER_BUF(ptr, len)  true
+#define ONE_BUFFER_IOV(ptr, len)  false
+#define ONE_BUFFER_MSG(ptr)       false
+#define ONE_BUFFER_MMSG(ptr, len) false
+#define ONE_BUFFER_LEN(len)       false
+
+/* One frame, with nothing packed: what is behind the call costs most. */
 #define CALL(symbol, ret, n, proto, family, kind, effect, fd, shape, flags)    \
 	static NOINLINE ret slow_##symbol PARAMS_##n proto                     \
 	{                                                                      \
@@ -41,12 +52,34 @@ wanted(enum fault_family family, int fd_index, const long *a)
 		return (ret)call_slow(FAULT_CALL_##symbol, a,                  \
 		                      __builtin_return_address(0));            \
 	}                                                                      \
+	static NOINLINE ret quiet_##symbol PARAMS_##n proto                      \
+	{                                                                      \
+		const long a[MAX_ARITY] = {PACK_##n proto};                    \
+                                                                               \
+		if (EFFECT_##effect == EFFECT_WAIT && quiet_wait())            \
+			return (ret)quiet_waited(                              \
+				FAULT_CALL_##symbol,                           \
+				RESULT_##ret(next.symbol ARGS_##n proto));     \
+		if (EFFECT_##effect == EFFECT_IO && ONE_BUFFER_##shape) {      \
+			const struct quiet q = quiet_transfer(                 \
+				FAMILY_##family, (int)a[0], a[2],              \
+				(flags) < 0 ? 0                                \
+					    : (int)a[(flags) < 0 ? 0 : flags]);  \
+                                                                               \
+			if (q.sock)                                            \
+				return (ret)quiet_transferred(                 \
+					FAULT_CALL_##symbol, (int)a[0], q,     \
+					RESULT_##ret(                          \
+						next.symbol ARGS_##n proto));  \
+		}                                                              \
+		return slow_##symbol ARGS_##n proto;                           \
+	}                                                                      \
 	ret wrap_##symbol PARAMS_##n proto                                     \
 	{                                                                      \
 		const long a[MAX_ARITY] = {PACK_##n proto};                    \
                                                                                \
 		if (wanted(FAMILY_##family, fd, a))                            \
-			return slow_##symbol ARGS_##n proto;                   \
+			return quiet_##symbol ARGS_##n proto;                  \
 		return next.symbol ARGS_##n proto;                             \
 	}
 #include "plan/calls.def"
