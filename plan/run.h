@@ -45,6 +45,17 @@ struct fault_watch {
 	uint32_t families;
 };
 
+/*
+ * A call that is delayed, or was refused for once: the next one of its
+ * direction is the same call (decisions.md 25).
+ */
+struct fault_hold {
+	_Atomic uint64_t until; /* CLOCK_MONOTONIC, 0 = none, 1 = long past */
+	_Atomic uint32_t
+		rule; /* index + 1 of the rule to go on with, 0: none */
+	_Atomic uint32_t owner; /* thread whose call it is, 0: whoever comes */
+};
+
 enum fault_sock_flag {
 	SOCK_IPV6 = 1,
 	SOCK_PEEKED = 2,    /* a peek or FIONREAD promised bytes: G5 */
@@ -80,10 +91,9 @@ struct fault_sock {
 	_Atomic uint32_t rx_visible; /* bytes that came before a delay ended */
 	_Atomic uint64_t rx_bytes, tx_bytes;
 	_Atomic uint32_t rx_turn, tx_turn;
-	_Atomic uint64_t opened_ns;          /* established */
-	_Atomic uint64_t last_ns;            /* last transfer */
-	_Atomic uint64_t rx_until, tx_until; /* an interrupted delay, or 0 */
-	_Atomic uint32_t rx_rule, tx_rule;   /* the same: rule index + 1 */
+	_Atomic uint64_t opened_ns; /* established */
+	_Atomic uint64_t last_ns;   /* last transfer */
+	struct fault_hold rx_hold, tx_hold;
 	_Atomic uint32_t next_free;
 	_Atomic uint32_t in_flight; /* references held by SCM_RIGHTS messages */
 };

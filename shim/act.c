@@ -28,42 +28,42 @@ static void reset(struct shim_call *c)
 		engine_gated(shim.run, &c->choice, GATE_LEVER);
 }
 
-/*
- * Where a delay under way is kept, so that a retry goes on with it.  A time in
- * the past: the retry passes, and neither counts nor matches (decisions.md 25).
- */
-static _Atomic uint64_t *hold_word(const struct shim_call *c)
+/* Where a call of this direction is kept for its retry; NULL: nowhere. */
+static struct fault_hold *hold_of(const struct shim_call *c)
 {
-	if (c->sock &&
-	    (c->row->family == FAMILY_RECV || c->row->family == FAMILY_ACCEPT))
-		return &c->sock->rx_until;
-	if (c->sock && c->row->family == FAMILY_SEND)
-		return &c->sock->tx_until;
-	return NULL;
-}
-
-static _Atomic uint32_t *hold_rule(const struct shim_call *c)
-{
-	return c->row->family == FAMILY_SEND ? &c->sock->tx_rule
-	                                     : &c->sock->rx_rule;
-}
-
-/* The call has been counted; the one that follows is the same. */
-static void retry_passes(const struct shim_call *c)
-{
-	bool sends = c->row->family == FAMILY_SEND;
-
 	if (!c->sock)
-		return;
-	atomic_store(hold_rule(c), 0);
-	atomic_store(sends ? &c->sock->tx_until : &c->sock->rx_until, 1);
+		return NULL;
+	if (c->row->family == FAMILY_RECV || c->row->family == FAMILY_ACCEPT)
+		return &c->sock->rx_hold;
+	return c->row->family == FAMILY_SEND ? &c->sock->tx_hold : NULL;
+}
+
+static void hold_call(struct fault_hold *h, uint64_t until, uint32_t rule,
+                      uint32_t owner)
+{
+	atomic_store(&h->rule, rule);
+	atomic_store(&h->owner, owner);
+	atomic_store(&h->until, until);
+}
+
+/*
+ * The call has been counted; the one that follows is the same and passes.
+ * After EINTR it is this thread's; after EAGAIN an event loop may hand the
+ * socket to another thread.
+ */
+static void retry_passes(const struct shim_call *c, uint32_t owner)
+{
+	struct fault_hold *h = hold_of(c);
+
+	if (h)
+		hold_call(h, 1, 0, owner);
 }
 
 static void how_report(struct shim_call *c, int err)
 {
 	if (err == EINTR &&
 	    (c->row->effect == EFFECT_IO || c->row->effect == EFFECT_ACCEPT))
-		retry_passes(c);
+		retry_passes(c, (uint32_t)shim_tid());
 	call_fail(c, err);
 }
 
@@ -76,7 +76,7 @@ static void how_again(struct shim_call *c, int err)
 		lever_kick_out(c->fd);
 	else
 		lever_kick_in(c->fd);
-	retry_passes(c);
+	retry_passes(c, 0);
 	call_fail(c, err);
 }
 
@@ -201,24 +201,27 @@ static void leave_early(struct shim_call *c, int err)
 		call_fail(c, err);
 }
 
+/*
+ * The hold is noted before the wait: a call that is left by longjmp goes on
+ * with it as well as one that is interrupted.
+ */
 static void delay_until(struct shim_call *c, uint64_t until)
 {
-	_Atomic uint64_t *word = hold_word(c);
+	struct fault_hold *h = hold_of(c);
 	int err;
 
 	if (!can_end_early(c)) {
 		hold_through(until);
 		return;
 	}
+	if (h)
+		hold_call(h, until, (uint32_t)c->choice.rule + 1,
+		          (uint32_t)shim_tid());
 	err = hold_until(until, facts_timeout_ns(c));
-	if (!err)
-		return;
-	/* Only now: a call of another thread meanwhile is no retry of it. */
-	if (word) {
-		atomic_store(hold_rule(c), (uint32_t)c->choice.rule + 1);
-		atomic_store(word, until);
-	}
-	leave_early(c, err);
+	if (err)
+		leave_early(c, err);
+	else if (h)
+		atomic_compare_exchange_strong(&h->until, &until, 0);
 }
 
 static void act_delay(struct shim_call *c, const struct plan_action *a)
@@ -304,35 +307,53 @@ void act(struct shim_call *c)
 	act_from(c, 0);
 }
 
+/* Takes the hold if this call is the one that it waits for. */
+static bool take_hold(struct shim_call *c, uint64_t *ret_until)
+{
+	struct fault_hold *h = hold_of(c);
+	uint64_t until = atomic_load_explicit(&h->until, memory_order_relaxed);
+	uint32_t owner, rule;
+
+	if (LIKELY(!until))
+		return false;
+	owner = atomic_load(&h->owner);
+	rule = atomic_load(&h->rule);
+	*ret_until = until;
+	if ((owner && owner != (uint32_t)shim_tid()) ||
+	    !atomic_compare_exchange_strong(&h->until, &until, 0))
+		return false;
+	c->choice.rule = (int32_t)rule - 1;
+	return true;
+}
+
+/* What is left of the delay; false: the call is over. */
+static bool go_on_waiting(struct shim_call *c, uint64_t until)
+{
+	if (!facts_nonblocking(c)) {
+		delay_until(c, until);
+		return !c->made;
+	}
+	if (shim_now() >= until)
+		return true;
+	atomic_store(&hold_of(c)->until, until);
+	call_fail(c, EAGAIN);
+	return false;
+}
+
 bool act_resume(struct shim_call *c)
 {
-	_Atomic uint64_t *word = hold_word(c);
 	uint64_t until;
 	unsigned i = 0;
 
-	if (LIKELY(!atomic_load_explicit(word, memory_order_relaxed)))
+	if (!take_hold(c, &until))
 		return false;
-	until = atomic_exchange(word, 0);
-	if (!until)
-		return false;
-	c->choice.rule = (int32_t)atomic_load(hold_rule(c)) - 1;
 	c->flags |= RECORD_UNCOUNTED;
-	if (facts_nonblocking(c)) {
-		if (shim_now() < until) {
-			atomic_store(word, until);
-			call_fail(c, EAGAIN);
-			return true;
-		}
-	} else {
-		delay_until(c, until);
-		if (c->made)
-			return true;
-	}
 	if (c->choice.rule < 0) {
-		/* The retry after our EAGAIN or EINTR: it passes. */
 		cut_or_whole(c);
 		return true;
 	}
+	if (!go_on_waiting(c, until))
+		return true;
 	while (decide_rule(c)->actions[i].kind != ACTION_DELAY)
 		i++;
 	act_from(c, i + 1);

@@ -60,8 +60,7 @@ void io_moved(struct fault_sock *s, const struct engine_call *e, uint64_t moved)
 	if (e->turn_begins) {
 		atomic_fetch_add_explicit(rx ? &s->rx_turn : &s->tx_turn, 1,
 		                          memory_order_relaxed);
-		atomic_store_explicit(&s->last_direction,
-		                      (uint8_t)e->direction,
+		atomic_store_explicit(&s->last_direction, (uint8_t)e->direction,
 		                      memory_order_relaxed);
 	}
 	if (shim.timed)

@@ -15,7 +15,11 @@ uint32_t process_slot(void);
 /* The slot, the attach record, and the runner is told. */
 void process_attached(void);
 
-/* The rules for calls without a socket, and cells for `per: process`. */
+/*
+ * What depends on nothing but the process: the rules for calls without a
+ * socket, those for sockets of which nothing is known, cells for
+ * `per: process`.  A child of fork takes new cells and keeps the rest.
+ */
 void process_watch(void);
 
 /* Handlers for pthread_atfork, and the destructor's work. */

@@ -32,7 +32,7 @@ static bool is_at_rest(const struct fault_sock *s, bool rx)
 	return state >= STATE_ESTABLISHED && state <= STATE_LAST_ACK &&
 	       has_no_flags(s) &&
 	       !atomic_load_explicit(&s->told_err, memory_order_relaxed) &&
-	       !atomic_load_explicit(rx ? &s->rx_until : &s->tx_until,
+	       !atomic_load_explicit(rx ? &s->rx_hold.until : &s->tx_hold.until,
 	                             memory_order_relaxed) &&
 	       !atomic_load_explicit(&s->rx_visible, memory_order_relaxed);
 }
@@ -45,10 +45,12 @@ struct quiet quiet_transfer(enum fault_family family, int fd, long len,
 	uint32_t watch;
 
 	if (!s || !len || flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE) ||
-	    !is_plain() || !is_at_rest(s, family == FAMILY_RECV))
+	    !is_plain())
 		return q;
 	q.generation =
 		atomic_load_explicit(&s->generation, memory_order_acquire);
+	if (!is_at_rest(s, family == FAMILY_RECV))
+		return q;
 	watch = atomic_load_explicit(&s->first_watch, memory_order_relaxed);
 	if (engine_quiet(shim.run, watch, FAMILY_BIT(family)))
 		q.sock = s;
@@ -82,19 +84,26 @@ static bool is_the_same(struct quiet q)
 	                            memory_order_relaxed) == q.generation;
 }
 
-long quiet_transferred(enum fault_call id, int fd, struct quiet q, long result)
+/* The same for what nearly always happened: bytes, and nothing else. */
+static NOINLINE long finish_moved(enum fault_call id, struct quiet q,
+                                  long result)
 {
 	struct engine_call e = {0};
 
-	/* Nothing was moved and nothing is over: the call was none. */
-	if (result < 0 && (errno == EAGAIN || errno == EINTR))
-		return result;
-	if (result <= 0 || !has_no_flags(q.sock) || !is_the_same(q))
-		return finish(id, fd, q, result);
 	decide_describe(&e, id, q.sock);
 	io_moved(q.sock, &e, (uint64_t)result);
 	engine_count(shim.plan, shim.run, &e);
 	return result;
+}
+
+long quiet_transferred(enum fault_call id, int fd, struct quiet q, long result)
+{
+	/* Nothing was moved and nothing is over: the call was none. */
+	if (result < 0 && (errno == EAGAIN || errno == EINTR))
+		return result;
+	if (result > 0 && has_no_flags(q.sock) && is_the_same(q))
+		return finish_moved(id, q, result);
+	return finish(id, fd, q, result);
 }
 
 bool quiet_wait(void)
@@ -105,10 +114,12 @@ bool quiet_wait(void)
 
 long quiet_waited(enum fault_call id, long result)
 {
-	struct engine_call e = {0};
+	/* Without a socket, and no clock (is_plain), there is no more to it. */
+	const struct engine_call e = {.call = id,
+	                              .first_watch = shim.process_watch,
+	                              .program = shim.program,
+	                              .process_cells = shim.process_cells};
 
-	decide_describe(&e, id, NULL);
-	e.first_watch = shim.process_watch;
 	engine_count(shim.plan, shim.run, &e);
 	return result;
 }

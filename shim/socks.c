@@ -42,6 +42,13 @@ struct fault_sock *socks_of(uint64_t word)
 	return s;
 }
 
+/*
+ * For an entry that nobody else knows yet: the descriptor's word, or the head
+ * of the free list, publishes it.  A full barrier each would be felt.
+ */
+#define relaxed(at, value)                                                     \
+	atomic_store_explicit(at, value, memory_order_relaxed)
+
 /* The free list is a stack; the tag in the high half defeats ABA. */
 static uint32_t pop_free(struct fault_run *run)
 {
@@ -64,8 +71,8 @@ static void push_free(struct fault_run *run, struct fault_sock *s)
 	uint64_t head = atomic_load(&run->free_socks);
 	uint64_t fresh;
 
-	do {
-		atomic_store(&s->next_free, (uint32_t)head);
+	do { /* published by the exchange */
+		relaxed(&s->next_free, (uint32_t)head);
 		fresh = ((head >> 32) + 1) << 32 | socks_index(s);
 	} while (!atomic_compare_exchange_weak(&run->free_socks, &head, fresh));
 }
@@ -81,10 +88,6 @@ static uint32_t take_index(struct fault_run *run)
 	index = atomic_fetch_add(&run->used_socks, 1) + 1;
 	return index < run->n_socks ? index : RUN_NONE;
 }
-
-/* Nobody else knows the entry yet: the descriptor's word publishes it. */
-#define relaxed(at, value)                                                     \
-	atomic_store_explicit(at, value, memory_order_relaxed)
 
 /* Everything but generation and the free list's link. */
 static void reset_entry(struct fault_sock *s)
@@ -109,8 +112,8 @@ static void reset_entry(struct fault_sock *s)
 	relaxed(&s->tx_turn, 0);
 	relaxed(&s->opened_ns, 0);
 	relaxed(&s->last_ns, 0);
-	relaxed(&s->rx_until, 0);
-	relaxed(&s->tx_until, 0);
+	relaxed(&s->rx_hold.until, 0);
+	relaxed(&s->tx_hold.until, 0);
 	relaxed(&s->in_flight, 0);
 }
 
@@ -126,10 +129,10 @@ static struct fault_sock *take_entry(bool ipv6)
 	}
 	s = &run_socks(run)[index];
 	reset_entry(s);
-	atomic_store(&s->program, (uint16_t)shim.program);
-	atomic_store(&s->flags, ipv6 ? SOCK_IPV6 : 0);
-	atomic_store(&s->serial, atomic_fetch_add(&run->next_serial, 1) + 1);
-	atomic_store(&s->refs, 1);
+	relaxed(&s->program, (uint16_t)shim.program);
+	relaxed(&s->flags, ipv6 ? SOCK_IPV6 : 0);
+	relaxed(&s->serial, atomic_fetch_add(&run->next_serial, 1) + 1);
+	relaxed(&s->refs, 1);
 	return s;
 }
 
@@ -158,7 +161,9 @@ void socks_drop(struct fault_sock *s)
 {
 	if (atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
-	engine_unwatch(shim.run, atomic_exchange(&s->first_watch, RUN_NONE));
+	if (atomic_load(&s->first_watch))
+		engine_unwatch(shim.run,
+		               atomic_exchange(&s->first_watch, RUN_NONE));
 	atomic_fetch_add(&s->generation, 1);
 	push_free(shim.run, s);
 }
@@ -216,7 +221,7 @@ struct fault_sock *socks_create(int fd, bool ipv6)
 	s = take_entry(ipv6);
 	if (!s)
 		return NULL;
-	atomic_store(&s->families, shim.fresh_families);
+	relaxed(&s->families, shim.fresh_families);
 	socks_appear(fd, s);
 	socks_refresh(fd, s);
 	return s;
@@ -426,7 +431,7 @@ struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
 	s = take_entry(atomic_load(&listener->flags) & SOCK_IPV6);
 	if (!s)
 		return NULL;
-	atomic_store(&s->local_port, atomic_load(&listener->local_port));
+	relaxed(&s->local_port, atomic_load(&listener->local_port));
 	if (peer)
 		socks_addr(peer, &s->peer);
 	socks_appear(fd, s);

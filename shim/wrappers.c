@@ -52,7 +52,7 @@ wanted(enum fault_family family, int fd_index, const long *a)
 		return (ret)call_slow(FAULT_CALL_##symbol, a,                  \
 		                      __builtin_return_address(0));            \
 	}                                                                      \
-	static NOINLINE ret quiet_##symbol PARAMS_##n proto                      \
+	static NOINLINE ret quiet_##symbol PARAMS_##n proto                    \
 	{                                                                      \
 		const long a[MAX_ARITY] = {PACK_##n proto};                    \
                                                                                \
@@ -63,8 +63,9 @@ wanted(enum fault_family family, int fd_index, const long *a)
 		if (EFFECT_##effect == EFFECT_IO && ONE_BUFFER_##shape) {      \
 			const struct quiet q = quiet_transfer(                 \
 				FAMILY_##family, (int)a[0], a[2],              \
-				(flags) < 0 ? 0                                \
-					    : (int)a[(flags) < 0 ? 0 : flags]);  \
+				(flags) < 0                                    \
+					? 0                                    \
+					: (int)a[(flags) < 0 ? 0 : flags]);    \
                                                                                \
 			if (q.sock)                                            \
 				return (ret)quiet_transferred(                 \

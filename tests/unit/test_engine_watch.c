@@ -128,6 +128,66 @@ static void cells_are_those_of_what_the_class_counts_over(void **state)
 	assert_int_equal(run_cells(run)[run_program_cell(run, 0, 1)].count, 1);
 }
 
+/* Ports of one bucket, of another, and none, mixed; and what each socket has.
+ */
+static void classes_of_a_port_are_found_in_class_order(void **state)
+{
+	static const uint16_t ports[] = {0, 80, 336, 81, 0, 80, 336, 0};
+	static const uint16_t sockets[] = {0, 80, 336, 81, 592, 256};
+	uint32_t first;
+
+	(void)state;
+	begin();
+	for (uint32_t c = 0; c < LENGTH(ports); c++) {
+		plan_maker_class(&maker, FAULT_CALL_recv, PER_PROGRAM)->port =
+			ports[c];
+		plan_maker_rule(&maker, c);
+	}
+	ready();
+	for (size_t i = 0; i < LENGTH(sockets); i++) {
+		struct engine_socket s = {.port = sockets[i]};
+		uint32_t c = 0;
+
+		engine_watch(plan, run, &s, 1, &first);
+		for (uint32_t w = first; w; w = run_watches(run)[w].next) {
+			while (ports[c] && ports[c] != sockets[i])
+				c++;
+			assert_int_equal(run_watches(run)[w].class_index, c++);
+		}
+		while (c < LENGTH(ports))
+			assert_true(ports[c] && ports[c++] != sockets[i]);
+		engine_unwatch(run, first);
+	}
+}
+
+static void on_a_blank_socket_only_what_may_be_due_is_looked_at(void **state)
+{
+	struct engine_socket blank = {.role = ROLE_NONE};
+
+	(void)state;
+	begin();
+	/* Not due at its first call, which is the only one to be counted. */
+	plan_maker_class(&maker, FAULT_CALL_close, PER_CONNECTION);
+	plan_maker_rule(&maker, 0)->nth = PICK_FROM(2);
+	plan_maker_class(&maker, FAULT_CALL_shutdown, PER_CONNECTION);
+	plan_maker_rule(&maker, 1)->nth = PICK_FROM(1);
+	/* Counts over more than the socket. */
+	plan_maker_class(&maker, FAULT_CALL_setsockopt, PER_PROGRAM);
+	plan_maker_rule(&maker, 2)->nth = PICK_ONE(9);
+	/* For sockets of which something is known. */
+	plan_maker_class(&maker, FAULT_CALL_bind, PER_PROGRAM)->port = 80;
+	plan_maker_rule(&maker, 3);
+	plan_maker_class(&maker, FAULT_CALL_recv, PER_PROGRAM)->roles =
+		ROLE_BIT(ROLE_CLIENT);
+	plan_maker_rule(&maker, 4);
+	plan_maker_class(&maker, FAULT_CALL_send, PER_PROGRAM)->connection =
+		PICK_ONE(1);
+	plan_maker_rule(&maker, 5);
+	ready();
+	assert_int_equal(engine_blank_families(plan, run, &blank),
+	                 1u << FAMILY_SHUTDOWN | 1u << FAMILY_OPTION);
+}
+
 static void cells_for_processes_end_when_the_table_is_full(void **state)
 {
 	uint32_t n = 0, cell, last = 0;
@@ -156,6 +216,8 @@ int main(void)
 		TEST(a_new_connection_counts_from_the_beginning),
 		TEST(with_full_tables_a_socket_goes_unwatched_and_nothing_leaks),
 		TEST(cells_are_those_of_what_the_class_counts_over),
+		TEST(classes_of_a_port_are_found_in_class_order),
+		TEST(on_a_blank_socket_only_what_may_be_due_is_looked_at),
 		TEST(cells_for_processes_end_when_the_table_is_full),
 	};
 

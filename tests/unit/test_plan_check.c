@@ -66,7 +66,8 @@ static const struct fault_plan *rich_plan(void)
 	c->programs = 1;
 	c->roles = ROLE_BIT(ROLE_CLIENT);
 	c->states = STATE_BIT(STATE_ESTABLISHED);
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
+	c = plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
+	c->port = 80;
 
 	r = plan_maker_rule(&maker, 0);
 	r->nth = PICK(3, 9, 2);
@@ -283,6 +284,12 @@ SPOIL(far_list, c->rules_off = p->size - 2)
 SPOIL(odd_list, c->rules_off++)
 SPOIL(list_order, c->rules_off -= 0;
       ((uint16_t *)((char *)p + c->rules_off))[1] = 0)
+SPOIL(odd_buckets, p->buckets_off++)
+SPOIL(far_buckets, p->buckets_off = p->size - PLAN_BUCKETS)
+SPOIL(bucket_none, c->next = p->n_classes + 1)
+SPOIL(bucket_round, c->next = 1)
+SPOIL(bucket_other, c[1].port = 81)
+SPOIL(bucket_short, c->next = 0)
 SPOIL(other_class, r->class_index = 1)
 SPOIL(after_self, r->after_rule = 1)
 SPOIL(after_none, r->after_rule = 6)
@@ -332,6 +339,12 @@ static const struct wrong wrongs[] = {
 	{"a class's rules are outside of the plan", far_list},
 	{"a class's rules are outside of the plan", odd_list},
 	{"a class's rules are not in file order", list_order},
+	{"the plan's buckets are outside of it", odd_buckets},
+	{"the plan's buckets are outside of it", far_buckets},
+	{"a bucket has a class that is not there", bucket_none},
+	{"a bucket has a class that is not there", bucket_round},
+	{"a class is in another port's bucket", bucket_other},
+	{"a class is in no bucket", bucket_short},
 	{"a rule is in the list of another's class", other_class},
 	{"a rule comes after one that is not there, or itself", after_self},
 	{"a rule comes after one that is not there, or itself", after_none},
