@@ -58,6 +58,8 @@ try table_fds edge-of-listener "an edge-triggered listener hears of an EAGAIN ag
 try table_fds mask-of-pselect "EINTR goes by the signals that ppoll and pselect let in" \
 	poll:error=EINTR
 try table_fds empty-pieces "a cut never asks for empty pieces only"
+try table_fds scattered-counts "a scattered receive counts as any other" \
+	recv:short=1B:nth=2:role=accepted
 
 try table_processes fork-and-close "a forking server's connections are known in its children"
 try table_processes child-closes "what a child closes stays known to its parent"

@@ -328,6 +328,21 @@ static int empty_pieces(void)
 	return 0;
 }
 
+/* recv:short=1B:nth=2.  What takes the long way (readv) counts as well. */
+static int scattered_counts(void)
+{
+	struct pair p = make_pair();
+	char data[DATA];
+	struct iovec v = {data, DATA};
+
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	WANT(readv(p.accepted, &v, 1), DATA);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	WANT(readv(p.accepted, &v, 1), 1);
+	WANT(readv(p.accepted, &v, 1), DATA - 1);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct probe_case cases[] = {
@@ -346,6 +361,7 @@ int main(int argc, char **argv)
 		{"edge-of-listener", edge_of_listener},
 		{"mask-of-pselect", mask_of_pselect},
 		{"empty-pieces", empty_pieces},
+		{"scattered-counts", scattered_counts},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
