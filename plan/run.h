@@ -58,9 +58,8 @@ struct fault_hold {
 
 enum fault_sock_flag {
 	SOCK_IPV6 = 1,
-	SOCK_PEEKED = 2,    /* a peek or FIONREAD promised bytes: G5 */
-	SOCK_INHERITED = 4, /* made before the library was there */
-	SOCK_LEVER = 8, /* reset by us: connect, bind, listen, ... corrected */
+	SOCK_PEEKED = 2, /* a peek or FIONREAD promised bytes: G5 */
+	SOCK_LEVER = 8,  /* reset by us: connect, bind, listen, ... corrected */
 	SOCK_FIN_RESET = 16, /* ... after the peer's FIN: recv 0, send EPIPE */
 	SOCK_SHUT_RD = 32,   /* its program shut down receiving: 0 is no FIN */
 };

@@ -63,7 +63,6 @@ static void find_state(int fd, struct fault_sock *s)
 	struct sockaddr_storage peer;
 	unsigned len = sizeof(peer);
 
-	atomic_fetch_or(&s->flags, SOCK_INHERITED);
 	atomic_store(&s->local_port, port_of(fd));
 	if (option(fd, SO_ACCEPTCONN) == 1) {
 		socks_listening(fd, s);

@@ -54,7 +54,8 @@ static uint32_t pop_free(struct fault_run *run)
 {
 	uint64_t head = atomic_load(&run->free_socks);
 
-	while ((uint32_t)head) {
+	/* The limit is for a head that a broken target wrote. */
+	while ((uint32_t)head && (uint32_t)head < run->n_socks) {
 		struct fault_sock *s = &run_socks(run)[(uint32_t)head];
 		uint64_t after =
 			((head >> 32) + 1) << 32 | atomic_load(&s->next_free);

@@ -60,6 +60,8 @@ try table_fds mask-of-pselect "EINTR goes by the signals that ppoll and pselect 
 try table_fds empty-pieces "a cut never asks for empty pieces only"
 try table_fds scattered-counts "a scattered receive counts as any other" \
 	recv:short=1B:nth=2:role=accepted
+try table_fds fresh-option "a socket that is nothing yet can be faulted" \
+	setsockopt:error=ENOPROTOOPT:nth=2
 
 try table_processes fork-and-close "a forking server's connections are known in its children"
 try table_processes child-closes "what a child closes stays known to its parent"

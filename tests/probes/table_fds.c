@@ -343,6 +343,18 @@ static int scattered_counts(void)
 	return 0;
 }
 
+/* setsockopt:error=ENOPROTOOPT:nth=2.  A socket that is nothing yet counts. */
+static int fresh_option(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	WANT(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	WANT(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), -1);
+	WANT(errno, ENOPROTOOPT);
+	WANT(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct probe_case cases[] = {
@@ -362,6 +374,7 @@ int main(int argc, char **argv)
 		{"mask-of-pselect", mask_of_pselect},
 		{"empty-pieces", empty_pieces},
 		{"scattered-counts", scattered_counts},
+		{"fresh-option", fresh_option},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
