@@ -6,7 +6,10 @@
 #   make demo            a suite on the reference programs     (see ./demo)
 #   make check T='tests/e2e/x.sh …'        only these tests
 #   make conformance                       the whole table of the kernel's truth
+#   make readiness                         every event loop, every hold
+#   make conformance-table                 both, and docs/conformance.md of it
 #   make bench | bench-instructions        what it costs, see bench/README.md
+#   make stock-delay                       how late others are beside a delay
 #   make check-unit | check-build | check-format | sanitize | format | clean
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
 #
@@ -168,6 +171,7 @@ $(eval $(call programs,tests/unit,$(B)/libcore.a,-lcmocka $(runner_libs)))
 $(eval $(call programs,tests/probes))
 $(eval $(call programs,tests/rows))
 $(eval $(call programs,tests/conformance))
+$(eval $(call programs,tests/readiness))
 $(eval $(call programs,bench))
 
 # Probes are what users' programs are: lightly optimised, some with the
@@ -186,7 +190,7 @@ $(B)/tests/probes/%_static: link := -static
 unit := $(tests/unit_bin)
 reference := $(reference_bin) $(reference/faulty_bin)
 programs := $(unit) $(reference) $(tests/probes_bin) $(tests/rows_bin) \
-	$(tests/conformance_bin) $(bench_bin)
+	$(tests/conformance_bin) $(tests/readiness_bin) $(bench_bin)
 
 .PHONY: all reference programs unit check check-unit check-build check-format \
 	sanitize demo stock format clean man install uninstall FORCE
@@ -215,6 +219,21 @@ check: programs stock $(if $(filter release,$(MODE)),asan-unit)
 .PHONY: conformance
 conformance: programs
 	@$(run_tests) tests/conformance/run.sh
+
+# What an injector of errnos alone does: the control of both suites.
+$(B)/tests/errno_only.so: tests/control/errno_only.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CC) $(cflags) -fPIC -shared $(ldflags) -o $@ $<
+
+# Both suites and their controls, some minutes; writes docs/conformance.md.
+.PHONY: conformance-table
+conformance-table: programs $(B)/tests/errno_only.so
+	@BUILD=$(CURDIR)/$(B) tests/control/table >docs/conformance.md.new
+	@mv docs/conformance.md.new docs/conformance.md
+
+.PHONY: readiness
+readiness: programs
+	@$(run_tests) tests/readiness/run.sh
 
 check-unit: unit
 	@$(run_tests) $(unit)
@@ -254,6 +273,11 @@ bench: all $(bench_bin)
 
 bench-instructions: all $(bench_bin)
 	@BUILD=$(CURDIR)/$(B) bench/run instructions
+
+# tests/e2e/stock_delay.sh with figures: a table, and a narrower criterion.
+.PHONY: stock-delay
+stock-delay: programs stock
+	@BUILD=$(CURDIR)/$(B) FIGURES=$(or $(ROUNDS),24) tests/e2e/stock_delay.sh
 
 CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
 format:

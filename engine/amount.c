@@ -28,7 +28,7 @@ static __int128 deviation(const struct fault_plan *plan,
 
 	if (a->flags & PLAN_ACTION_INVERSE)
 		return (__int128)jitter *
-		       quantile(plan_at(plan, a->inverse_off), draw) / 65536;
+		       quantile(plan_at(plan, a->table_off), draw) / 65536;
 	return (__int128)(width * draw >> 64) - (__int128)jitter;
 }
 

@@ -156,7 +156,7 @@ static void count_all(const struct counting *a,
 			break;
 		class_from = w->class_index + 1;
 		if (w != except && w->families & family &&
-		    engine_class_selects(c, a->call))
+		    engine_class_selects(a->plan, c, a->call))
 			count_class(a, c,
 			            &cells[engine_cell_of(a->run, a->call, w)]);
 	}
@@ -173,24 +173,20 @@ void engine_count(const struct fault_plan *plan, struct fault_run *run,
 /* --- a rule acts ---------------------------------------------------------- */
 
 /* Never more than `times` hits, whoever claims at the same moment. */
-static bool claim_hit(struct fault_rule_state *s, uint32_t times)
+bool engine_claim_hit(struct fault_rule_state *s, uint32_t times,
+                      uint64_t now_ns)
 {
 	uint32_t hits = atomic_load(&s->hits);
+	uint64_t never = 0;
 
 	do {
 		if (times && hits >= times)
 			return false;
 	} while (!atomic_compare_exchange_weak(&s->hits, &hits, hits + 1));
 	bump(&s->due);
-	return true;
-}
-
-static void note_first_hit(struct fault_rule_state *s, uint64_t now_ns)
-{
-	uint64_t never = 0;
-
 	atomic_compare_exchange_strong(&s->first_hit_ns, &never,
 	                               now_ns ? now_ns : 1);
+	return true;
 }
 
 static const struct fault_watch *watch_of(const struct fault_run *run,
@@ -222,11 +218,8 @@ static bool claim(const struct counting *a, const struct engine_case *k,
 {
 	struct fault_rule_state *s = state_of(a->run, k->index);
 
-	if (!engine_conditions(k) || !engine_spend(k, cell) ||
-	    !claim_hit(s, k->rule->times))
-		return false;
-	note_first_hit(s, a->call->now_ns);
-	return true;
+	return engine_conditions(k) && engine_spend(k, cell) &&
+	       engine_claim_hit(s, k->rule->times, a->call->now_ns);
 }
 
 bool engine_take(const struct fault_plan *plan, struct fault_run *run,

@@ -31,7 +31,9 @@ struct engine_socket {
 	uint16_t port;         /* of the service: remote for a client, local
 	                          otherwise; 0 = none */
 	struct plan_addr peer; /* family 0 = none yet */
-	uint32_t families;     /* only classes with one of these; 0: any */
+	uint32_t families;     /* 0: any class; else it is no socket but the
+	                          process: only classes with one of these,
+	                          and rules without `call` that act on it */
 };
 
 /*
@@ -45,7 +47,17 @@ bool engine_class_matches(const struct fault_plan *plan,
                           const struct plan_class *c,
                           const struct engine_socket *s);
 
-/* The calls that rules can touch without a socket: families of program. */
+/*
+ * Is the name that is resolved the one that a rule means?  Host names have no
+ * case, and a dot at the end says only that it is whole (RFC 1034).  want is
+ * in lower case without that dot; host NULL is none.
+ */
+bool engine_host_matches(const char *want, const char *host);
+
+/*
+ * The calls that rules can touch without a socket: families of program, with
+ * PLAN_LASTING.
+ */
 uint32_t engine_program_families(const struct fault_plan *plan,
                                  uint32_t program);
 
@@ -56,11 +68,14 @@ uint32_t engine_program_families(const struct fault_plan *plan,
  * ENGINE_CELL_OF_PROCESS, since processes share the socket and its list.
  * Also for a listener and for a fresh socket: ordinal 0.  Classes with a
  * `connection` are then not in the list, but their families are returned: they
- * may be touched once the connection stands.
+ * may be touched once the connection stands.  So are those of rules without
+ * `call`, which act on connections; of those that act on the process, the list
+ * of the process alone has them (engine_socket.families).
  *
  * Stores the first watch in ret_first (RUN_NONE: nothing can touch it).
- * Returns the families that can be touched, as bits; with the tables full the
- * socket goes unwatched, run->lost_socks is counted.
+ * Returns the families that can be touched, as bits, with PLAN_LASTING if one
+ * of them can last; with the tables full the socket goes unwatched,
+ * run->lost_socks is counted.
  */
 uint32_t engine_watch(const struct fault_plan *plan, struct fault_run *run,
                       const struct engine_socket *s, uint32_t ordinal,
@@ -71,7 +86,7 @@ uint32_t engine_watch(const struct fault_plan *plan, struct fault_run *run,
 
 /* One call, as the engine sees it. */
 struct engine_call {
-	enum fault_call call;
+	enum fault_call call; /* NONE: nobody calls, engine_self_take() */
 	uint32_t first_watch;
 	uint32_t program;
 	uint32_t process_cells; /* engine_process_cells(), 0 = none: such
@@ -85,7 +100,11 @@ struct engine_call {
 	uint64_t seen;    /* bytes received so far */
 	uint32_t turn;    /* of this direction, this call included; 0: none */
 	bool turn_begins; /* for the caller's accounts; not looked at */
-	/* Clock readings, only looked at for plans with PLAN_TIMED. */
+	const char *host; /* the name that is resolved, NULL: another call */
+	/*
+	 * Clock readings, looked at only for plans with PLAN_TIMED; now_ns also
+	 * when a rule is claimed, for its first hit.
+	 */
 	uint64_t now_ns;
 	uint64_t program_started_ns;
 	uint64_t opened_ns;
@@ -167,6 +186,22 @@ uint64_t engine_delay(const struct fault_plan *plan,
 /* Bytes that a `short` action allows of want: at least 1, at most want (0). */
 uint64_t engine_short(const struct plan_action *action, uint64_t want);
 
+/*
+ * What the byte at this offset of the call's direction is XORed with when the
+ * rule corrupts it: never 0, and the same however the calls are cut.
+ */
+uint8_t engine_noise(const struct fault_plan *plan,
+                     const struct engine_call *call, uint32_t rule,
+                     uint64_t offset);
+
+/*
+ * A connect that a rule delays or stalls ends without its caller: how, as the
+ * actions behind that one say?  0: it succeeds; an errno that the network can
+ * answer with at any time; -1: what they say happens only in the call itself.
+ */
+int engine_late_outcome(const struct plan_rule *rule,
+                        const struct plan_action *lasting);
+
 /* What of the process the gates see; read only when a rule is due. */
 struct engine_facts {
 	bool nonblocking; /* O_NONBLOCK, or MSG_DONTWAIT */
@@ -177,10 +212,68 @@ struct engine_facts {
 	bool whole;             /* blocking with MSG_WAITALL: never short */
 };
 
-/* May this action be carried out on this call?  GATE_NONE: yes. */
+/*
+ * May this action be carried out on this call?  GATE_NONE: yes.  action lies in
+ * rule->actions.  Of a call that is NONE only the state is looked at.
+ */
 enum fault_gate engine_gate(const struct engine_call *call,
                             const struct plan_rule *rule,
                             const struct plan_action *action,
                             const struct engine_facts *facts);
+
+/*
+ * Rules without `call` (language.md 3).  `call` describes a connection, with
+ * .call NONE, or the process: then first_watch is the process's list and only
+ * rules that act on it (`exhaust`) are found.  first_watch, connection, role,
+ * state, program, process_cells, seen, and all clocks have to be filled in.
+ *
+ * Each such rule acts once on each connection (process) for each time that it
+ * is armed.
+ *
+ * engine_self_take: the first rule in file order that is due here is claimed:
+ * its hit is counted, nobody else gets it on this connection.  false: none is.
+ * One that the gates forbid here is counted as due and gated, and will not ask
+ * again for this arming: a connection never goes back to an earlier state.
+ * choice->ordinal is the number of the arming, there is no cut.
+ */
+bool engine_self_take(const struct fault_plan *plan, struct fault_run *run,
+                      const struct engine_call *call,
+                      struct engine_choice *choice);
+
+/*
+ * The earliest CLOCK_MONOTONIC ns at which engine_self_take() may find a rule
+ * here because of the clock alone (age, idle, after): 0: now; UINT64_MAX: no
+ * rule waits for the clock.  The other conditions come true at an event, and
+ * whoever causes it asks again: armed (engine_arm()), state and seen (a call on
+ * the socket), after a rule (engine_self_follows()).
+ */
+uint64_t engine_self_when(const struct fault_plan *plan,
+                          const struct fault_run *run,
+                          const struct engine_call *call);
+
+/* Has a rule without `call` waited for a first hit of this one? */
+bool engine_self_follows(const struct fault_plan *plan, uint32_t rule);
+
+/*
+ * Arm or disarm a rule while the program runs.  Arming one that is armed
+ * counts, too.  What an arming begins anew: the window of `for`, and rules
+ * without `call` act again where they have acted.  What it does not: events
+ * (nth, turn, bytes) that passed meanwhile, and `times`.  Wakes nobody: see
+ * fault_process.bell.
+ */
+void engine_arm(struct fault_run *run, uint32_t rule, bool armed);
+
+/* For one who does not trust the run's own word where its rules are. */
+void engine_arm_rule(struct fault_rule_state *s, bool armed);
+
+/*
+ * Of the rules of this program that last (plan_rule_lasts()): is there one
+ * that is armed and may still be due?  One that can be armed later?  Windows
+ * of `for` are not looked at (no clock): true may be said too long.
+ */
+bool engine_lasting_alive(const struct fault_plan *plan,
+                          const struct fault_run *run, uint32_t program);
+bool engine_may_be_armed(const struct fault_plan *plan,
+                         const struct fault_run *run, uint32_t program);
 
 #endif

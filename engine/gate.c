@@ -8,15 +8,10 @@
 
 #include "engine/engine.h"
 
-/* States in which a connection can still be reset by its peer. */
-enum {
-	OPEN_STATES = STATE_BIT(STATE_ESTABLISHED) | STATE_BIT(STATE_FIN_WAIT) |
-	              STATE_BIT(STATE_CLOSE_WAIT) | STATE_BIT(STATE_LAST_ACK),
-};
-
+/* N_FAMILIES: nobody calls. */
 static enum fault_family family_of(const struct engine_call *call)
 {
-	return fault_calls[call->call].family;
+	return call->call ? fault_calls[call->call].family : N_FAMILIES;
 }
 
 static bool in_states(const struct engine_call *call, uint32_t states)
@@ -49,8 +44,6 @@ static enum fault_gate gate_error(const struct engine_call *call,
 {
 	const struct fault_errno_row *row;
 
-	if (a->flags & PLAN_ACTION_EAI)
-		return GATE_NONE;
 	row = fault_errno_find(call->call, a->err);
 	if (!row || row->tier == TIER_C || !in_states(call, row->states))
 		return GATE_STATE;
@@ -74,12 +67,46 @@ static enum fault_gate gate_short(const struct engine_call *call,
 	return GATE_G4;
 }
 
-/* On accept it is the new connection that is born dead. */
-static enum fault_gate gate_reset(const struct engine_call *call)
+/*
+ * What happens to a connection needs one that is in such a state.  On a
+ * listener it happens to what is, or comes, into its queue; on connect to what
+ * is to be one.
+ */
+static uint32_t states_for(const struct engine_call *call,
+                           const struct fault_action_row *row)
 {
-	if (family_of(call) == FAMILY_ACCEPT || in_states(call, OPEN_STATES))
-		return GATE_NONE;
-	return GATE_STATE;
+	if (!row->states)
+		return 0;
+	if (family_of(call) == FAMILY_ACCEPT)
+		return STATE_BIT(STATE_LISTEN);
+	if (family_of(call) == FAMILY_CONNECT)
+		return STATE_BIT(STATE_NEW) | STATE_BIT(STATE_BOUND) |
+		       STATE_BIT(STATE_REFUSED);
+	return row->states;
+}
+
+/*
+ * An ICMP message or the end of all tries; a missing local port or a firewall
+ * of this machine (EADDRNOTAVAIL, EPERM, EACCES) speaks at once or never; a
+ * late EACCES exists in ICMPv6 only.
+ */
+static bool comes_late(int err)
+{
+	const struct fault_errno_row *row =
+		fault_errno_find(FAULT_CALL_connect, err);
+
+	return row && (row->how == HOW_REFUSE || err == ENETUNREACH);
+}
+
+int engine_late_outcome(const struct plan_rule *rule,
+                        const struct plan_action *lasting)
+{
+	const struct plan_action *a = lasting + 1;
+	const struct plan_action *end = rule->actions + rule->n_actions;
+
+	if (a == end || (a->kind == ACTION_PASS && a + 1 == end))
+		return 0;
+	return a->kind == ACTION_ERROR && comes_late(a->err) ? a->err : -1;
 }
 
 static bool waits_for_readiness(const struct engine_call *call)
@@ -90,14 +117,36 @@ static bool waits_for_readiness(const struct engine_call *call)
 	       family == FAMILY_ACCEPT || family == FAMILY_CONNECT;
 }
 
-/* Not built yet; `force` does not help. */
-static bool later(const struct engine_call *call, const struct plan_action *a,
-                  const struct engine_facts *f)
+/*
+ * A delay behind `pass` keeps the caller itself, which an event loop must never
+ * be; before the call it is the socket that is not ready.  `force` does not
+ * help.
+ */
+static bool stalls_loop(const struct engine_call *call,
+                        const struct plan_rule *rule,
+                        const struct plan_action *action,
+                        const struct engine_facts *f)
 {
-	if (!fault_actions[a->kind].ready)
+	bool connects = family_of(call) == FAMILY_CONNECT;
+
+	if ((action->kind != ACTION_DELAY &&
+	     !(connects && action->kind == ACTION_STALL)) ||
+	    !f->nonblocking || !waits_for_readiness(call))
+		return false;
+	if (connects && engine_late_outcome(rule, action) < 0)
 		return true;
-	return a->kind == ACTION_DELAY && f->nonblocking &&
-	       waits_for_readiness(call);
+	for (const struct plan_action *a = rule->actions; a < action; a++)
+		if (a->kind == ACTION_PASS)
+			return true;
+	return false;
+}
+
+/* sendfile(2) moves what no buffer of the program's holds.  No `force`. */
+static bool data_pass_by(const struct engine_call *call,
+                         const struct plan_action *action)
+{
+	return action->kind == ACTION_CORRUPT &&
+	       fault_calls[call->call].shape.kind == SHAPE_LEN;
 }
 
 enum fault_gate engine_gate(const struct engine_call *call,
@@ -105,15 +154,17 @@ enum fault_gate engine_gate(const struct engine_call *call,
                             const struct plan_action *action,
                             const struct engine_facts *facts)
 {
-	if (later(call, action, facts))
-		return GATE_LATER;
+	if (stalls_loop(call, rule, action, facts))
+		return GATE_LOOP;
+	if (data_pass_by(call, action))
+		return GATE_DATA;
 	if (rule->flags & PLAN_RULE_FORCE)
 		return GATE_NONE;
 	if (action->kind == ACTION_ERROR)
 		return gate_error(call, action, facts);
 	if (action->kind == ACTION_SHORT)
 		return gate_short(call, action, facts);
-	if (action->kind == ACTION_RESET)
-		return gate_reset(call);
-	return GATE_NONE;
+	return in_states(call, states_for(call, &fault_actions[action->kind]))
+	               ? GATE_NONE
+	               : GATE_STATE;
 }

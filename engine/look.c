@@ -33,7 +33,7 @@ look_closer(const struct fault_plan *plan, const struct fault_run *run,
 	uint32_t mark = atomic_load_explicit(&cell->mark, memory_order_relaxed);
 	struct engine_case k = {.plan = plan, .run = run, .call = call};
 
-	if (!engine_class_selects(c, call))
+	if (!engine_class_selects(plan, c, call))
 		return;
 	k.number = atomic_load_explicit(&cell->count, memory_order_relaxed) + 1;
 	for (k.position = 0; k.position < c->n_rules; k.position++) {

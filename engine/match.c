@@ -1,5 +1,6 @@
 /*
- * match.c - the *which* keys that are known when a socket changes (engine.h).
+ * match.c - the *which* keys that are known when a socket changes, and the
+ * host of a call (engine.h).
  */
 #include <string.h>
 
@@ -77,6 +78,22 @@ bool engine_class_matches(const struct fault_plan *plan,
 	       (!c->roles || c->roles & ROLE_BIT(s->role)) &&
 	       (!c->port || c->port == s->port) && peer_matches(&c->peer, s) &&
 	       (!*comm || !s->process || same_comm(comm, s->process));
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+}
+
+bool engine_host_matches(const char *want, const char *host)
+{
+	if (!host)
+		return false;
+	while (*want && *want == lower(*host)) {
+		want++;
+		host++;
+	}
+	return !*want && (!*host || (*host == '.' && !host[1]));
 }
 
 uint32_t engine_program_families(const struct fault_plan *plan,

@@ -43,6 +43,19 @@ uint64_t engine_case_draw(const struct engine_case *k, uint32_t ordinal,
 	                   k->call->connection, ordinal, purpose);
 }
 
+uint8_t engine_noise(const struct fault_plan *plan,
+                     const struct engine_call *call, uint32_t rule,
+                     uint64_t offset)
+{
+	const struct engine_case k = {
+		.plan = plan, .call = call, .index = rule};
+	uint64_t eight =
+		engine_case_draw(&k, (uint32_t)(offset / 8), PURPOSE_NOISE);
+	uint8_t noise = (uint8_t)(eight >> offset % 8 * 8);
+
+	return noise ? noise : UINT8_MAX;
+}
+
 /* Draws only where the pick is a per cent. */
 static bool picks(const struct engine_case *k, const struct plan_pick *pick,
                   uint32_t n, enum engine_purpose purpose)
@@ -99,15 +112,47 @@ static bool has_hit(const struct fault_run *run, uint32_t index)
 	return atomic_load_explicit(&s->hits, memory_order_relaxed) > 0;
 }
 
-bool engine_conditions(const struct engine_case *k)
+/* All that no passing of time makes true. */
+static bool things_agree(const struct engine_case *k)
 {
 	const struct plan_rule *r = k->rule;
 	const struct fault_rule_state *s = engine_rule_state(k->run, k->index);
 
-	return atomic_load_explicit(&s->armed, memory_order_relaxed) &&
+	return atomic_load_explicit(&s->armed, memory_order_acquire) &&
 	       times_left(k, s) && k->call->seen >= r->seen &&
-	       clocks_agree(k) && !window_over(k, s) &&
+	       !window_over(k, s) &&
 	       (!r->after_rule || has_hit(k->run, r->after_rule - 1u));
+}
+
+bool engine_conditions(const struct engine_case *k)
+{
+	return things_agree(k) && clocks_agree(k);
+}
+
+/* The later of *when and since + ns. */
+static void not_before(uint64_t *when, uint64_t since, uint64_t ns)
+{
+	uint64_t then;
+
+	if (!ns)
+		return;
+	if (!since || __builtin_add_overflow(since, ns, &then))
+		then = UINT64_MAX;
+	if (then > *when)
+		*when = then;
+}
+
+uint64_t engine_conditions_from(const struct engine_case *k)
+{
+	const struct engine_call *c = k->call;
+	uint64_t when = 0;
+
+	if (!things_agree(k))
+		return UINT64_MAX;
+	not_before(&when, c->opened_ns, k->rule->age_ns);
+	not_before(&when, c->last_ns, k->rule->idle_ns);
+	not_before(&when, c->program_started_ns, k->rule->after_ns);
+	return when <= c->now_ns ? 0 : when;
 }
 
 /* --- events --------------------------------------------------------------- */
@@ -316,7 +361,7 @@ bool engine_exhausted(const struct engine_case *k)
 {
 	const struct fault_rule_state *s = engine_rule_state(k->run, k->index);
 
-	return !times_left(k, s) || window_over(k, s);
+	return !times_left(k, s) || (!k->rule->name_off && window_over(k, s));
 }
 
 static uint32_t if_more(const struct plan_pick *pick, uint32_t spent,

@@ -27,6 +27,7 @@
  *
  *   bytes   the last mark spent; a held one is simply not spent
  *   turn    the last turn spent << 1; bit 0: its event is held
+ *   self    (a rule without `call`, self.c) the arming in which it acted last
  *   nth     bit i: an event of the class's i-th rule is held.  What is spent
  *           needs no record: each number of a class is given to exactly one
  *           call (atomic add), and that call settles the events at it
@@ -45,6 +46,7 @@ enum engine_purpose {
 	PURPOSE_TURN,
 	PURPOSE_BYTES,
 	PURPOSE_CONNECTION,
+	PURPOSE_NOISE, /* ordinal: eight bytes of the stream each */
 };
 
 /* One rule as the `position`-th of its class, at one call. */
@@ -100,11 +102,14 @@ static inline uint32_t engine_family_bit(enum fault_call call)
 	return 1u << fault_calls[call].family;
 }
 
-static inline bool engine_class_selects(const struct plan_class *c,
+static inline bool engine_class_selects(const struct fault_plan *p,
+                                        const struct plan_class *c,
                                         const struct engine_call *call)
 {
 	return plan_class_has_call(c, call->call) &&
-	       (!c->states || c->states & STATE_BIT(call->state));
+	       (!c->states || c->states & STATE_BIT(call->state)) &&
+	       (!c->host_off ||
+	        engine_host_matches(plan_string(p, c->host_off), call->host));
 }
 
 /* The decision that goes with this rule, the call's connection and ordinal. */
@@ -113,6 +118,12 @@ uint64_t engine_case_draw(const struct engine_case *k, uint32_t ordinal,
 
 /* Do the conditions hold that do not depend on the event? */
 bool engine_conditions(const struct engine_case *k);
+
+/*
+ * When they hold by the clock alone, as things are: 0: now; UINT64_MAX: one of
+ * another kind does not hold, or its clock has not begun.
+ */
+uint64_t engine_conditions_from(const struct engine_case *k);
 
 /* Is an event of the rule waiting or occurring, with the cell's mark so? */
 bool engine_event(const struct engine_case *k, uint32_t mark);
@@ -130,8 +141,16 @@ void engine_hold(const struct engine_case *k, struct fault_cell *cell);
 /* The event, if one occurs at this call, passes: a condition does not hold. */
 void engine_pass(const struct engine_case *k, struct fault_cell *cell);
 
-/* Will the rule never be due again, whatever comes? */
+/*
+ * Will the rule never be due again, whatever comes?  A window (`for`) that is
+ * over begins anew when the rule is armed again, which only one with a name
+ * can be: no cell then gives it up, so that arming has no cell to change.
+ */
 bool engine_exhausted(const struct engine_case *k);
+
+/* Counts a hit, never more than `times` of them, and notes the first. */
+bool engine_claim_hit(struct fault_rule_state *s, uint32_t times,
+                      uint64_t now_ns);
 
 /*
  * The smallest number >= k->number at which the rule may be due with the

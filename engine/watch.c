@@ -142,9 +142,13 @@ static bool connection_matches(const struct building *b, uint32_t class_index)
 	uint64_t role_hash = p[program].name_hash + b->socket->role;
 	uint32_t n;
 
-	/* No connection yet: a rule for the N-th one is not for it. */
+	/*
+	 * No connection yet: a rule for the N-th one is not for it, nor one
+	 * that acts on connections.
+	 */
 	if (!b->ordinal)
-		return !has_pick(&c->connection);
+		return !has_pick(&c->connection) &&
+		       (c->per != PER_CONNECTION || !plan_class_is_self(c));
 	n = atomic_fetch_add_explicit(&cells[cell].connections, 1,
 	                              memory_order_relaxed) +
 	    1;
@@ -208,6 +212,30 @@ static uint32_t next_candidate(struct candidates *k)
 	return i;
 }
 
+/*
+ * A rule without `call` has nothing to do with a listener, and with what is no
+ * connection yet only later.  One that acts on processes (PER_PROCESS) is in
+ * the list of the calls that have no socket, and only there.
+ */
+static bool self_has_place(const struct building *b, const struct plan_class *c)
+{
+	bool process = b->socket->families != 0;
+
+	if (c->per == PER_PROCESS)
+		return process;
+	return !process && b->socket->role != ROLE_LISTENER;
+}
+
+/* Can the class touch the socket, now or when it is a connection? */
+static bool may_touch(const struct building *b, const struct plan_class *c)
+{
+	if (!engine_class_matches(b->plan, c, b->socket))
+		return false;
+	if (plan_class_is_self(c))
+		return self_has_place(b, c);
+	return !b->socket->families || c->families & b->socket->families;
+}
+
 /* The whole list or nothing; returns its families. */
 static uint32_t build(const struct building *b, uint32_t *ret_first)
 {
@@ -218,9 +246,7 @@ static uint32_t build(const struct building *b, uint32_t *ret_first)
 		uint32_t i = next - 1;
 		const struct plan_class *c = &candidates.classes[i];
 
-		if ((b->socket->families &&
-		     !(c->families & b->socket->families)) ||
-		    !engine_class_matches(b->plan, c, b->socket))
+		if (!may_touch(b, c))
 			continue;
 		if (!b->ordinal)
 			families |= c->families;
@@ -267,5 +293,5 @@ uint32_t engine_blank_families(const struct fault_plan *plan,
 		    engine_first_due(plan, run, i) <= 1)
 			families |= classes[i].families;
 	}
-	return families;
+	return families & ~PLAN_TRAITS;
 }

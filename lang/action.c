@@ -2,6 +2,7 @@
  * action.c - ACTION of the language: what a rule does.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,9 +10,10 @@
 #include "lang/rule.h"
 #include "lang/units.h"
 
-/* errno-base.h and errno.h of Linux end at 133. */
+/* errno-base.h and errno.h of Linux end at 133, netdb.h at -12. */
 enum {
-	MAX_ERRNO = 256
+	MAX_ERRNO = 256,
+	MIN_EAI = -16
 };
 
 static const char *const distributions[] = {"uniform", "normal", "pareto"};
@@ -43,10 +45,11 @@ const char *const *action_words(size_t *ret_n)
 
 const char *const *errno_words(struct lang *l, size_t *ret_n)
 {
-	const char **words = arena_array(l->arena, MAX_ERRNO, sizeof(*words));
+	const char **words =
+		arena_array(l->arena, MAX_ERRNO - MIN_EAI, sizeof(*words));
 	size_t n = 0;
 
-	for (int e = 1; e < MAX_ERRNO; e++) {
+	for (int e = MIN_EAI; e < MAX_ERRNO; e++) {
 		if (fault_errno_name(e))
 			words[n++] = fault_errno_name(e);
 	}
@@ -64,7 +67,8 @@ static void read_errno(struct lang *l, const struct node *n,
 	if (!s)
 		return;
 	a->err = fault_errno_number(s);
-	if (a->err > 0)
+	a->eai = a->err < 0;
+	if (a->err)
 		return;
 	words = errno_words(l, &n_words);
 	if (strspn(s, "0123456789") == strlen(s) && strlen(s) < 4 &&
@@ -98,6 +102,37 @@ static void read_short(struct lang *l, const struct node *n,
 		lang_error(l, n->at, NULL, "`%s` of a call is no short one", s);
 }
 
+/* The addresses of a name, as the resolver knows them: no port, no block. */
+static void read_answer(struct lang *l, const struct node *n,
+                        struct rule_action *a)
+{
+	size_t len = list_len(n);
+
+	if (!len || len > PLAN_MAX_ANSWERS) {
+		lang_error(l, n->at,
+		           len ? NULL
+		               : "a name without one is `error: EAI_NODATA`",
+		           len ? "more than %d addresses"
+		               : "an empty list of addresses (at most %d)",
+		           PLAN_MAX_ANSWERS);
+		return;
+	}
+	a->answers = arena_array(l->arena, len, sizeof(*a->answers));
+	for (size_t i = 0; i < len; i++) {
+		const struct node *item = list_item(n, i);
+		struct plan_addr *addr = &a->answers[i];
+		size_t errors = l->n_errors;
+
+		read_address(l, item, addr);
+		if (l->n_errors == errors &&
+		    (addr->port || strchr(item->text, '/')))
+			lang_error(l, item->at, NULL,
+			           "a name has addresses, no %s",
+			           addr->port ? "ports" : "blocks of them");
+	}
+	a->n_answers = len;
+}
+
 static void read_kill(struct lang *l, const struct node *n,
                       struct rule_action *a)
 {
@@ -107,20 +142,89 @@ static void read_kill(struct lang *l, const struct node *n,
 	a->value = (uint64_t)number;
 }
 
-static void read_delay(struct lang *l, const struct node *n,
-                       struct rule_action *a)
+/* DUR of `delay` and `stall`. */
+static void read_time(struct lang *l, const struct node *n,
+                      struct rule_action *a)
 {
 	read_duration(l, n, &a->value);
+}
+
+static void read_speed(struct lang *l, const struct node *n,
+                       struct rule_action *a)
+{
+	read_rate(l, n, &a->value);
+}
+
+static void read_corrupt(struct lang *l, const struct node *n,
+                         struct rule_action *a)
+{
+	const char *s = need_text(l, n);
+
+	if (s && strchr(s, '%'))
+		lang_error(l, n->at, "write `{corrupt: 1B}`",
+		           "`%s`: how many bytes are changed is a size", s);
+	else if (s)
+		read_size(l, n, &a->value);
+}
+
+/* Behind `eof` and `exhaust` only this word may stand. */
+static bool read_only_word(struct lang *l, const struct node *n,
+                           const char *action, const char *word)
+{
+	const char *s = need_text(l, n);
+
+	if (s && strcmp(s, word) != 0)
+		lang_error(
+			l, n->at,
+			arena_printf(l->arena, "write `%s: %s`", action, word),
+			"`%s` does not go with `%s`", s, action);
+	return s && !strcmp(s, word);
+}
+
+static void read_eof(struct lang *l, const struct node *n,
+                     struct rule_action *a)
+{
+	a->half = read_only_word(l, n, "eof", "half");
+}
+
+static void read_exhaust(struct lang *l, const struct node *n,
+                         struct rule_action *a)
+{
+	(void)a;
+	read_only_word(l, n, "exhaust", "descriptors");
+}
+
+/* int of listen(2); 0 is a backlog. */
+static void read_backlog(struct lang *l, const struct node *n,
+                         struct rule_action *a)
+{
+	const char *s = need_text(l, n);
+	struct refusal why;
+
+	if (!s)
+		return;
+	if (units_count(s, &a->value, &why) < 0)
+		refused(l, n, s, &why);
+	else if (a->value > INT_MAX)
+		lang_error(l, n->at, NULL, "`%s` is too large", s);
 }
 
 /* How the value of an action that is ready is read; NULL: it has none. */
 static void (*const readers[N_ACTIONS])(struct lang *l, const struct node *n,
                                         struct rule_action *a) = {
-	[ACTION_ERROR] = read_errno,
-	[ACTION_DELAY] = read_delay,
-	[ACTION_SHORT] = read_short,
-	[ACTION_KILL] = read_kill,
+	[ACTION_ERROR] = read_errno,     [ACTION_DELAY] = read_time,
+	[ACTION_SHORT] = read_short,     [ACTION_RATE] = read_speed,
+	[ACTION_CORRUPT] = read_corrupt, [ACTION_EOF] = read_eof,
+	[ACTION_STALL] = read_time,      [ACTION_EXHAUST] = read_exhaust,
+	[ACTION_BACKLOG] = read_backlog, [ACTION_KILL] = read_kill,
+	[ACTION_ANSWER] = read_answer,
 };
+
+/* The word alone is enough. */
+static bool is_complete(int kind)
+{
+	return !readers[kind] || kind == ACTION_EOF || kind == ACTION_STALL;
+}
 
 /* The kind of a word, -1 after a complaint. */
 static int action_kind(struct lang *l, struct mark at, const char *word)
@@ -143,6 +247,11 @@ static void read_word(struct lang *l, const struct node *n,
 		[ACTION_ERROR] = "write `{error: ECONNRESET}`",
 		[ACTION_DELAY] = "write `{delay: 200ms}`",
 		[ACTION_SHORT] = "write `{short: 1B}`",
+		[ACTION_ANSWER] = "write `{answer: [127.0.0.1]}`",
+		[ACTION_RATE] = "write `{rate: 64KiB/s}`",
+		[ACTION_CORRUPT] = "write `{corrupt: 1B}`",
+		[ACTION_EXHAUST] = "write `{exhaust: descriptors}`",
+		[ACTION_BACKLOG] = "write `{backlog: 1}`",
 		[ACTION_KILL] = "write `{kill: TERM}`",
 	};
 	const char *s = need_text(l, n);
@@ -151,7 +260,7 @@ static void read_word(struct lang *l, const struct node *n,
 	if (kind < 0)
 		return;
 	a->kind = (enum fault_action_kind)kind;
-	if (readers[kind])
+	if (!is_complete(kind))
 		lang_error(l, n->at, examples[kind], "`%s` needs a value", s);
 }
 
@@ -227,6 +336,39 @@ static struct mark place(const struct rule_action *a)
 	return (struct mark){a->loc.line, a->loc.column};
 }
 
+#define A(kind) (1u << ACTION_##kind)
+
+enum {
+	/* They last, or are all that the call does. */
+	ALONE = A(RATE) | A(STALL) | A(EXHAUST) | A(BACKLOG),
+	/* Never a lie about bytes that have moved (decisions.md 24). */
+	BEHIND_PASS = A(DELAY) | A(RESET) | A(KILL),
+	/* Neither data nor another end before the end of the stream. */
+	BEFORE_EOF = A(DELAY) | A(KILL),
+};
+
+/* What is wrong with an action of the kind behind those in `seen`, or NULL. */
+static const char *misplaced(enum fault_action_kind kind, unsigned seen)
+{
+	if (seen & 1u << kind)
+		return "stands there twice";
+	if (seen & A(ERROR))
+		return "never happens: an `error` ends the call";
+	if (seen & A(EOF))
+		return "never happens: `eof` is the last thing";
+	if (seen & A(PASS) && !(1u << kind & BEHIND_PASS))
+		return "would lie: the real call has happened";
+	if (seen & A(ANSWER) && (kind == ACTION_ERROR || kind == ACTION_PASS))
+		return "comes too late: the answer has been given";
+	if (seen & A(SHORT) && kind == ACTION_CORRUPT)
+		return "comes too late: `short` has moved the data";
+	if (seen & A(CORRUPT) && kind == ACTION_ERROR)
+		return "moves no data that `corrupt` could change";
+	if (seen & ~(unsigned)BEFORE_EOF && kind == ACTION_EOF)
+		return "stands alone, or behind `delay`";
+	return NULL;
+}
+
 /* A list is one act, from left to right, the real call last. */
 static void check_list(struct lang *l, const struct rule *rule)
 {
@@ -235,22 +377,18 @@ static void check_list(struct lang *l, const struct rule *rule)
 	for (size_t i = 0; i < rule->n_actions; i++) {
 		const struct rule_action *a = &rule->actions[i];
 		const char *word = fault_actions[a->kind].word;
+		const char *wrong = misplaced(a->kind, seen);
 
-		if (seen & 1u << a->kind)
-			lang_error(l, place(a), NULL, "`%s` stands there twice",
-			           word);
-		else if (seen & 1u << ACTION_ERROR)
-			lang_error(l, place(a), NULL,
-			           "nothing happens behind an `error`");
-		else if (seen & 1u << ACTION_PASS &&
-		         (a->kind == ACTION_ERROR || a->kind == ACTION_SHORT))
-			lang_error(l, place(a), NULL,
-			           "the real call has happened: `%s` would lie "
-			           "about it",
-			           word);
+		if (wrong)
+			lang_error(l, place(a), NULL, "`%s` %s", word, wrong);
+		else if (rule->n_actions > 1 && 1u << a->kind & ALONE)
+			lang_error(l, place(a), "give it a rule of its own",
+			           "`%s` stands alone", word);
 		seen |= 1u << a->kind;
 	}
 }
+
+#undef A
 
 void actions_read(struct lang *l, const struct node *n, struct rule *rule)
 {

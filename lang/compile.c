@@ -2,7 +2,7 @@
  * compile.c - a scenario's rules as a plan (plan/plan.h).
  *
  * Order in the blob: head, programs, rules, classes, buckets, rule indexes of
- * the classes, inverse tables, strings.  Sizes are counted first, then
+ * the classes, inverse tables, answers, strings.  Sizes are counted first, then
  * everything is written into one piece of memory.
  */
 #include <errno.h>
@@ -23,6 +23,7 @@ struct compiler {
 	uint16_t buckets[PLAN_BUCKETS];
 	uint16_t *class_of;   /* rule -> class */
 	uint32_t inverses[3]; /* offset of the table of a distribution, or 0 */
+	uint32_t answers_off; /* of the next rule that has some */
 	struct arena_text strings;
 	void *blob;
 	size_t size;
@@ -38,11 +39,20 @@ static uint32_t add_string(struct compiler *c, const char *s)
 	return (uint32_t)off;
 }
 
+/* What a rule without `call` acts on. */
+static enum fault_per self_per(const struct rule *r)
+{
+	return r->actions[0].kind == ACTION_EXHAUST ? PER_PROCESS
+	                                            : PER_CONNECTION;
+}
+
 /* The default of its families; a connection's count if any has one. */
 static enum fault_per rule_per(const struct rule *r, unsigned families)
 {
 	enum fault_per per = PER_PROGRAM;
 
+	if (!families)
+		return self_per(r);
 	if (r->per != PER_DEFAULT)
 		return r->per;
 	for (unsigned i = 0; i < N_FAMILIES; i++) {
@@ -116,7 +126,7 @@ static uint16_t add_class(struct compiler *c, const struct plan_class *new)
 
 /*
  * The class of a rule, shared with those that select the same.  One with
- * `turn` or `bytes` has its own: its cell keeps the mark.
+ * `turn` or `bytes`, or without `call`, has its own: its cell keeps the mark.
  */
 static uint16_t class_for(struct compiler *c, const struct rule *r)
 {
@@ -124,7 +134,7 @@ static uint16_t class_for(struct compiler *c, const struct rule *r)
 	struct plan_class new;
 
 	make_class(c, r, &new);
-	if (r->turn.step || r->turn.ratio || r->bytes_unit)
+	if (r->turn.step || r->turn.ratio || r->bytes_unit || !new.families)
 		return add_class(c, &new);
 	for (i = hash_class(&new) % c->n_by_hash; c->by_hash[i];
 	     i = (i + 1) % c->n_by_hash) {
@@ -171,7 +181,7 @@ static uint32_t limited(int64_t v)
 	return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
 }
 
-static void write_action(const struct compiler *c, const struct rule_action *a,
+static void write_action(struct compiler *c, const struct rule_action *a,
                          struct plan_action *ret)
 {
 	*ret = (struct plan_action){
@@ -179,12 +189,17 @@ static void write_action(const struct compiler *c, const struct rule_action *a,
 		.err = (int16_t)a->err,
 		.value = a->value,
 		.jitter_ns = a->jitter_ns,
-		.inverse_off = c->inverses[a->distribution],
+		.table_off = c->inverses[a->distribution],
 	};
 	ret->flags = (uint8_t)((a->half ? PLAN_ACTION_HALF : 0) |
 	                       (a->eai ? PLAN_ACTION_EAI : 0) |
 	                       (a->ratio ? PLAN_ACTION_RATIO : 0) |
-	                       (ret->inverse_off ? PLAN_ACTION_INVERSE : 0));
+	                       (ret->table_off ? PLAN_ACTION_INVERSE : 0));
+	if (!a->n_answers)
+		return;
+	ret->value = a->n_answers;
+	ret->table_off = c->answers_off;
+	c->answers_off += (uint32_t)(a->n_answers * sizeof(*a->answers));
 }
 
 static void write_rule(struct compiler *c, size_t i, struct plan_rule *ret)
@@ -218,6 +233,16 @@ static void write_rule(struct compiler *c, size_t i, struct plan_rule *ret)
 		write_action(c, &r->actions[a], &ret->actions[a]);
 }
 
+/* Classes are compared and shared before this is known of all their rules. */
+static void mark_traits(struct compiler *c, const struct plan_rule *rules)
+{
+	for (size_t i = 0; i < c->s->n_rules; i++) {
+		struct plan_class *class = &c->classes[c->class_of[i]];
+
+		class->families |= (uint16_t)plan_rule_traits(class, &rules[i]);
+	}
+}
+
 static bool rule_is_timed(const struct rule *r)
 {
 	return r->after_ns || r->after_rule >= 0 || r->for_ns || r->age_ns ||
@@ -243,6 +268,21 @@ static uint32_t place(size_t *size, size_t n)
 
 	*size = at + n;
 	return (uint32_t)at;
+}
+
+/* Addresses of all answers, one list behind the other in rule order. */
+static size_t answers_len(const struct scenario *s)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < s->n_rules; i++) {
+		const struct rule *r = &s->rules[i];
+
+		for (size_t a = 0; a < r->n_actions; a++)
+			len += r->actions[a].n_answers *
+			       sizeof(*r->actions[a].answers);
+	}
+	return len;
 }
 
 static void layout(struct compiler *c, struct fault_plan *head)
@@ -277,6 +317,7 @@ static void layout(struct compiler *c, struct fault_plan *head)
 				                             sizeof(int32_t));
 		}
 	}
+	c->answers_off = place(&size, answers_len(s));
 	head->strings_off = place(&size, 0);
 	c->size = size;
 }
@@ -317,6 +358,19 @@ static void put_lists(struct compiler *c)
 	}
 }
 
+static void put_answers(struct compiler *c, const struct plan_rule *rules)
+{
+	for (size_t i = 0; i < c->s->n_rules; i++) {
+		const struct rule *r = &c->s->rules[i];
+
+		for (size_t a = 0; a < r->n_actions; a++)
+			put(c, rules[i].actions[a].table_off,
+			    r->actions[a].answers,
+			    r->actions[a].n_answers *
+			            sizeof(*r->actions[a].answers));
+	}
+}
+
 /* All sizes and strings are known: the one allocation that is handed out. */
 static int write_blob(struct compiler *c, struct fault_plan *head,
                       const struct plan_program *programs,
@@ -342,6 +396,7 @@ static int write_blob(struct compiler *c, struct fault_plan *head,
 			put(c, c->inverses[d], inverse_table(d),
 			    PLAN_INVERSE_LEN * sizeof(int32_t));
 	}
+	put_answers(c, rules);
 	put(c, head->strings_off, c->strings.s, c->strings.len);
 	put_lists(c);
 	return 0;
@@ -369,6 +424,7 @@ static int compile(void *context)
 	rules = arena_array(c->arena, c->s->n_rules, sizeof(*rules));
 	for (size_t i = 0; i < c->s->n_rules; i++)
 		write_rule(c, i, &rules[i]);
+	mark_traits(c, rules);
 	return write_blob(c, &head, programs, rules);
 }
 

@@ -25,7 +25,7 @@ void unknown_word(struct lang *l, struct mark at, enum place place,
 {
 	if (not_yet(l, at, place, word) || other_tools(l, at, place, word))
 		return;
-	if (place == AS_ACTION && fault_errno_number(word) > 0) {
+	if (place == AS_ACTION && fault_errno_number(word)) {
 		lang_error(l, at, "the action is `error`, and takes it",
 		           "`%s` is an errno, not an action", word);
 		return;
@@ -110,8 +110,8 @@ int need_word(struct lang *l, const struct node *n, enum place place,
 }
 
 /* "`5` has no unit, did you mean `5ms`?" */
-static void refused(struct lang *l, const struct node *n, const char *s,
-                    const struct refusal *why)
+void refused(struct lang *l, const struct node *n, const char *s,
+             const struct refusal *why)
 {
 	const char *hint = NULL;
 
@@ -191,6 +191,11 @@ void read_duration(struct lang *l, const struct node *n, void *field)
 void read_size(struct lang *l, const struct node *n, void *field)
 {
 	quantity(l, n, units_size, field);
+}
+
+void read_rate(struct lang *l, const struct node *n, void *field)
+{
+	quantity(l, n, units_rate, field);
 }
 
 void read_count(struct lang *l, const struct node *n, void *field)

@@ -77,6 +77,8 @@ void read_duration(struct lang *l, const struct node *n,
                    void *field); /* uint64_t, int64_t ns, not zero */
 void read_size(struct lang *l, const struct node *n,
                void *field); /* uint64_t bytes, not zero */
+void read_rate(struct lang *l, const struct node *n,
+               void *field); /* uint64_t bytes/s, not zero */
 void read_count(struct lang *l, const struct node *n,
                 void *field); /* uint32_t, not zero */
 void read_port(struct lang *l, const struct node *n,
@@ -88,6 +90,11 @@ void read_pick(struct lang *l, const struct node *n,
 void read_address(struct lang *l, const struct node *n,
                   void *field); /* struct plan_addr */
 void read_signal(struct lang *l, const struct node *n, void *field); /* int */
+
+/* A quantity that is none: "`5` has no unit, did you mean `5ms`?" */
+struct refusal;
+void refused(struct lang *l, const struct node *n, const char *s,
+             const struct refusal *why);
 
 /* A text that may not be empty; NULL after a complaint. */
 const char *need_text(struct lang *l, const struct node *n);

@@ -27,17 +27,13 @@ static const struct {
 	{IN_PROGRAM, "started"},
 	{IN_PROGRAM, "count"},
 	{IN_PROGRAM, "repeat"},
-	{IN_RULE, "host"},
 	{IN_RULE, "caller"},
 	{IN_EXPECT, "calls"},
 	{IN_EXPECT, "order"},
 	{IN_EXPECT, "files"},
 	/* families without rows, calls that are not wrapped (a row of
            calls.def comes before this) */
-	{AS_CALL, "resolve"},
-	{AS_CALL, "getaddrinfo"},
 	{AS_CALL, "getnameinfo"},
-	{AS_CALL, "gethostbyname"},
 	{AS_CALL, "splice"},
 	{AS_CALL, "preadv2"},
 	{AS_CALL, "pwritev2"},
@@ -45,18 +41,6 @@ static const struct {
 	{AS_CALL, "fwrite"},
 	{AS_CALL, "fdopen"},
 	{AS_CALL, "fclose"},
-	/* answers of the resolver */
-	{AS_ERRNO, "EAI_ADDRFAMILY"},
-	{AS_ERRNO, "EAI_AGAIN"},
-	{AS_ERRNO, "EAI_BADFLAGS"},
-	{AS_ERRNO, "EAI_FAIL"},
-	{AS_ERRNO, "EAI_FAMILY"},
-	{AS_ERRNO, "EAI_MEMORY"},
-	{AS_ERRNO, "EAI_NODATA"},
-	{AS_ERRNO, "EAI_NONAME"},
-	{AS_ERRNO, "EAI_SERVICE"},
-	{AS_ERRNO, "EAI_SOCKTYPE"},
-	{AS_ERRNO, "EAI_SYSTEM"},
 };
 
 void not_yet_available(struct lang *l, struct mark at, const char *what)

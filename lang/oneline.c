@@ -87,11 +87,12 @@ static struct node *scalar(const struct line *o, size_t begin, size_t end)
 static struct node *value_node(const struct line *o, const char *key,
                                size_t begin, size_t end)
 {
-	static const char *const lists[] = {"call", "in", "role", "state"};
+	static const char *const lists[] = {"call", "in", "role", "state",
+	                                    "answer"};
 	struct node *list = NULL;
 	size_t comma = begin;
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		if (!strcmp(key, lists[i]) &&
 		    memchr(o->text + begin, ',', end - begin))
 			list = node_new(o->l->arena, NODE_LIST,

@@ -11,6 +11,7 @@
 static void read_roles(struct lang *l, const struct node *n, void *field);
 static void read_states(struct lang *l, const struct node *n, void *field);
 static void read_per(struct lang *l, const struct node *n, void *field);
+static void read_host(struct lang *l, const struct node *n, void *field);
 static bool unknown_rule_key(struct lang *l, const struct pair *p);
 
 static const struct key keys[] = {
@@ -110,6 +111,29 @@ static void read_per(struct lang *l, const struct node *n, void *field)
 
 	if (w >= 0)
 		*(enum fault_per *)field = (enum fault_per)(w + PER_CONNECTION);
+}
+
+/* As the engine compares it: no dot at the end, no matter what case. */
+static void read_host(struct lang *l, const struct node *n, void *field)
+{
+	const char *s = need_text(l, n);
+	struct plan_addr addr;
+	struct refusal why;
+	char *host;
+
+	if (!s)
+		return;
+	if (units_address(s, &addr, &why) == 0) {
+		lang_error(l, n->at, "`peer` is for addresses",
+		           "`%s` is an address: nobody resolves it", s);
+		return;
+	}
+	host = arena_strdup(l->arena, s);
+	if (host[1] && host[strlen(host) - 1] == '.')
+		host[strlen(host) - 1] = '\0';
+	for (char *p = host; *p; p++)
+		*p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 'a' - 'A') : *p;
+	*(char **)field = host;
 }
 
 static void set_call(uint64_t *calls, unsigned call)
@@ -334,8 +358,6 @@ static void read_rest(struct lang *l, struct rule_form *f,
 		read_programs(l, given[RULE_KEY_in].value, s, &f->rule);
 	if (given[RULE_KEY_call].key)
 		read_calls(l, given[RULE_KEY_call].value, f);
-	else if (l->n_errors == errors)
-		not_yet_available(l, at, "a rule without `call`");
 	if (given[RULE_KEY_bytes].key)
 		read_bytes(l, given[RULE_KEY_bytes].value, &f->rule);
 	if (given[RULE_KEY_after].key)
@@ -365,7 +387,10 @@ static void rule_read(struct lang *l, const struct node *n,
 	read_rest(l, f, s, n->at, errors);
 	if (l->n_errors != errors)
 		return;
-	rule_check(l, f);
+	if (f->given[RULE_KEY_call].key)
+		rule_check(l, f);
+	else
+		rule_check_self(l, f);
 	for (size_t i = 0; i < f->n_words; i++) {
 		for (size_t w = 0; w < PLAN_CALL_WORDS; w++)
 			f->rule.calls[w] |= f->words[i].calls[w];

@@ -18,6 +18,7 @@
 	K(role, read_roles, roles)                                             \
 	K(port, read_port, port)                                               \
 	K(peer, read_address, peer)                                            \
+	K(host, read_host, host)                                               \
 	K(connection, read_pick, connection)                                   \
 	K(state, read_states, states)                                          \
 	K(process, read_text, process)                                         \
@@ -79,6 +80,8 @@ const char *const *errno_words(struct lang *l, size_t *ret_n);
 
 /* rule_check.c: complains about what can never happen. */
 void rule_check(struct lang *l, struct rule_form *f);
+/* The same for a rule without `call`. */
+void rule_check_self(struct lang *l, struct rule_form *f);
 
 /* rule_text.c */
 char *rule_text(struct lang *l, const struct rule_form *f);

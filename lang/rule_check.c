@@ -39,6 +39,8 @@ static const struct facts {
 	[FAMILY_POLL] = {0, 0, false, false, false,
                          "a call that waits is made on no one socket"},
 	[FAMILY_OPTION] = {ANY_ROLE, ANY_STATE, true, true, true, ""},
+	[FAMILY_RESOLVE] = {0, 0, false, false, false,
+                            "the resolver is asked before there is a socket"},
 };
 
 static bool has_call(const uint64_t *calls, unsigned call)
@@ -90,7 +92,9 @@ static char *possible_for(struct lang *l, int err)
 		                    "no call on a TCP socket does; `force: "
 		                    "true` does it all the same");
 	return arena_printf(l->arena,
-	                    "it is for %s; `force: true` does it all the same",
+	                    err < 0 ? "it is for %s"
+	                            : "it is for %s; `force: true` does it all "
+	                              "the same",
 	                    t.s);
 }
 
@@ -122,11 +126,14 @@ static void check_error(struct lang *l, struct rule_form *f,
 {
 	struct mark at = {a->loc.line, a->loc.column};
 
-	for (size_t i = 0; i < f->n_words && !f->rule.force; i++) {
+	for (size_t i = 0; i < f->n_words; i++) {
 		struct call_word *w = &f->words[i];
 		const struct fault_errno_row *refused = NULL;
 		uint64_t can[PLAN_CALL_WORDS] = {0}, any = 0;
 
+		/* An EAI_ code has no place in another call, forced or not. */
+		if (f->rule.force && (!a->eai || w->family == FAMILY_RESOLVE))
+			continue;
 		for (unsigned c = 1; c < N_CALLS; c++) {
 			const struct fault_errno_row *row;
 
@@ -217,6 +224,11 @@ static void check_selectors(struct lang *l, const struct rule_form *f,
 		never(l, &given[RULE_KEY_state], why, NULL);
 	if (given[RULE_KEY_peer].key && !have->peer)
 		never(l, &given[RULE_KEY_peer], why, NULL);
+	if (given[RULE_KEY_host].key && w->family != FAMILY_RESOLVE)
+		lang_error(l, given[RULE_KEY_host].key->at,
+		           "`peer` is the address",
+		           "`host` is for `call: resolve`, `%s` knows no name",
+		           w->word);
 	if (given[RULE_KEY_port].key && !have->port)
 		never(l, &given[RULE_KEY_port], why, NULL);
 	if (!have->connection)
@@ -274,6 +286,35 @@ static void check_counts(struct lang *l, const struct rule_form *f)
 		           "the kernel keeps 15 bytes of a process's name");
 }
 
+/* A condition of the process that nothing ends would end the program. */
+static void check_exhaust(struct lang *l, const struct rule *r)
+{
+	const struct rule_action *a = &r->actions[0];
+
+	if (a->kind == ACTION_EXHAUST && !r->for_ns && !*r->name)
+		lang_error(l, (struct mark){a->loc.line, a->loc.column},
+		           "add `for: 500ms`, or a `name` to disarm it by",
+		           "`exhaust` without an end");
+}
+
+/* Can the action happen to a connection in one of the rule's states? */
+static void check_action_states(struct lang *l, const struct rule_form *f,
+                                const struct rule_action *a)
+{
+	const struct fault_action_row *row = &fault_actions[a->kind];
+
+	for (size_t i = 0; i < f->n_words; i++) {
+		if (f->words[i].family == FAMILY_ACCEPT ||
+		    f->words[i].family == FAMILY_CONNECT)
+			return;
+	}
+	if (f->rule.states && row->states && !(f->rule.states & row->states))
+		never(l, &f->given[RULE_KEY_state],
+		      arena_printf(l->arena, "`%s` does not occur in it",
+		                   row->word),
+		      NULL);
+}
+
 void rule_check(struct lang *l, struct rule_form *f)
 {
 	const struct rule *r = &f->rule;
@@ -283,10 +324,122 @@ void rule_check(struct lang *l, struct rule_form *f)
 		check_action(l, f, &r->actions[i]);
 	for (size_t i = 0; i < f->n_words; i++)
 		check_selectors(l, f, &f->words[i]);
+	if (f->given[RULE_KEY_host].key && !f->n_words)
+		lang_error(l, f->given[RULE_KEY_host].key->at, NULL,
+		           "`host` is for `call: resolve`");
 	for (size_t i = 0; i < r->n_actions && l->n_errors == errors; i++) {
-		if (r->states && r->actions[i].kind == ACTION_ERROR &&
-		    !r->force)
+		if (!r->states || r->force)
+			continue;
+		if (r->actions[i].kind == ACTION_ERROR)
 			check_error_states(l, f, &r->actions[i]);
+		else
+			check_action_states(l, f, &r->actions[i]);
 	}
+	check_exhaust(l, r);
+	check_counts(l, f);
+}
+
+/* --- rules without `call` ------------------------------------------------- */
+
+/* Keys that belong to calls, and those of a connection. */
+static const enum rule_key call_keys[] = {RULE_KEY_nth, RULE_KEY_turn,
+                                          RULE_KEY_bytes};
+static const enum rule_key connection_keys[] = {
+	RULE_KEY_role,  RULE_KEY_port, RULE_KEY_peer, RULE_KEY_connection,
+	RULE_KEY_state, RULE_KEY_seen, RULE_KEY_age,  RULE_KEY_idle,
+};
+
+/* "add `call: recv`": a family that may have the action. */
+static const char *call_hint(struct lang *l, const struct fault_action_row *row)
+{
+	unsigned family = FAMILY_RECV;
+
+	for (unsigned i = 0; !(row->families >> family & 1) && i < FAMILY_TABLE;
+	     i++)
+		family = i;
+	return arena_printf(l->arena, "add `call: %s`",
+	                    fault_families[family].word);
+}
+
+static void check_self_actions(struct lang *l, const struct rule *r)
+{
+	for (size_t i = 0; i < r->n_actions; i++) {
+		const struct rule_action *a = &r->actions[i];
+		const struct fault_action_row *row = &fault_actions[a->kind];
+
+		if (!(row->families & ACTION_SELF))
+			lang_error(l, (struct mark){a->loc.line, a->loc.column},
+			           call_hint(l, row),
+			           "`%s` happens at a call, and the rule names "
+			           "none",
+			           row->word);
+	}
+}
+
+static void check_self_per(struct lang *l, const struct rule_form *f,
+                           enum fault_per per)
+{
+	if (f->given[RULE_KEY_per].key && f->rule.per != per)
+		lang_error(l, f->given[RULE_KEY_per].key->at, NULL,
+		           "a rule without `call` acts once per %s",
+		           per == PER_PROCESS ? "process" : "connection");
+}
+
+/* It is done to a process: what a connection has selects nothing. */
+static void check_self_process(struct lang *l, const struct rule_form *f)
+{
+	const size_t n = sizeof(connection_keys) / sizeof(connection_keys[0]);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct given *g = &f->given[connection_keys[i]];
+
+		if (g->key)
+			lang_error(l, g->key->at,
+			           "add `call: accept` or `call: socket`",
+			           "`%s` is a connection's, and `exhaust` "
+			           "without `call` is done to the process",
+			           g->key->text);
+	}
+	check_self_per(l, f, PER_PROCESS);
+}
+
+static void check_self_connection(struct lang *l, const struct rule_form *f)
+{
+	const uint16_t possible = S(ESTABLISHED) | S(FIN_WAIT) | S(CLOSE_WAIT) |
+	                          S(LAST_ACK) | S(RESET);
+	const char *why = "a rule without `call` acts on connections";
+	const struct rule *r = &f->rule;
+
+	if (r->roles && !(r->roles & (R(CLIENT) | R(ACCEPTED))))
+		never(l, &f->given[RULE_KEY_role], why, "add `call: accept`");
+	if (r->states && !(r->states & possible))
+		never(l, &f->given[RULE_KEY_state], why, NULL);
+	else if (!r->force)
+		for (size_t i = 0; i < r->n_actions; i++)
+			check_action_states(l, f, &r->actions[i]);
+	check_self_per(l, f, PER_CONNECTION);
+}
+
+void rule_check_self(struct lang *l, struct rule_form *f)
+{
+	size_t errors = l->n_errors;
+
+	check_self_actions(l, &f->rule);
+	for (size_t i = 0; i < sizeof(call_keys) / sizeof(call_keys[0]); i++) {
+		const struct given *g = &f->given[call_keys[i]];
+
+		if (g->key)
+			lang_error(l, g->key->at, "add a `call`",
+			           "`%s` counts what calls do, and the rule "
+			           "names none",
+			           g->key->text);
+	}
+	if (l->n_errors != errors)
+		return;
+	if (f->rule.actions[0].kind == ACTION_EXHAUST)
+		check_self_process(l, f);
+	else
+		check_self_connection(l, f);
+	check_exhaust(l, &f->rule);
 	check_counts(l, f);
 }

@@ -1,8 +1,8 @@
 /*
  * rule_text.c - a rule as a reader sees it: "recv:reset:nth=3".
  *
- * The calls, the actions, then the other keys in the order of the table, so
- * that the same rule has the same text however it was written.
+ * The calls, if any, the actions, then the other keys in the order of the
+ * table, so that the same rule has the same text however it was written.
  */
 #include <string.h>
 
@@ -56,14 +56,19 @@ char *rule_text(struct lang *l, const struct rule_form *f)
 	const char *const *words = lang_rule_keys(&n_keys);
 	struct arena_text t = {0};
 
-	add_value(l, &t, f->given[RULE_KEY_call].value);
+	if (f->given[RULE_KEY_call].key)
+		add_value(l, &t, f->given[RULE_KEY_call].value);
 	for (size_t i = 0; i < list_len(actions); i++)
 		add_action(l, &t, list_item(actions, i));
 	for (size_t i = 0; i < n_keys; i++) {
-		if (i == RULE_KEY_name || i == RULE_KEY_call ||
-		    i == RULE_KEY_inject || !f->given[i].key)
+		if (i == RULE_KEY_call || i == RULE_KEY_inject ||
+		    !f->given[i].key)
+			continue;
+		/* A name is no part of what happens, but what arms it. */
+		if (i == RULE_KEY_name && !f->given[RULE_KEY_armed].key)
 			continue;
 		add_pair(l, &t, words[i], f->given[i].value);
 	}
-	return t.s;
+	/* Without calls there is nothing before the first colon. */
+	return f->given[RULE_KEY_call].key ? t.s : t.s + 1;
 }

@@ -106,7 +106,9 @@ struct rule_action {
 	bool half;
 	uint64_t value;
 	uint64_t jitter_ns;
-	int distribution; /* 0 uniform, 1 normal, 2 pareto */
+	int distribution;          /* 0 uniform, 1 normal, 2 pareto */
+	struct plan_addr *answers; /* ANSWER */
+	size_t n_answers;
 };
 
 struct rule {

@@ -214,17 +214,31 @@ int units_size(const char *s, uint64_t *ret_bytes, struct refusal *why)
 
 int units_rate(const char *s, uint64_t *ret_bytes_s, struct refusal *why)
 {
-	size_t len = strlen(s);
+	const char *slash = strchr(s, '/');
+	size_t len = slash ? (size_t)(slash - s) : strlen(s);
+	bool per_second = slash && !strcmp(slash, "/s");
 	char size[UNITS_PROPOSAL];
+	struct refusal of_size;
+	uint64_t bytes;
+	int r;
 
 	*why = (struct refusal){0};
 	if (len >= sizeof(size))
 		return refuse(why, "is too long");
-	if (len < 2 || strcmp(s + len - 2, "/s"))
-		return propose(why, "is not per second", "%s/s", s);
-	memcpy(size, s, len - 2);
-	size[len - 2] = '\0';
-	return units_size(size, ret_bytes_s, why);
+	memcpy(size, s, len);
+	size[len] = '\0';
+	r = units_size(size, &bytes, &of_size);
+	if (r == 0 && per_second) {
+		*ret_bytes_s = bytes;
+		return 0;
+	}
+	refuse(why, per_second ? of_size.reason : "is not per second");
+	/* With both mended; only what is valid is proposed. */
+	if (r == 0)
+		return propose(why, why->reason, "%s/s", size);
+	if (*of_size.proposal)
+		return propose(why, why->reason, "%s/s", of_size.proposal);
+	return r;
 }
 
 int units_count(const char *s, uint64_t *ret, struct refusal *why)

@@ -1,11 +1,12 @@
 /*
- * errno_names.c - names of errnos, both ways.
+ * errno_names.c - names of errnos and EAI_ codes, both ways.
  *
  * So that a trace can name what a call returned and a scenario can ask for it
  * by name.  Constant data and look-ups only; async-signal-safe; used on both
  * sides.
  */
 #include <errno.h>
+#include <netdb.h>
 
 #include "tables.h"
 

@@ -17,14 +17,15 @@
 #include "tables.h"
 
 #define PLAN_MAGIC   0x004e414c50544c46ULL /* "FLTPLAN\0" */
-#define PLAN_VERSION 1u
+#define PLAN_VERSION 2u
 
 enum {
 	PLAN_MAX_PROGRAMS = 64,
 	PLAN_MAX_RULES = 10000,
 	PLAN_MAX_CLASS_RULES = 32, /* cell.mark has a bit for each */
 	PLAN_MAX_ACTIONS = 4,
-	PLAN_CALL_WORDS = 2, /* 128 symbols */
+	PLAN_MAX_ANSWERS = 64, /* addresses of one answer */
+	PLAN_CALL_WORDS = 2,   /* 128 symbols */
 	PLAN_MAX_SIZE = 64 << 20,
 	/* Inverse distribution: quantiles i / 256, in 1/65536 of the jitter. */
 	PLAN_INVERSE_LEN = 257,
@@ -50,6 +51,21 @@ struct plan_pick {
 	uint32_t ratio;
 };
 
+/*
+ * Beside the bits of FAMILY_x: some rule of the class lasts longer than a call
+ * (ACTION_DELAY, RATE, STALL on send, recv, accept, connect; EXHAUST; any rule
+ * without `call`), so that readiness has to agree with it.
+ */
+#define PLAN_LASTING 0x8000u
+/*
+ * ... and: some rule of the class gives a receive less than is there.  To a
+ * program that has been told of the FIN (RDHUP) a short count is the end of the
+ * stream, so it is not told while that may happen.
+ */
+#define PLAN_CUTTING 0x4000u
+#define PLAN_TRAITS  (PLAN_LASTING | PLAN_CUTTING)
+_Static_assert(N_FAMILIES <= 14, "bits 14 and 15 are PLAN_TRAITS");
+
 /* ADDR of the language; family 0 = any. */
 struct plan_addr {
 	uint8_t family; /* 0, 4 or 6 */
@@ -61,14 +77,18 @@ struct plan_addr {
 /*
  * A counting class: the *which* keys of one or more rules.  Rules that select
  * the same calls share the class and so its count; a rule with `turn` or
- * `bytes` has a class of its own (its cell keeps the mark).
+ * `bytes` has a class of its own (its cell keeps the mark), and so has one
+ * without `call`, whose `per` says on what it acts: PER_CONNECTION, on each
+ * connection, or PER_PROCESS, on each process (EXHAUST).
  */
 struct plan_class {
-	uint64_t calls[PLAN_CALL_WORDS]; /* bit FAULT_CALL_x; none: no call */
+	uint64_t calls[PLAN_CALL_WORDS]; /* bit FAULT_CALL_x; none: its rule
+	                                    acts by itself */
 	uint64_t programs;               /* bit: index; all ones: any */
 	struct plan_pick connection;
 	struct plan_addr peer;
-	uint16_t families;    /* bits of FAMILY_x, derived from calls */
+	uint16_t families;    /* bits of FAMILY_x, derived from calls, and
+	                         PLAN_LASTING */
 	uint16_t states;      /* STATE_BITs, 0 = any */
 	uint16_t port;        /* of the service, 0 = any */
 	uint8_t roles;        /* ROLE_BITs, 0 = any */
@@ -86,16 +106,17 @@ enum plan_action_flag {
 	PLAN_ACTION_HALF = 1,   /* eof: half */
 	PLAN_ACTION_EAI = 2,    /* err is an EAI_ code */
 	PLAN_ACTION_RATIO = 4,  /* value is a part of 2^32, not bytes */
-	PLAN_ACTION_INVERSE = 8 /* jitter drawn from the table at inverse_off */
+	PLAN_ACTION_INVERSE = 8 /* jitter drawn from the table at table_off */
 };
 
 struct plan_action {
 	uint8_t kind; /* enum fault_action_kind */
 	uint8_t flags;
-	int16_t err;          /* ERROR */
-	uint32_t inverse_off; /* DELAY: int32_t[PLAN_INVERSE_LEN] */
-	uint64_t value;       /* ns, bytes, bytes/s, signal, backlog */
-	uint64_t jitter_ns;   /* DELAY; uniform: +-, normal: sigma */
+	int16_t err;        /* ERROR; an EAI_ code is negative */
+	uint32_t table_off; /* DELAY: int32_t[PLAN_INVERSE_LEN], the quantiles;
+	                       ANSWER: struct plan_addr[value] */
+	uint64_t value;     /* ns, bytes, bytes/s, signal, backlog, addresses */
+	uint64_t jitter_ns; /* DELAY; uniform: +-, normal: sigma */
 };
 
 enum plan_rule_flag {
@@ -216,6 +237,57 @@ static inline bool plan_class_has_call(const struct plan_class *c,
                                        unsigned call)
 {
 	return c->calls[call / 64] >> (call % 64) & 1;
+}
+
+/* The class of a rule without `call`, which acts by itself. */
+static inline bool plan_class_is_self(const struct plan_class *c)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < PLAN_CALL_WORDS; i++)
+		any |= c->calls[i];
+	return !any;
+}
+
+/* PLAN_LASTING: does this rule of the class last longer than a call? */
+static inline bool plan_rule_lasts(const struct plan_class *c,
+                                   const struct plan_rule *r)
+{
+	const uint32_t waiting = 1u << FAMILY_SEND | 1u << FAMILY_RECV |
+	                         1u << FAMILY_ACCEPT | 1u << FAMILY_CONNECT;
+
+	if (plan_class_is_self(c))
+		return true;
+	for (unsigned i = 0; i < r->n_actions && i < PLAN_MAX_ACTIONS; i++) {
+		uint8_t kind = r->actions[i].kind;
+
+		if (kind == ACTION_EXHAUST)
+			return true;
+		if (c->families & waiting &&
+		    (kind == ACTION_DELAY || kind == ACTION_RATE ||
+		     kind == ACTION_STALL))
+			return true;
+	}
+	return false;
+}
+
+/* PLAN_CUTTING: may this rule of the class shorten a receive? */
+static inline bool plan_rule_cuts(const struct plan_class *c,
+                                  const struct plan_rule *r)
+{
+	bool cuts = r->bytes_unit != 0;
+
+	for (unsigned i = 0; i < r->n_actions && i < PLAN_MAX_ACTIONS; i++)
+		cuts |= r->actions[i].kind == ACTION_SHORT ||
+		        r->actions[i].kind == ACTION_RATE;
+	return cuts && c->families & 1u << FAMILY_RECV;
+}
+
+static inline uint32_t plan_rule_traits(const struct plan_class *c,
+                                        const struct plan_rule *r)
+{
+	return (plan_rule_lasts(c, r) ? PLAN_LASTING : 0) |
+	       (plan_rule_cuts(c, r) ? PLAN_CUTTING : 0);
 }
 
 /* FNV-1a, 64 bit. */

@@ -24,7 +24,6 @@ static const uint8_t action_flags[N_ACTIONS] = {
 	[ACTION_ERROR] = PLAN_ACTION_EAI,
 	[ACTION_DELAY] = PLAN_ACTION_INVERSE,
 	[ACTION_SHORT] = PLAN_ACTION_RATIO,
-	[ACTION_CORRUPT] = PLAN_ACTION_RATIO,
 	[ACTION_EOF] = PLAN_ACTION_HALF,
 };
 
@@ -132,8 +131,21 @@ static const char *check_calls(const struct plan_class *c)
 			return "a class selects a call that takes no faults";
 		families |= 1u << fault_calls[call].family;
 	}
-	if (families != c->families)
+	/* The traits are known when the rules are: check_traits(). */
+	if (families != (c->families & ~PLAN_TRAITS))
 		return "a class's families are not those of its calls";
+	return NULL;
+}
+
+/* One rule, and it acts on connections or on processes. */
+static const char *check_self(const struct plan_class *c)
+{
+	if (!plan_class_is_self(c))
+		return NULL;
+	if (c->n_rules != 1)
+		return "a rule without a call shares its class";
+	if (c->per != PER_CONNECTION && c->per != PER_PROCESS)
+		return "a rule without a call acts on nothing";
 	return NULL;
 }
 
@@ -214,6 +226,8 @@ static const char *check_classes(const struct fault_plan *p)
 
 		if (!wrong)
 			wrong = check_list(p, i);
+		if (!wrong)
+			wrong = check_self(c);
 		if (wrong)
 			return wrong;
 		n_listed += c->n_rules;
@@ -249,9 +263,9 @@ static const char *check_buckets(const struct fault_plan *p)
 
 static bool err_is_sound(const struct plan_action *a)
 {
-	if (a->flags & PLAN_ACTION_EAI)
-		return a->err < 0;
-	return a->err > 0 && fault_errno_name(a->err);
+	if (!(a->flags & PLAN_ACTION_EAI) != (a->err > 0))
+		return false;
+	return a->err && fault_errno_name(a->err);
 }
 
 static bool value_is_sound(const struct plan_action *a)
@@ -278,6 +292,25 @@ static bool value_is_sound(const struct plan_action *a)
 	return true;
 }
 
+/* Whole addresses, at least one: what a resolver can answer. */
+static bool answer_is_sound(const struct fault_plan *p,
+                            const struct plan_action *a)
+{
+	const struct plan_addr *v;
+
+	if (!a->value || a->value > PLAN_MAX_ANSWERS ||
+	    !holds(p, a->table_off, a->value, sizeof(*v),
+	           _Alignof(struct plan_addr)))
+		return false;
+	v = plan_at(p, a->table_off);
+	for (uint64_t i = 0; i < a->value; i++) {
+		if (v[i].port || (v[i].family != 4 && v[i].family != 6) ||
+		    v[i].prefix_len != (v[i].family == 4 ? 32 : 128))
+			return false;
+	}
+	return true;
+}
+
 static const char *check_action(const struct fault_plan *p,
                                 const struct plan_action *a)
 {
@@ -286,9 +319,11 @@ static const char *check_action(const struct fault_plan *p,
 	if (a->flags & ~action_flags[a->kind])
 		return "an action has flags that are not for it";
 	if (a->flags & PLAN_ACTION_INVERSE &&
-	    !holds(p, a->inverse_off, PLAN_INVERSE_LEN, sizeof(int32_t),
+	    !holds(p, a->table_off, PLAN_INVERSE_LEN, sizeof(int32_t),
 	           _Alignof(int32_t)))
 		return "a distribution is outside of the plan";
+	if (a->kind == ACTION_ANSWER && !answer_is_sound(p, a))
+		return "an answer is no list of addresses of the plan";
 	if (!value_is_sound(a))
 		return "an action has an impossible value";
 	return NULL;
@@ -311,6 +346,31 @@ static const char *check_events(const struct fault_plan *p,
 	return NULL;
 }
 
+/*
+ * Of a rule without `call`: actions that need none, and exhausting is what is
+ * done to a process.
+ */
+static const char *check_self_actions(const struct fault_plan *p,
+                                      const struct plan_rule *r)
+{
+	const struct plan_class *c = &plan_classes(p)[r->class_index];
+
+	if (!plan_class_is_self(c))
+		return NULL;
+	for (uint32_t i = 0; i < r->n_actions; i++) {
+		bool process = r->actions[i].kind == ACTION_EXHAUST;
+
+		if (!(fault_actions[r->actions[i].kind].families & ACTION_SELF))
+			return "a rule without a call has an action that needs "
+			       "one";
+		if (process != (c->per == PER_PROCESS))
+			return "a rule without a call acts on the wrong thing";
+	}
+	if (!absent(&r->nth) || !absent(&r->turn) || r->bytes_unit)
+		return "a rule without a call counts calls";
+	return NULL;
+}
+
 static const char *check_rule(const struct fault_plan *p, uint32_t index)
 {
 	const struct plan_rule *r = &plan_rules(p)[index];
@@ -328,7 +388,25 @@ static const char *check_rule(const struct fault_plan *p, uint32_t index)
 		return "a rule has an impossible number of actions";
 	for (uint32_t i = 0; i < r->n_actions && !wrong; i++)
 		wrong = check_action(p, &r->actions[i]);
+	if (!wrong)
+		wrong = check_self_actions(p, r);
 	return wrong ? wrong : check_events(p, r);
+}
+
+/* Traits stand in exactly the classes that have such a rule. */
+static const char *check_traits(const struct fault_plan *p)
+{
+	for (uint32_t i = 0; i < p->n_classes; i++) {
+		const struct plan_class *c = &plan_classes(p)[i];
+		const uint16_t *rules = plan_at(p, c->rules_off);
+		uint32_t traits = 0;
+
+		for (uint32_t r = 0; r < c->n_rules; r++)
+			traits |= plan_rule_traits(c, &plan_rules(p)[rules[r]]);
+		if (traits != (c->families & PLAN_TRAITS))
+			return "a class does not say whether its rules last";
+	}
+	return NULL;
 }
 
 static const char *check_rules(const struct fault_plan *p)
@@ -337,7 +415,7 @@ static const char *check_rules(const struct fault_plan *p)
 
 	for (uint32_t i = 0; i < p->n_rules && !wrong; i++)
 		wrong = check_rule(p, i);
-	return wrong;
+	return wrong ? wrong : check_traits(p);
 }
 
 const char *plan_check(const void *blob, size_t len)

@@ -118,9 +118,10 @@ void fault_run_init(void *mem, const struct fault_plan *plan,
 	lay_out(r, plan, &full);
 	rules = run_rules(r);
 	for (uint32_t i = 0; i < plan->n_rules; i++) {
-		uint32_t flags = plan_rules(plan)[i].flags;
+		bool armed = plan_rules(plan)[i].flags & PLAN_RULE_ARMED;
 
-		atomic_init(&rules[i].armed, (flags & PLAN_RULE_ARMED) != 0);
+		atomic_init(&rules[i].armed, armed);
+		atomic_init(&rules[i].armings, armed);
 	}
 	atomic_init(&r->used_cells, (uint32_t)fixed_cells(plan) + r->n_watches);
 	/* Tickets are from 1; sockets, watches and serials too, by their users.

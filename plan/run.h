@@ -22,7 +22,7 @@
 #include "trace.h"
 
 #define RUN_MAGIC   0x004e5552544c4600ULL
-#define RUN_VERSION 1u
+#define RUN_VERSION 2u
 #define RUN_NONE    0u /* index 0 of sockets and watches is never used */
 
 /* A counter that rules compare with: per connection, process, program, run. */
@@ -32,7 +32,8 @@ struct fault_cell {
 	_Atomic uint32_t mark;     /* events, see engine/rule.h: bytes: the
 	                              last mark spent; turn: the last spent
 	                              << 1 | held; nth: bit i: an event of
-	                              the class's i-th rule is held */
+	                              the class's i-th rule is held; without
+	                              `call`: the arming it last acted in */
 	_Atomic uint32_t
 		connections; /* established ones that the class matches */
 };
@@ -47,21 +48,31 @@ struct fault_watch {
 
 /*
  * A call that is delayed, or was refused for once: the next one of its
- * direction is the same call (decisions.md 25).
+ * direction is the same call (decisions.md 25).  Until then the direction is
+ * held: calls and readiness both say that there is nothing yet.
  */
 struct fault_hold {
-	_Atomic uint64_t until; /* CLOCK_MONOTONIC, 0 = none, 1 = long past */
+	_Atomic uint64_t until; /* CLOCK_MONOTONIC, 0 = none, 1 = long past,
+	                           RUN_FOREVER = as long as the rule is armed */
 	_Atomic uint32_t
 		rule; /* index + 1 of the rule to go on with, 0: none */
-	_Atomic uint32_t owner; /* thread whose call it is, 0: whoever comes */
+	_Atomic uint32_t owner; /* thread whose call it is, 0: whoever comes;
+	                           of open_hold: its phase (shim/late.h) */
 };
+
+#define RUN_FOREVER UINT64_MAX
+/* In fault_hold.rule: the hit has no record yet; the call's gets it. */
+#define RUN_UNRECORDED 0x80000000u
 
 enum fault_sock_flag {
 	SOCK_IPV6 = 1,
 	SOCK_PEEKED = 2, /* a peek or FIONREAD promised bytes: G5 */
+	SOCK_EOF = 4,    /* an injected end of the peer's stream: recv 0 */
 	SOCK_LEVER = 8,  /* reset by us: connect, bind, listen, ... corrected */
 	SOCK_FIN_RESET = 16, /* ... after the peer's FIN: recv 0, send EPIPE */
 	SOCK_SHUT_RD = 32,   /* its program shut down receiving: 0 is no FIN */
+	SOCK_GONE = 64,      /* ... and the peer is gone: one send is lost */
+	SOCK_LEVERING = 128, /* another thread is at it: SOCK_LEVER is next */
 };
 
 /*
@@ -85,6 +96,7 @@ struct fault_sock {
 	_Atomic uint16_t local_port; /* host order */
 	struct plan_addr peer;       /* of a connection */
 	struct plan_addr local;      /* kept when the lever takes it away */
+	_Atomic uint32_t peer_scope; /* ipv6(7): sin6_scope_id of peer */
 	/* When the kernel reports kernel_err, the program is told told_err. */
 	_Atomic uint16_t kernel_err, told_err;
 	_Atomic uint32_t rx_visible; /* bytes that came before a delay ended */
@@ -92,7 +104,16 @@ struct fault_sock {
 	_Atomic uint32_t rx_turn, tx_turn;
 	_Atomic uint64_t opened_ns; /* established */
 	_Atomic uint64_t last_ns;   /* last transfer */
-	struct fault_hold rx_hold, tx_hold;
+	/* Receiving and accepting; sending; connecting. */
+	struct fault_hold rx_hold, tx_hold, open_hold;
+	_Atomic uint32_t rx_armed; /* rule index + 1: the next arrival starts
+	                              its hold (readiness.md 2, pre-armed) */
+	_Atomic uint32_t rcvlowat; /* the program's own + 1 while ours is
+	                              raised; 0: ours is not */
+	/* When the next byte may move (rate), CLOCK_MONOTONIC. */
+	_Atomic uint64_t rx_next_ns, tx_next_ns;
+	_Atomic uint64_t tx_budget; /* stalled: bytes that are still taken;
+	                               peer gone: bytes that it never took */
 	_Atomic uint32_t next_free;
 	_Atomic uint32_t in_flight; /* references held by SCM_RIGHTS messages */
 };
@@ -102,7 +123,9 @@ struct fault_rule_state {
 	_Atomic uint32_t due;      /* how often it was due */
 	_Atomic uint32_t shadowed; /* due, but an earlier rule acted */
 	_Atomic uint32_t armed;
-	_Atomic uint64_t first_hit_ns; /* CLOCK_MONOTONIC, 0 = never */
+	/* CLOCK_MONOTONIC, 0 = never; of the last arming (engine_arm()). */
+	_Atomic uint64_t first_hit_ns;
+	_Atomic uint32_t armings; /* how often it has been armed so far */
 	_Atomic uint32_t gated[N_GATES + 1];
 };
 
@@ -119,6 +142,33 @@ struct fault_process {
 	uint32_t parent; /* slot + 1, 0 = none */
 	uint32_t program;
 	uint64_t started_ns;
+	/*
+	 * Arming and disarming.  Calls read fault_rule_state.armed themselves;
+	 * what goes on without a call (a hold, a rule without `call`) is put in
+	 * accord by the helper thread of the process, if it has one.
+	 *
+	 *   who arms                      the helper
+	 *   1 armed = ...                 a listens = 1, when it starts
+	 *   2 generation += 1             b heard = bell
+	 *   3 used_processes, and of each c g = generation
+	 *     bell += 1, FUTEX_WAKE       d reads `armed`, acts
+	 *   4 of each: listens?           e acked = g, FUTEX_WAKE
+	 *     waits for acked >= 2's      f FUTEX_WAIT on bell == heard, to b
+	 *
+	 * All of it is sequentially consistent, so nobody is missed.  Is
+	 * `listens` still 0 in step 4, or the slot not taken in 3, then a comes
+	 * later, and so does d: it sees 1.  If not, c reads the new generation,
+	 * or it read an old one before 2; then b was before 3 too, f does not
+	 * sleep, and the next round acknowledges it.
+	 *
+	 * Whoever sets `listens` must come to hear the bell: it is 0 without a
+	 * named rule that lasts, before exec, and after the helper has ended. A
+	 * process that died, or whose pid a later slot has, owes nothing.
+	 */
+	_Atomic uint32_t bell;
+	_Atomic uint32_t acked;
+	_Atomic uint32_t listens;
+	uint32_t pad;
 	char name[16]; /* comm at attach */
 	char what[88]; /* why it failed */
 };

@@ -3,6 +3,7 @@
  * files.  No code but look-ups; async-signal-safe; used on both sides.
  */
 #include <errno.h>
+#include <netdb.h>
 #include <string.h>
 
 #include "tables.h"
@@ -94,19 +95,26 @@ const char *const fault_gate_names[N_GATES] = {
 	[GATE_G5] =
 		"G5: a peek, FIONREAD or MSG_WAITALL has promised more bytes",
 	[GATE_STATE] = "the socket is in a state where this cannot happen",
-	[GATE_LATER] = "not yet available on a non-blocking socket",
+	[GATE_LOOP] = "a delay after the call would stall the event loop",
 	[GATE_LEVER] = "the kernel did not allow to make it real",
 	[GATE_LENGTH] = "the call asks for no more than this",
+	[GATE_DATA] = "the data do not pass through this call",
 };
 
+#define STATES(s)  STATE_BIT(STATE_##s)
+#define ANY        0
 #define F(family_) (1u << FAMILY_##family_)
 #define ALL        0x7fff
+#define SELF       ACTION_SELF
+#define UNTIL_FIN  (STATES(ESTABLISHED) | STATES(FIN_WAIT))
+#define OPEN       (UNTIL_FIN | STATES(CLOSE_WAIT) | STATES(LAST_ACK))
 #define READY      true
 #define LATER      false
 
 const struct fault_action_row fault_actions[N_ACTIONS] = {
-#define ACTION(id, word_, value_, families_, ready_, meaning_)                 \
-	[ACTION_##id] = {word_, VALUE_##value_, families_, ready_, meaning_},
+#define ACTION(id, word_, value_, families_, states_, ready_, meaning_)        \
+	[ACTION_##id] = {word_,   VALUE_##value_, families_,                   \
+	                 states_, ready_,         meaning_},
 #include "actions.def"
 };
 
@@ -116,8 +124,6 @@ const struct fault_verdict_row fault_verdicts[N_VERDICTS] = {
 #include "verdicts.def"
 };
 
-#define STATES(s)  STATE_BIT(STATE_##s)
-#define ANY        0
 #define GATE_OF_0  GATE_NONE
 #define GATE_OF_G1 GATE_G1
 #define GATE_OF_G2 GATE_G2

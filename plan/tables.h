@@ -56,6 +56,7 @@ enum fault_effect {
 	EFFECT_CLOSE_RANGE,
 	EFFECT_CLOSEFROM,
 	EFFECT_SYSCALL,
+	EFFECT_RESOLVE,
 	N_EFFECTS
 };
 
@@ -178,9 +179,10 @@ enum fault_gate {
 	GATE_G4,     /* short send on a blocking socket, nothing to cut it */
 	GATE_G5,     /* short recv: MSG_PEEK or FIONREAD promised more */
 	GATE_STATE,  /* the socket is in a state where this cannot occur */
-	GATE_LATER,  /* not yet available here (delay, non-blocking socket) */
+	GATE_LOOP,   /* a delay after `pass` would stall an event loop */
 	GATE_LEVER,  /* the kernel refused what was needed to make it real */
 	GATE_LENGTH, /* nothing left to shorten: the call asks for one byte */
+	GATE_DATA,   /* the data do not pass through the call: sendfile */
 	N_GATES
 };
 extern const char *const fault_gate_names[N_GATES]; /* "G2: blocking socket" */
@@ -188,7 +190,7 @@ extern const char *const fault_gate_names[N_GATES]; /* "G2: blocking socket" */
 struct fault_errno_row {
 	enum fault_family family;
 	const char *symbol; /* "" = every call of the family */
-	int err;
+	int err;            /* negative: an EAI_ code */
 	enum fault_tier tier;
 	enum fault_gate gate; /* GATE_NONE, GATE_G1 or GATE_G2 */
 	uint16_t states;      /* STATE_BITs; 0 = any */
@@ -202,7 +204,10 @@ extern const size_t n_fault_errnos;
 /* The row for this errno of this call, NULL if there is none. */
 const struct fault_errno_row *fault_errno_find(enum fault_call call, int err);
 
-/* "ECONNRESET" <-> ECONNRESET, for every errno Linux has; NULL and 0. */
+/*
+ * "ECONNRESET" <-> ECONNRESET, for every errno Linux has, and "EAI_AGAIN" <->
+ * EAI_AGAIN, a negative number; NULL and 0.
+ */
 const char *fault_errno_name(int err);
 int fault_errno_number(const char *name);
 
@@ -224,10 +229,14 @@ enum fault_value {
 	VALUE_LIST
 };
 
+/* Beside the bits of FAMILY_x: rules without `call` may have it. */
+#define ACTION_SELF 0x8000u
+
 struct fault_action_row {
 	const char *word;
 	enum fault_value value;
-	uint16_t families; /* 1 << FAMILY_x; 0 = rules without `call` only */
+	uint16_t families; /* 1 << FAMILY_x, and ACTION_SELF */
+	uint16_t states;   /* STATE_BITs of a connection; 0 = any */
 	bool ready;        /* false: in the grammar, not built yet */
 	const char *meaning;
 };

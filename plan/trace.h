@@ -50,15 +50,17 @@ enum fault_record_event {
 	RECORD_GATED,                 /* rule due but held; want: fault_gate */
 	RECORD_SHADOWED,              /* rule due, an earlier one acted */
 	RECORD_ESTABLISHED,           /* a connection got its ordinal */
+	RECORD_SELF, /* a rule without `call` acts; want: enum action kind */
 };
 
 enum fault_record_flag {
 	/* 1 is free */
 	RECORD_PEEK = 2,      /* MSG_PEEK, or length 0: moves nothing */
-	RECORD_UNCOUNTED = 4, /* a retry of a held call */
+	RECORD_UNCOUNTED = 4, /* a retry of a held call; a name that is none */
 	RECORD_IPV6 = 8,
 	RECORD_ADDRESS = 16, /* `address` was written */
 	RECORD_FRAMES = 32,  /* `frames` were written */
+	RECORD_NAME = 64,    /* `name` was written instead of both */
 };
 
 /* The first line of 64 bytes is all that an ordinary transfer touches. */
@@ -70,7 +72,8 @@ struct fault_record {
 	uint32_t serial;     /* of the socket; the new one for accept, socket */
 	uint32_t connection; /* ordinal, 0 = none */
 	int32_t fd;          /* the descriptor argument; -1 = none */
-	int32_t result;      /* as returned; the new descriptor for accept */
+	int32_t result;      /* as returned; the new descriptor for accept; of
+	                        the resolver, 0 or the EAI_ code */
 	uint32_t want;       /* I/O: bytes asked; shutdown: how; get-,
 	                        setsockopt: name; bind, listen, connect, accept:
 	                        local port << 16 | remote port */
@@ -79,11 +82,17 @@ struct fault_record {
 	uint8_t call;
 	uint8_t flags;  /* enum fault_record_flag */
 	uint16_t rule;  /* index + 1 of the rule that acted, 0 = none */
-	uint8_t err;    /* errno when result is -1 */
+	uint8_t err;    /* errno when result is -1, or EAI_SYSTEM */
 	uint8_t status; /* enum fault_state << 4 | enum fault_role */
 
-	uint8_t address[16]; /* of the peer; IPv4 in the first four */
-	uint64_t frames[6];  /* deeper return addresses */
+	union {
+		struct {
+			uint8_t address[16]; /* of the peer; IPv4 in the
+			                        first four */
+			uint64_t frames[6];  /* deeper return addresses */
+		};
+		char name[64]; /* resolved; cut to what fits, with its end */
+	};
 };
 _Static_assert(sizeof(struct fault_record) == 128, "layout");
 _Static_assert(offsetof(struct fault_record, address) == 64, "layout");

@@ -11,11 +11,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "corrupt.h"
 #include "cut.h"
 #include "decide.h"
+#include "eof.h"
+#include "exhaust.h"
+#include "gates.h"
 #include "hold.h"
+#include "last.h"
+#include "late.h"
 #include "levers.h"
-#include "listeners.h"
+#include "regs.h"
+#include "resolve.h"
 
 #include "poison.h"
 
@@ -28,24 +35,6 @@ static void reset(struct shim_call *c)
 		engine_gated(shim.run, &c->choice, GATE_LEVER);
 }
 
-/* Where a call of this direction is kept for its retry; NULL: nowhere. */
-static struct fault_hold *hold_of(const struct shim_call *c)
-{
-	if (!c->sock)
-		return NULL;
-	if (c->row->family == FAMILY_RECV || c->row->family == FAMILY_ACCEPT)
-		return &c->sock->rx_hold;
-	return c->row->family == FAMILY_SEND ? &c->sock->tx_hold : NULL;
-}
-
-static void hold_call(struct fault_hold *h, uint64_t until, uint32_t rule,
-                      uint32_t owner)
-{
-	atomic_store(&h->rule, rule);
-	atomic_store(&h->owner, owner);
-	atomic_store(&h->until, until);
-}
-
 /*
  * The call has been counted; the one that follows is the same and passes.
  * After EINTR it is this thread's; after EAGAIN an event loop may hand the
@@ -53,10 +42,13 @@ static void hold_call(struct fault_hold *h, uint64_t until, uint32_t rule,
  */
 static void retry_passes(const struct shim_call *c, uint32_t owner)
 {
-	struct fault_hold *h = hold_of(c);
+	struct fault_hold *h = last_hold(c);
 
-	if (h)
-		hold_call(h, 1, 0, owner);
+	if (!h)
+		return;
+	atomic_store(&h->rule, 0);
+	atomic_store(&h->owner, owner);
+	atomic_store(&h->until, 1);
 }
 
 static void how_report(struct shim_call *c, int err)
@@ -71,7 +63,7 @@ static void how_report(struct shim_call *c, int err)
 static void how_again(struct shim_call *c, int err)
 {
 	if (c->row->family == FAMILY_ACCEPT)
-		listeners_kick(c->fd);
+		regs_kick_accept(c->sock);
 	else if (c->row->family == FAMILY_SEND)
 		lever_kick_out(c->fd);
 	else
@@ -105,22 +97,6 @@ static void how_rename(struct shim_call *c, int err)
 	atomic_store(&c->sock->told_err, (uint16_t)err);
 	socks_refresh(c->fd, c->sock);
 	cut_or_whole(c);
-}
-
-/*
- * The kernel refuses it: at once when it may block, later when not.  Only the
- * number is told differently.
- */
-static void how_refuse(struct shim_call *c, int err)
-{
-	bool ipv6 = atomic_load(&c->sock->flags) & SOCK_IPV6;
-	int real = lever_refused_connect(c->fd, ipv6);
-
-	call_fail(c, real == EINPROGRESS ? EINPROGRESS : err);
-	if (real != EINPROGRESS)
-		return;
-	atomic_store(&c->sock->kernel_err, ECONNREFUSED);
-	atomic_store(&c->sock->told_err, (uint16_t)err);
 }
 
 /* One queued connection goes; accept waits for it as it would. */
@@ -157,6 +133,11 @@ static void how_interrupt(struct shim_call *c, int err)
 		call_fail(c, err);
 }
 
+void act_interrupted(struct shim_call *c, int err)
+{
+	how_interrupt(c, err);
+}
+
 /* The descriptor is free, whatever is said (G10; force only). */
 static void how_free(struct shim_call *c, int err)
 {
@@ -167,7 +148,7 @@ static void how_free(struct shim_call *c, int err)
 static void (*const hows[N_HOWS])(struct shim_call *, int) = {
 	[HOW_REPORT] = how_report,       [HOW_AGAIN] = how_again,
 	[HOW_RESET] = how_reset,         [HOW_BROKEN] = how_broken,
-	[HOW_RENAME] = how_rename,       [HOW_REFUSE] = how_refuse,
+	[HOW_RENAME] = how_rename,       [HOW_REFUSE] = late_refuse,
 	[HOW_CONSUME] = how_consume,     [HOW_SHUT] = how_shut,
 	[HOW_INTERRUPT] = how_interrupt, [HOW_FREE] = how_free,
 	[HOW_CONDITION] = how_report,
@@ -177,56 +158,12 @@ static void act_error(struct shim_call *c, const struct plan_action *a)
 {
 	const struct fault_errno_row *row = fault_errno_find(c->id, a->err);
 
-	if (row)
+	if (c->row->effect == EFFECT_RESOLVE)
+		resolve_fail(c, a->err);
+	else if (row)
 		hows[row->how](c, a->err);
 	else
 		call_fail(c, a->err);
-}
-
-/* A signal or a time-out ends only calls that wait; not one that is done. */
-static bool can_end_early(const struct shim_call *c)
-{
-	enum fault_family f = c->row->family;
-
-	return !c->made && (f == FAMILY_SEND || f == FAMILY_RECV ||
-	                    f == FAMILY_ACCEPT || f == FAMILY_CONNECT);
-}
-
-/* The handshake goes on although connect does not wait for it (connect(2)). */
-static void leave_early(struct shim_call *c, int err)
-{
-	if (c->row->family == FAMILY_CONNECT)
-		how_interrupt(c, err == EAGAIN ? EINPROGRESS : err);
-	else
-		call_fail(c, err);
-}
-
-/*
- * The hold is noted before the wait: a call that is left by longjmp goes on
- * with it as well as one that is interrupted.
- */
-static void delay_until(struct shim_call *c, uint64_t until)
-{
-	struct fault_hold *h = hold_of(c);
-	int err;
-
-	if (!can_end_early(c)) {
-		hold_through(until);
-		return;
-	}
-	if (h)
-		hold_call(h, until, (uint32_t)c->choice.rule + 1,
-		          (uint32_t)shim_tid());
-	err = hold_until(until, facts_timeout_ns(c));
-	if (err)
-		leave_early(c, err);
-	else if (h)
-		atomic_compare_exchange_strong(&h->until, &until, 0);
-}
-
-static void act_delay(struct shim_call *c, const struct plan_action *a)
-{
-	delay_until(c, shim_now() + engine_delay(shim.plan, a, c->choice.draw));
 }
 
 static void act_short(struct shim_call *c, const struct plan_action *a)
@@ -266,6 +203,12 @@ static void act_reset(struct shim_call *c, const struct plan_action *a)
 		reset(c);
 }
 
+/* The queue is as short as the program's own listen would have made it. */
+static void act_backlog(struct shim_call *c, const struct plan_action *a)
+{
+	c->a[1] = (long)a->value;
+}
+
 static void act_kill(struct shim_call *c, const struct plan_action *a)
 {
 	(void)c;
@@ -275,87 +218,53 @@ static void act_kill(struct shim_call *c, const struct plan_action *a)
 static void act_pass(struct shim_call *c, const struct plan_action *a)
 {
 	(void)a;
-	cut_or_whole(c);
+	if (c->row->effect == EFFECT_RESOLVE)
+		resolve_real(c);
+	else if (!c->made) /* a connect that was late has been made */
+		cut_or_whole(c);
 }
 
 static void (*const acts[N_ACTIONS])(struct shim_call *,
                                      const struct plan_action *) = {
-	[ACTION_ERROR] = act_error, [ACTION_DELAY] = act_delay,
-	[ACTION_SHORT] = act_short, [ACTION_RESET] = act_reset,
-	[ACTION_KILL] = act_kill,   [ACTION_PASS] = act_pass,
+	[ACTION_ERROR] = act_error,     [ACTION_DELAY] = act_delay,
+	[ACTION_SHORT] = act_short,     [ACTION_RESET] = act_reset,
+	[ACTION_KILL] = act_kill,       [ACTION_PASS] = act_pass,
+	[ACTION_STALL] = act_stall,     [ACTION_RATE] = act_rate,
+	[ACTION_EOF] = act_eof,         [ACTION_BACKLOG] = act_backlog,
+	[ACTION_EXHAUST] = act_exhaust, [ACTION_ANSWER] = resolve_answer,
 };
 
-static void act_from(struct shim_call *c, unsigned first)
+bool act_is_void(const struct shim_call *c)
+{
+	return !atomic_load(&run_rules(shim.run)[c->choice.rule].armed);
+}
+
+void act_from(struct shim_call *c, unsigned first)
 {
 	const struct plan_rule *r = decide_rule(c);
 
+	/* Before a delay or behind it: it is done to what the call moves. */
+	c->corrupt = corrupt_amount(r);
 	for (unsigned i = first; i < r->n_actions; i++) {
 		const struct plan_action *a = &r->actions[i];
 
 		/* A call that has failed is over; one that passed goes on. */
 		if (c->made && c->result < 0)
 			return;
+		if (i && act_is_void(c)) {
+			c->corrupt = 0;
+			break;
+		}
 		if (acts[a->kind])
 			acts[a->kind](c, a);
 	}
-	if (!c->made)
+	if (!c->made && c->row->effect == EFFECT_RESOLVE)
+		resolve_real(c);
+	else if (!c->made)
 		cut_or_whole(c);
 }
 
 void act(struct shim_call *c)
 {
 	act_from(c, 0);
-}
-
-/* Takes the hold if this call is the one that it waits for. */
-static bool take_hold(struct shim_call *c, uint64_t *ret_until)
-{
-	struct fault_hold *h = hold_of(c);
-	uint64_t until = atomic_load_explicit(&h->until, memory_order_relaxed);
-	uint32_t owner, rule;
-
-	if (LIKELY(!until))
-		return false;
-	owner = atomic_load(&h->owner);
-	rule = atomic_load(&h->rule);
-	*ret_until = until;
-	if ((owner && owner != (uint32_t)shim_tid()) ||
-	    !atomic_compare_exchange_strong(&h->until, &until, 0))
-		return false;
-	c->choice.rule = (int32_t)rule - 1;
-	return true;
-}
-
-/* What is left of the delay; false: the call is over. */
-static bool go_on_waiting(struct shim_call *c, uint64_t until)
-{
-	if (!facts_nonblocking(c)) {
-		delay_until(c, until);
-		return !c->made;
-	}
-	if (shim_now() >= until)
-		return true;
-	atomic_store(&hold_of(c)->until, until);
-	call_fail(c, EAGAIN);
-	return false;
-}
-
-bool act_resume(struct shim_call *c)
-{
-	uint64_t until;
-	unsigned i = 0;
-
-	if (!take_hold(c, &until))
-		return false;
-	c->flags |= RECORD_UNCOUNTED;
-	if (c->choice.rule < 0) {
-		cut_or_whole(c);
-		return true;
-	}
-	if (!go_on_waiting(c, until))
-		return true;
-	while (decide_rule(c)->actions[i].kind != ACTION_DELAY)
-		i++;
-	act_from(c, i + 1);
-	return true;
 }

@@ -151,21 +151,35 @@ void socks_received(int fd)
 }
 
 /*
- * A descriptor that was closed behind our back may be anything by now.  After
- * a reset the kernel no longer names the peer: that it is TCP must do.
+ * An accepted connection has the peer that accept told of.  One that was made
+ * may have another than was asked for: a control group's program or a library
+ * below ours rewrites addresses.
  */
-bool socks_same(int fd, const struct fault_sock *s)
+static bool same_peer(int fd, const struct fault_sock *s)
 {
 	struct sockaddr_storage peer;
 	unsigned len = sizeof(peer);
 	struct plan_addr now;
 
-	if (option(fd, SO_PROTOCOL) != IPPROTO_TCP)
-		return false;
-	if (!s->peer.family || next.getpeername(fd, &peer, &len))
+	/* After a reset the kernel no longer names the peer. */
+	if (!s->peer.family || atomic_load(&s->role) == ROLE_CLIENT ||
+	    next.getpeername(fd, &peer, &len))
 		return true;
 	socks_addr((const struct sockaddr *)&peer, &now);
 	return !memcmp(&now, &s->peer, sizeof(now));
+}
+
+/*
+ * A descriptor that was closed behind our back may be anything by now.  Its
+ * cookie tells, once it has been asked for; else that it is TCP must do.
+ */
+bool socks_same(int fd, const struct fault_sock *s)
+{
+	uint64_t cookie = atomic_load(&s->cookie);
+
+	if (option(fd, SO_PROTOCOL) != IPPROTO_TCP)
+		return false;
+	return cookie ? cookie_of(fd) == cookie : same_peer(fd, s);
 }
 
 void socks_remember(int fd, uint64_t word)

@@ -18,10 +18,14 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "accord.h"
 #include "attach.h"
+#include "early.h"
 #include "engine/engine.h"
 #include "hold.h"
+#include "private_fd.h"
 #include "process.h"
+#include "self.h"
 #include "socks.h"
 #include "next.h"
 
@@ -39,10 +43,17 @@ static _Atomic int progress = NEW;
  */
 static bool resets(const struct plan_action *a)
 {
-	return a->kind == ACTION_RESET ||
+	return a->kind == ACTION_RESET || a->kind == ACTION_EOF ||
 	       (a->kind == ACTION_ERROR &&
 	        (a->err == ECONNRESET || a->err == EPIPE ||
 	         a->err == ETIMEDOUT || a->err == ENOTCONN));
+}
+
+/* Calls may wait in a descriptor of ours (hold.h). */
+static bool waits(const struct plan_action *a)
+{
+	return a->kind == ACTION_DELAY || a->kind == ACTION_STALL ||
+	       a->kind == ACTION_RATE;
 }
 
 /* Look at every rule once: what the fast path must watch for. */
@@ -58,7 +69,7 @@ static void note_needs(const struct fault_plan *plan)
 		if (r->turn.first || r->seen || r->idle_ns)
 			shim.both_ways = true;
 		for (unsigned j = 0; j < r->n_actions; j++) {
-			delays |= r->actions[j].kind == ACTION_DELAY;
+			delays |= waits(&r->actions[j]);
 			shim.both_ways |= resets(&r->actions[j]);
 		}
 	}
@@ -69,6 +80,12 @@ static void note_needs(const struct fault_plan *plan)
 	}
 	if (delays)
 		hold_prepare();
+	if (shim.fresh_families & (PLAN_TRAITS | FAMILY_BIT(FAMILY_ACCEPT)))
+		early_prepare();
+	if (shim.lasting) {
+		private_fd_reserve();
+		shim.switched = accord_from_outside();
+	}
 }
 
 /* Inherited descriptors: /proc/self/fd lists exactly those that are open. */
@@ -109,15 +126,21 @@ void attach_run(const struct fault_plan *plan, struct fault_run *run,
 	shim_pid();
 	atomic_compare_exchange_strong(&run_programs(run)[program].started_ns,
 	                               &none, shim_now());
-	note_needs(plan);
 	shim.fresh_families = engine_program_families(plan, program);
+	shim.lasting = shim.fresh_families & PLAN_LASTING;
+	shim.readiness = shim.fresh_families & PLAN_TRAITS;
+	note_needs(plan);
+	self_prepare();
 	process_watch();
 	if (shim.traced)
 		process_attached();
 	pthread_atfork(process_prepare, process_parent, process_child);
 	adopt_inherited();
 	shim.interest = FAMILY_BIT(FAMILY_SOCKET) | FAMILY_BIT(FAMILY_TABLE) |
-	                (shim.fresh_families & FAMILY_BIT(FAMILY_POLL));
+	                (shim.fresh_families & (FAMILY_BIT(FAMILY_POLL) |
+	                                        FAMILY_BIT(FAMILY_RESOLVE))) |
+	                (shim.readiness ? FAMILY_BIT(FAMILY_POLL) : 0) |
+	                (shim.traced ? FAMILY_BIT(FAMILY_RESOLVE) : 0);
 }
 
 void shim_attach(void)

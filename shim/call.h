@@ -25,11 +25,14 @@ struct shim_call {
 	uint8_t sock_flags;      /* the same: enum fault_sock_flag */
 	void *caller;
 	long result;   /* as the program will see it */
-	int err;       /* errno if it is -1 */
+	int err;       /* errno if it is -1; of the resolver always */
+	int said;      /* by the resolver: 0 or an EAI_ code */
 	bool made;     /* the real call has happened */
 	long number;   /* syscall(2): its number + 1; else 0 */
 	uint8_t flags; /* enum fault_record_flag of its record */
 	uint32_t rule; /* index + 1 of the rule that acted */
+	/* Bytes that it changes, from the first on. */
+	uint64_t corrupt;
 	struct record record;
 	struct engine_call e;
 	struct engine_choice choice;
@@ -78,5 +81,6 @@ void handle_ioctl(struct shim_call *c);
 void handle_close_range(struct shim_call *c);
 void handle_closefrom(struct shim_call *c);
 void handle_syscall(struct shim_call *c);
+void handle_resolve(struct shim_call *c);
 
 #endif

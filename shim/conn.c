@@ -9,10 +9,15 @@
 
 #include "correct.h"
 #include "decide.h"
+#include "eof.h"
+#include "gates.h"
 #include "hold.h"
+#include "keeper.h"
+#include "late.h"
 #include "levers.h"
-#include "listeners.h"
 #include "opening.h"
+#include "private_fd.h"
+#include "regs.h"
 
 #include "poison.h"
 
@@ -230,6 +235,7 @@ void handle_accept(struct shim_call *c)
 		accept_other(c);
 		return;
 	}
+	keeper_revive();
 	want_address(c, &mine);
 	record_enter(c);
 	accept_one(c);
@@ -251,6 +257,11 @@ static bool aim_at(struct fault_sock *s, const struct sockaddr *addr)
 	if (addr->sa_family != AF_INET && addr->sa_family != AF_INET6)
 		return false;
 	socks_addr(addr, &s->peer);
+	atomic_store(&s->peer_scope,
+	             addr->sa_family == AF_INET6
+	                     ? ((const struct sockaddr_in6 *)(const void *)addr)
+	                               ->sin6_scope_id
+	                     : 0);
 	/* The unspecified address is this machine (ip(7), ipv6(7)). */
 	if (!memcmp(s->peer.bytes, any, sizeof(any))) {
 		s->peer.bytes[0] = s->peer.family == 4 ? 127 : 0;
@@ -277,6 +288,12 @@ static void connected(struct shim_call *c)
 	record_sock_event(RECORD_ESTABLISHED, c->sock, c->fd, 0, 0);
 }
 
+static void not_connected(struct shim_call *c)
+{
+	late_forget(c->sock);
+	socks_unconnected(c->fd, c->sock, STATE_REFUSED);
+}
+
 static void after_connect(struct shim_call *c)
 {
 	if (c->result == 0)
@@ -284,11 +301,12 @@ static void after_connect(struct shim_call *c)
 	else if (c->err == EINPROGRESS || c->err == EINTR)
 		socks_connecting(c->fd, c->sock);
 	else
-		socks_unconnected(c->fd, c->sock, STATE_REFUSED);
+		not_connected(c);
 }
 
 static void connect_fresh(struct shim_call *c)
 {
+	late_forget(c->sock);
 	if (!aim(c)) {
 		call_real(c);
 		return;
@@ -303,12 +321,11 @@ static void connect_fresh(struct shim_call *c)
 static void connect_again(struct shim_call *c)
 {
 	record_enter(c);
-	call_real(c);
-	correct_told(c);
+	late_connect_again(c);
 	if (c->result == 0 || c->err == EISCONN)
 		opening_done(c);
 	else if (c->err != EALREADY && c->err != EINPROGRESS && c->err != EINTR)
-		socks_unconnected(c->fd, c->sock, STATE_REFUSED);
+		not_connected(c);
 }
 
 /* connect(2): AF_UNSPEC dissolves the association; the socket is fresh again.
@@ -324,12 +341,18 @@ static bool dissolves(const struct shim_call *c)
 
 static void dissolve(struct shim_call *c)
 {
+	uint8_t before;
+
+	late_forget(c->sock);
 	call_real(c);
 	if (c->result)
 		return;
-	atomic_fetch_and(
-		&c->sock->flags,
-		(uint8_t) ~(SOCK_LEVER | SOCK_FIN_RESET | SOCK_PEEKED));
+	before = atomic_fetch_and(&c->sock->flags,
+	                          (uint8_t) ~(SOCK_LEVER | SOCK_FIN_RESET |
+	                                      SOCK_PEEKED | SOCK_EOF |
+	                                      SOCK_GONE));
+	if (before & SOCK_EOF)
+		gates_restore_lowat(c->fd, c->sock);
 	atomic_store(&c->sock->told_err, 0);
 	atomic_store(&c->sock->connection, 0);
 	atomic_store(&c->sock->rx_bytes, 0);
@@ -377,7 +400,8 @@ bool opening_done(struct shim_call *c)
 	if (state != STATE_SYN_SENT ||
 	    (!atomic_load(&c->sock->families) && !shim.traced))
 		return false;
-	if (next.getpeername(c->fd, &peer, &len))
+	late_settle(c->fd, c->sock);
+	if (late_held(c->sock) || next.getpeername(c->fd, &peer, &len))
 		return false;
 	/* One thread, of those that ask at once, gives it its ordinal. */
 	if (!atomic_compare_exchange_strong(&c->sock->state, &opening,
@@ -413,38 +437,71 @@ void opening_by_send(struct shim_call *c)
 void opening_failed(struct shim_call *c)
 {
 	if (c->result == -1 && c->err != EAGAIN && c->err != EINTR &&
-	    atomic_load(&c->sock->state) == STATE_SYN_SENT)
+	    atomic_load(&c->sock->state) == STATE_SYN_SENT) {
+		late_forget(c->sock);
 		atomic_store(&c->sock->state, STATE_REFUSED);
+	}
 }
 
 /* --- shutdown, close --------------------------------------------------------
  */
 
+static enum fault_state finished(enum fault_state state)
+{
+	if (state == STATE_ESTABLISHED)
+		return STATE_FIN_WAIT;
+	return state == STATE_CLOSE_WAIT ? STATE_LAST_ACK : state;
+}
+
+/*
+ * First: when the peer's end follows at once, the helper has to know that the
+ * hang-up is no error (gates_collapse).
+ */
+static void make_shutdown(struct shim_call *c)
+{
+	uint8_t before = atomic_load(&c->sock->state);
+	uint8_t after = (uint8_t)finished(before);
+
+	if (c->a[1] != SHUT_RD)
+		atomic_compare_exchange_strong(&c->sock->state, &before, after);
+	call_real(c);
+	if (c->a[1] != SHUT_RD && c->result && call_owns_sock(c))
+		atomic_compare_exchange_strong(&c->sock->state, &after, before);
+}
+
 static void after_shutdown(struct shim_call *c)
 {
-	enum fault_state state = atomic_load(&c->sock->state);
+	enum fault_state state = finished(atomic_load(&c->sock->state));
 
-	if (c->a[1] != SHUT_WR)
-		atomic_fetch_or(&c->sock->flags, SOCK_SHUT_RD);
-	if (c->a[1] == SHUT_RD)
-		return;
-	if (state == STATE_ESTABLISHED)
-		socks_state(c->fd, c->sock, STATE_FIN_WAIT);
-	else if (state == STATE_CLOSE_WAIT)
-		socks_state(c->fd, c->sock, STATE_LAST_ACK);
+	if (c->a[1] != SHUT_RD &&
+	    (state == STATE_FIN_WAIT || state == STATE_LAST_ACK))
+		socks_state(c->fd, c->sock, state);
 }
 
 void handle_shutdown(struct shim_call *c)
 {
+	bool receiving;
+
 	if (!c->sock) {
 		call_real(c);
 		return;
 	}
-	opening_done(c);
+	/* In SYN_SENT it ends the connect (tcp(7)), held or not. */
+	if (!opening_done(c))
+		late_forget(c->sock);
 	c->e.want = (uint64_t)c->a[1];
-	decide_and_make(c);
+	/* First: a thread that the call wakes has to know why. */
+	receiving = c->a[1] != SHUT_WR && !gates_shut_down(c->sock);
+	if (receiving)
+		atomic_fetch_or(&c->sock->flags, SOCK_SHUT_RD);
+	if (!correct_finished(c))
+		decide_and_make_by(c, make_shutdown);
 	if (c->result == 0)
 		after_shutdown(c);
+	else if (receiving && call_owns_sock(c))
+		atomic_fetch_and(&c->sock->flags, (uint8_t)~SOCK_SHUT_RD);
+	if (receiving && gates_concern(c->sock))
+		gates_shutting_down(c->sock);
 	record_return(c);
 }
 
@@ -452,26 +509,37 @@ void handle_close(struct shim_call *c)
 {
 	int fd = c->fd;
 	struct fault_sock *s = c->sock;
+	bool lasting;
 
 	if (!fds_mine()) {
 		call_real(c);
 		return;
 	}
 	if (!s) {
-		fds_set(fd, 0);
+		if (private_fd_is(fd)) {
+			call_fail(c, EBADF);
+			return;
+		}
+		if (fds_kind(fds_set(fd, 0)) == FDS_EPOLL)
+			regs_set_closed(fd);
 		call_real(c);
 		return;
 	}
 	opening_done(c);
-	if (atomic_load(&s->role) == ROLE_LISTENER)
-		listeners_closed(fd);
+	lasting = gates_concern(s);
 	/* Ours first: the number may be another's as soon as it is closed. */
 	fds_set(fd, 0);
+	regs_closed(fd, s);
+	if (lasting)
+		keeper_unwatch(fd, s);
+	eof_closing(fd, s);
 	decide_and_make(c);
 	if (atomic_load(&s->refs) == 1)
 		atomic_store(&s->state, STATE_CLOSED);
 	record_return(c);
 	socks_drop(s);
+	if (lasting)
+		late_closed();
 }
 
 /* --- names and options ------------------------------------------------------
@@ -491,30 +559,55 @@ void handle_getname(struct shim_call *c)
 		correct_local(c, room);
 	} else {
 		opening_done(c);
-		decide_and_make(c);
+		if (!correct_finished(c))
+			decide_and_make(c);
 	}
 	record_return(c);
 }
 
+/* SO_ERROR has been read; `held`: in SYN_SENT by us when it was called. */
+static void told_so_error(struct shim_call *c, int *value, bool held)
+{
+	/* Read in the moment between two connects (late.h). */
+	if (held && !late_held(c->sock) && *value == ECONNRESET)
+		*value = 0;
+	*value = correct_so_error(c, *value);
+	if (*value && atomic_load(&c->sock->state) == STATE_SYN_SENT)
+		not_connected(c);
+	else
+		opening_done(c);
+}
+
 void handle_getsockopt(struct shim_call *c)
 {
-	int *value = (int *)c->a[3];
+	bool held;
 
 	if (!c->sock) {
 		call_real(c);
 		return;
 	}
+	late_settle(c->fd, c->sock);
+	held = late_held(c->sock);
 	c->e.want = (uint64_t)c->a[2];
 	decide_and_make(c);
 	if (c->result == 0 && c->a[1] == SOL_SOCKET && c->a[2] == SO_ERROR &&
-	    *(const unsigned *)c->a[4] >= sizeof(*value)) {
-		*value = correct_so_error(c, *value);
-		if (*value && atomic_load(&c->sock->state) == STATE_SYN_SENT)
-			socks_unconnected(c->fd, c->sock, STATE_REFUSED);
-		else
-			opening_done(c);
-	}
+	    *(const unsigned *)c->a[4] >= sizeof(int))
+		told_so_error(c, (int *)c->a[3], held);
+	if (c->result == 0 && c->a[1] == SOL_SOCKET && c->a[2] == SO_RCVLOWAT)
+		gates_told_lowat(c);
 	record_return(c);
+}
+
+/* The low-water mark while ours is raised: kept for later (gates.h). */
+static bool set_lowat(struct shim_call *c)
+{
+	if (c->a[1] != SOL_SOCKET || c->a[2] != SO_RCVLOWAT ||
+	    !gates_set_lowat(c))
+		return false;
+	record_enter(c);
+	c->result = 0;
+	c->made = true;
+	return true;
 }
 
 void handle_setsockopt(struct shim_call *c)
@@ -524,6 +617,7 @@ void handle_setsockopt(struct shim_call *c)
 		return;
 	}
 	c->e.want = (uint64_t)c->a[2];
-	decide_and_make(c);
+	if (!set_lowat(c))
+		decide_and_make(c);
 	record_return(c);
 }

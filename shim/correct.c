@@ -2,11 +2,11 @@
  * correct.c - see correct.h.
  */
 #include <linux/sockios.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "correct.h"
+#include "eof.h"
 #include "levers.h"
 
 #include "poison.h"
@@ -22,15 +22,21 @@ bool correct_io(struct shim_call *c)
 	if (!c->sock || c->row->effect != EFFECT_IO)
 		return false;
 	flags = atomic_load_explicit(&c->sock->flags, memory_order_relaxed);
-	if (LIKELY(!(flags & SOCK_FIN_RESET)))
+	if (UNLIKELY(flags & SOCK_LEVERING))
+		lever_settle(c->sock);
+	return UNLIKELY(flags & (SOCK_EOF | SOCK_FIN_RESET)) && eof_answers(c);
+}
+
+bool correct_finished(struct shim_call *c)
+{
+	if (!(atomic_load(&c->sock->flags) & SOCK_EOF) ||
+	    !eof_finished(c->fd, c->sock))
 		return false;
-	if (c->row->family == FAMILY_RECV) {
-		c->result = 0;
-		c->made = true;
-		return true;
-	}
-	lever_clear_error(c->fd);
-	return false;
+	/* Even one that fails makes an edge. */
+	if (c->row->family == FAMILY_SHUTDOWN)
+		call_real(c);
+	call_fail(c, ENOTCONN);
+	return true;
 }
 
 /* Another thread reset the connection while this one waited in recv. */
@@ -44,13 +50,25 @@ static bool woken_by_lever(const struct shim_call *c)
 	       (!c->result || (c->result < 0 && c->err == EPIPE));
 }
 
+/* Another thread met the end of the stream, and may have gone on to a RST. */
+static bool woken_at_end(const struct shim_call *c)
+{
+	return UNLIKELY(c->result < 0) && c->row->family == FAMILY_RECV &&
+	       (c->err == ECONNRESET || c->err == EPIPE) &&
+	       atomic_load_explicit(&c->sock->flags, memory_order_relaxed) &
+	               SOCK_EOF;
+}
+
 void correct_told(struct shim_call *c)
 {
 	uint16_t told;
 
 	if (!c->sock)
 		return;
-	if (woken_by_lever(c)) {
+	if (woken_at_end(c)) {
+		eof_tell(c);
+	} else if (woken_by_lever(c)) {
+		lever_settle(c->sock);
 		lever_clear_error(c->fd);
 		call_fail(c, ECONNRESET);
 	}
@@ -67,9 +85,11 @@ int correct_so_error(struct shim_call *c, int value)
 {
 	uint16_t told = atomic_load(&c->sock->told_err);
 
-	if (atomic_load(&c->sock->flags) & SOCK_FIN_RESET &&
+	if (atomic_load(&c->sock->flags) & (SOCK_EOF | SOCK_FIN_RESET) &&
 	    value == ECONNRESET)
-		return EPIPE;
+		/* With both sides finished there was nothing to reset. */
+		return atomic_load(&c->sock->state) == STATE_LAST_ACK ? 0
+		                                                      : EPIPE;
 	if (!told || value != atomic_load(&c->sock->kernel_err))
 		return value;
 	atomic_store(&c->sock->told_err, 0);
@@ -84,30 +104,6 @@ bool correct_call(struct shim_call *c, int err)
 	return true;
 }
 
-static unsigned make_sockaddr(const struct plan_addr *a, bool ipv6,
-                              struct sockaddr_storage *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	if (ipv6) {
-		struct sockaddr_in6 *in6 = (void *)ret;
-		char *to = (char *)&in6->sin6_addr;
-
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(a->port);
-		if (a->family == 4)
-			memset(to + 10, 0xff, 2);
-		memcpy(to + (a->family == 4 ? 12 : 0), a->bytes,
-		       a->family == 4 ? 4 : 16);
-		return sizeof(*in6);
-	}
-	struct sockaddr_in *in = (void *)ret;
-
-	in->sin_family = AF_INET;
-	in->sin_port = htons(a->port);
-	memcpy(&in->sin_addr, a->bytes, 4);
-	return sizeof(*in);
-}
-
 void correct_local(struct shim_call *c, unsigned room)
 {
 	uint8_t flags = atomic_load(&c->sock->flags);
@@ -117,13 +113,18 @@ void correct_local(struct shim_call *c, unsigned room)
 	if (!(flags & SOCK_LEVER) || c->result || !c->sock->local.family)
 		return;
 	/* The length that is told now may be more than what was written. */
-	full = make_sockaddr(&c->sock->local, flags & SOCK_IPV6, &local);
+	full = socks_sockaddr(&c->sock->local, flags & SOCK_IPV6, &local);
 	memcpy((void *)c->a[1], &local, room < full ? room : full);
 }
 
 void correct_outq(struct shim_call *c)
 {
-	if (atomic_load(&c->sock->flags) & SOCK_LEVER && !c->result &&
+	uint8_t flags = atomic_load(&c->sock->flags);
+
+	/* What a closed peer never acknowledged stays outstanding. */
+	if (flags & SOCK_LEVER && !c->result &&
 	    (unsigned long)c->a[1] == SIOCOUTQ)
-		*(int *)c->a[2] = 0;
+		*(int *)c->a[2] =
+			flags & SOCK_EOF ? (int)atomic_load(&c->sock->tx_budget)
+					 : 0;
 }

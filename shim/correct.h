@@ -25,6 +25,12 @@ void correct_local(struct shim_call *c, unsigned room);
 /* ioctl(SIOCOUTQ): nothing waits to be sent after a reset. */
 void correct_outq(struct shim_call *c);
 
+/*
+ * getpeername, shutdown: the connection is over on both sides, as far as its
+ * program is concerned.  true: ENOTCONN.
+ */
+bool correct_finished(struct shim_call *c);
+
 /* connect, bind, listen on a socket that the lever reset: true: over. */
 bool correct_call(struct shim_call *c, int err);
 

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "correct.h"
+#include "corrupt.h"
 #include "cut.h"
 #include "levers.h"
 
@@ -95,17 +96,37 @@ uint64_t cut_moved(const struct shim_call *c)
 	return moved;
 }
 
-/* Entries of out (at most CUT_MAX) that hold at most `most` bytes. */
-static size_t cut_iov(const struct iovec *in, size_t n, uint64_t most,
+/* The real call, as it is asked for by now. */
+static void ask(struct shim_call *c)
+{
+	if (UNLIKELY(c->corrupt))
+		corrupt_make(c);
+	else
+		call_real(c);
+}
+
+/* Which bytes of a request are asked for. */
+struct part {
+	uint64_t skip;
+	uint64_t most;
+};
+
+/* Entries of out (at most CUT_MAX) that hold no more than the part. */
+static size_t cut_iov(const struct iovec *in, size_t n, struct part p,
                       struct iovec out[CUT_MAX])
 {
+	uint64_t most = p.most;
 	size_t used = 0;
 
 	for (size_t i = 0; i < n && used < CUT_MAX && most; i++) {
 		/* Empty pieces only would make it a call of length 0. */
-		if (!in[i].iov_len)
+		if (in[i].iov_len <= p.skip) {
+			p.skip -= in[i].iov_len;
 			continue;
-		out[used] = in[i];
+		}
+		out[used].iov_base = (char *)in[i].iov_base + p.skip;
+		out[used].iov_len = in[i].iov_len - p.skip;
+		p.skip = 0;
 		if (out[used].iov_len > most)
 			out[used].iov_len = most;
 		most -= out[used++].iov_len;
@@ -113,17 +134,19 @@ static size_t cut_iov(const struct iovec *in, size_t n, uint64_t most,
 	return used;
 }
 
-static void make_iov(struct shim_call *c, uint64_t most)
+static void make_iov(struct shim_call *c, struct part p)
 {
 	struct iovec cut[CUT_MAX];
 	const struct fault_shape *s = &c->row->shape;
 	long theirs = c->a[(int)s->ptr];
+	long theirs_len = c->a[(int)s->len];
 
-	c->a[(int)s->len] = (long)cut_iov((const void *)theirs,
-	                                  (size_t)c->a[(int)s->len], most, cut);
+	c->a[(int)s->len] =
+		(long)cut_iov((const void *)theirs, (size_t)theirs_len, p, cut);
 	c->a[(int)s->ptr] = (long)cut;
-	call_real(c);
+	ask(c);
 	c->a[(int)s->ptr] = theirs;
+	c->a[(int)s->len] = theirs_len;
 }
 
 /* What the kernel writes back of a msghdr. */
@@ -134,37 +157,36 @@ static void copy_back(struct msghdr *to, const struct msghdr *from)
 	to->msg_flags = from->msg_flags;
 }
 
-static void make_msg(struct shim_call *c, uint64_t most)
+static void make_msg(struct shim_call *c, struct part p)
 {
 	struct iovec cut[CUT_MAX];
 	int ptr = c->row->shape.ptr;
 	struct msghdr *theirs = (void *)c->a[ptr];
 	struct msghdr ours = *theirs;
 
-	ours.msg_iovlen =
-		cut_iov(theirs->msg_iov, theirs->msg_iovlen, most, cut);
+	ours.msg_iovlen = cut_iov(theirs->msg_iov, theirs->msg_iovlen, p, cut);
 	ours.msg_iov = cut;
 	c->a[ptr] = (long)&ours;
-	call_real(c);
+	ask(c);
 	c->a[ptr] = (long)theirs;
 	if (c->row->family == FAMILY_RECV && c->result >= 0)
 		copy_back(theirs, &ours);
 }
 
 /* One message, cut: a short count of messages follows. */
-static void make_mmsg(struct shim_call *c, uint64_t most)
+static void make_mmsg(struct shim_call *c, struct part p)
 {
 	struct iovec cut[CUT_MAX];
 	const struct fault_shape *s = &c->row->shape;
 	struct mmsghdr *theirs = (void *)c->a[(int)s->ptr];
 	struct mmsghdr ours = theirs[0];
 
-	ours.msg_hdr.msg_iovlen = cut_iov(
-		theirs->msg_hdr.msg_iov, theirs->msg_hdr.msg_iovlen, most, cut);
+	ours.msg_hdr.msg_iovlen = cut_iov(theirs->msg_hdr.msg_iov,
+	                                  theirs->msg_hdr.msg_iovlen, p, cut);
 	ours.msg_hdr.msg_iov = cut;
 	c->a[(int)s->ptr] = (long)&ours;
 	c->a[(int)s->len] = 1;
-	call_real(c);
+	ask(c);
 	c->a[(int)s->ptr] = (long)theirs;
 	if (c->result < 0)
 		return;
@@ -173,36 +195,53 @@ static void make_mmsg(struct shim_call *c, uint64_t most)
 		copy_back(&theirs->msg_hdr, &ours.msg_hdr);
 }
 
-static void make(struct shim_call *c, uint64_t most)
+static void make_buf(struct shim_call *c, struct part p)
+{
+	const struct fault_shape *s = &c->row->shape;
+	long len = c->a[(int)s->len];
+
+	if (s->kind == SHAPE_BUF)
+		c->a[(int)s->ptr] += (long)p.skip;
+	c->a[(int)s->len] = (long)p.most;
+	ask(c);
+	c->a[(int)s->len] = len;
+	if (s->kind == SHAPE_BUF)
+		c->a[(int)s->ptr] -= (long)p.skip;
+}
+
+static void make(struct shim_call *c, struct part p)
 {
 	switch (c->row->shape.kind) {
 	case SHAPE_BUF:
 	case SHAPE_LEN:
-		c->a[(int)c->row->shape.len] = (long)most;
-		call_real(c);
+		make_buf(c, p);
 		return;
 	case SHAPE_IOV:
-		make_iov(c, most);
+		make_iov(c, p);
 		return;
 	case SHAPE_MSG:
-		make_msg(c, most);
+		make_msg(c, p);
 		return;
 	case SHAPE_MMSG:
-		make_mmsg(c, most);
+		make_mmsg(c, p);
 		return;
 	case SHAPE_NONE:
-		call_real(c);
+		ask(c);
 	}
+}
+
+void cut_make_from(struct shim_call *c, uint64_t skip, uint64_t most)
+{
+	if (!skip && most >= c->e.want)
+		ask(c);
+	else
+		make(c, (struct part){skip, most});
 }
 
 void cut_make(struct shim_call *c, uint64_t most)
 {
-	if (most >= c->e.want) {
-		call_real(c);
-		return;
-	}
-	make(c, most);
-	if (c->result <= 0)
+	cut_make_from(c, 0, most);
+	if (most >= c->e.want || c->result <= 0)
 		return;
 	if (c->row->family == FAMILY_RECV)
 		lever_kick_in(c->fd);
@@ -218,5 +257,5 @@ void cut_or_whole(struct shim_call *c)
 	                       atomic_load(&c->sock->flags) & SOCK_PEEKED))
 		cut_make(c, c->choice.cut);
 	else
-		call_real(c);
+		ask(c);
 }

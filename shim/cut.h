@@ -19,6 +19,9 @@ uint64_t cut_want(const struct shim_call *c);
  */
 void cut_make(struct shim_call *c, uint64_t most);
 
+/* The same from byte `skip` of the request on; not for sendmmsg, no kick. */
+void cut_make_from(struct shim_call *c, uint64_t skip, uint64_t most);
+
 /* The real call, up to the mark of a rule if one lies inside (choice.cut). */
 void cut_or_whole(struct shim_call *c);
 

@@ -2,6 +2,7 @@
  * decide.c - see decide.h.
  */
 #include "decide.h"
+#include "self.h"
 
 #include "poison.h"
 
@@ -156,10 +157,16 @@ bool decide_claim(struct shim_call *c, bool *ret_counted)
 	if (!engine_take(shim.plan, shim.run, &c->e, &c->choice))
 		return false;
 	c->rule = (uint32_t)c->choice.rule + 1;
+	self_follow((uint32_t)c->choice.rule);
 	return true;
 }
 
 void decide_and_make(struct shim_call *c)
+{
+	decide_and_make_by(c, call_real);
+}
+
+void decide_and_make_by(struct shim_call *c, void (*make)(struct shim_call *))
 {
 	bool counted = false;
 	bool due;
@@ -169,7 +176,7 @@ void decide_and_make(struct shim_call *c)
 	if (due && decide_claim(c, &counted))
 		act(c);
 	else
-		call_real(c);
+		make(c);
 	if (!due || !counted)
 		decide_count(c);
 }

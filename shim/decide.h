@@ -43,8 +43,20 @@ const struct plan_rule *decide_rule(const struct shim_call *c);
  */
 void decide_and_make(struct shim_call *c);
 
+/* The same where the real call is made by `make` (which fills the result). */
+void decide_and_make_by(struct shim_call *c, void (*make)(struct shim_call *));
+
 /* Carry out the claimed rule's actions, and the real call (act.c). */
 void act(struct shim_call *c);
+
+/* The same from the rule's action `first` on. */
+void act_from(struct shim_call *c, unsigned first);
+
+/* Disarmed while it waited: what is left of the rule is void. */
+bool act_is_void(const struct shim_call *c);
+
+/* connect was interrupted: err is told, the handshake goes on. */
+void act_interrupted(struct shim_call *c, int err);
 
 /*
  * The retry of a call whose delay was interrupted: what is left of the delay,

@@ -32,7 +32,8 @@ extern _Atomic uint64_t fds_near[FDS_NEAR];
 enum fds_kind {
 	FDS_FOREIGN,
 	FDS_TCP,
-	FDS_UNIX
+	FDS_UNIX,
+	FDS_EPOLL /* a tracked socket is registered with it */
 };
 
 #define FDS_INDEX_SHIFT 32

@@ -16,13 +16,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "facts.h"
 #include "hold.h"
+#include "keeper.h"
+#include "private_fd.h"
 
 #include "poison.h"
 
@@ -46,8 +46,10 @@ static void close_slot(struct slot *s)
 	int fd = s->fd - 1;
 
 	s->fd = 0;
-	if (fd >= 0)
-		next.close(fd);
+	if (fd < 0)
+		return;
+	keeper_wait_ends(fd);
+	private_fd_close(fd);
 }
 
 static void close_slots(void *value)
@@ -106,40 +108,41 @@ static struct timespec to_timespec(uint64_t ns)
 	                         .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-static int high_number(void)
-{
-	struct rlimit limit;
+/* Its time, and whose wait it is: a gate that opens early ends it. */
+struct wait {
+	uint64_t until;
+	struct fault_sock *sock; /* NULL: nothing ends it early */
+	enum gate gate;
+};
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < 256 ||
-	    limit.rlim_cur == RLIM_INFINITY)
-		return 0;
-	return (int)(limit.rlim_cur > 65536 ? 65536 : limit.rlim_cur) - 128;
-}
-
-/* A timer descriptor that ends at until_ns, or -1. */
-static int make_timer(uint64_t until_ns)
+static int make_timer(const struct wait *w)
 {
-	struct itimerspec when = {.it_value = to_timespec(until_ns)};
-	int low = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	int fd = low < 0 ? -1 : next.fcntl(low, F_DUPFD_CLOEXEC, high_number());
+	int fd = private_fd_timer();
 
 	if (fd < 0)
-		return low;
-	next.close(low);
-	timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL);
+		return -1;
+	/* First, or it could be set off before it is set. */
+	private_fd_set_timer(fd, w->until == RUN_FOREVER ? 0 : w->until);
+	if (w->sock)
+		keeper_wait_begins(fd, w->sock, w->gate);
+	/* What opened it in between has found no timer. */
+	if (w->sock && !gates_held(w->sock, w->gate, shim_now()))
+		private_fd_set_timer(fd, 1);
 	return fd;
 }
 
 /* A call with a time-out of its own: any handler interrupts it. */
-static int wait_poll(uint64_t until_ns)
+static int wait_poll(int timer, uint64_t until_ns)
 {
+	struct pollfd p = {.fd = timer, .events = POLLIN};
 	uint64_t now = shim_now();
+	struct timespec left;
+	int n;
 
 	if (now >= until_ns)
 		return 0;
-	struct timespec left = to_timespec(until_ns - now);
-	int n = next.ppoll(NULL, 0, &left, NULL);
-
+	left = to_timespec(until_ns - now);
+	n = next.ppoll(&p, 1, until_ns == RUN_FOREVER ? NULL : &left, NULL);
 	return n < 0 ? errno : 0;
 }
 
@@ -150,42 +153,72 @@ static int read_timer(int fd)
 	return next.read(fd, &expirations, sizeof(expirations)) < 0 ? errno : 0;
 }
 
-/* Cancelled in the read, and nowhere else: no descriptor is between hands. */
-static int wait_timer(uint64_t until_ns)
+/*
+ * Cancelled in the wait, and nowhere else: no descriptor is between hands.
+ * poll_until: 0, or the time-out of the call.
+ */
+static int wait_timer(const struct wait *w, uint64_t poll_until)
 {
 	int cancel, fd, err;
 	struct slot *s;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	s = take_slot(__builtin_frame_address(0));
-	fd = s ? make_timer(until_ns) : -1;
+	fd = s ? make_timer(w) : -1;
 	if (fd < 0) {
 		pthread_setcancelstate(cancel, NULL);
 		/* No descriptor, or four handlers deep: without SA_RESTART. */
-		return wait_poll(until_ns);
+		return wait_poll(-1, poll_until ? poll_until : w->until);
 	}
 	s->fd = fd + 1;
 	pthread_setcancelstate(cancel, NULL);
-	err = read_timer(fd);
+	err = poll_until ? wait_poll(fd, poll_until) : read_timer(fd);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	close_slot(s);
 	pthread_setcancelstate(cancel, NULL);
 	return err;
 }
 
-int hold_until(uint64_t until_ns, uint64_t timeout_ns)
+int hold_poll_begins(const char *frame)
 {
+	int cancel, fd = -1;
+	struct slot *s;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	s = take_slot(frame);
+	if (s)
+		fd = private_fd_timer();
+	if (fd >= 0)
+		s->fd = fd + 1;
+	pthread_setcancelstate(cancel, NULL);
+	return fd;
+}
+
+void hold_poll_ends(int fd)
+{
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	for (int i = 0; fd >= 0 && i < N_SLOTS; i++)
+		if (slots[i].fd == fd + 1)
+			close_slot(&slots[i]);
+	pthread_setcancelstate(cancel, NULL);
+}
+
+int hold_until(uint64_t until_ns, uint64_t timeout_ns, struct fault_sock *s,
+               enum gate gate)
+{
+	const struct wait w = {until_ns, s, gate};
 	uint64_t now = shim_now();
+	uint64_t end = timeout_ns ? now + timeout_ns : 0;
 	int err;
 
 	if (now >= until_ns)
 		return 0;
-	if (!timeout_ns)
-		return wait_timer(until_ns);
-	if (now + timeout_ns >= until_ns)
-		return wait_poll(until_ns);
-	err = wait_poll(now + timeout_ns);
-	return err ? err : EAGAIN;
+	err = wait_timer(&w, end && end > until_ns ? until_ns : end);
+	if (err || !end || shim_now() < end)
+		return err;
+	return end < until_ns ? EAGAIN : 0;
 }
 
 void hold_through(uint64_t until_ns)
@@ -193,7 +226,7 @@ void hold_through(uint64_t until_ns)
 	int cancel;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	while (wait_poll(until_ns) == EINTR)
+	while (wait_poll(-1, until_ns) == EINTR)
 		;
 	pthread_setcancelstate(cancel, NULL);
 }

@@ -5,20 +5,31 @@
 #ifndef FAULT_SHIM_HOLD_H
 #define FAULT_SHIM_HOLD_H
 
-#include "call.h"
+#include "gates.h"
 
 /* Once, at attach, when the plan delays anything. */
 void hold_prepare(void);
 
 /*
- * Waits until until_ns (CLOCK_MONOTONIC).  timeout_ns: the socket's own
- * time-out, 0 = none.  Returns 0, EINTR, or EAGAIN when the time-out is over.
- * A cancellation point.
+ * Waits until until_ns (CLOCK_MONOTONIC; RUN_FOREVER: without end), or until
+ * the gate of s opens (s NULL: there is none).  timeout_ns: the socket's own
+ * time-out, 0 = none.  Returns 0, perhaps early, EINTR, or EAGAIN when the
+ * time-out is over.  A cancellation point.
  */
-int hold_until(uint64_t until_ns, uint64_t timeout_ns);
+int hold_until(uint64_t until_ns, uint64_t timeout_ns, struct fault_sock *s,
+               enum gate gate);
 
 /* The same to its end, whatever comes: the call cannot fail any more. */
 void hold_through(uint64_t until_ns);
+
+/*
+ * For a wait in poll(2) on several sockets that are held: a descriptor that is
+ * readable when keeper_wait_begins() says so.  frame: the caller's.  -1: none.
+ * It is closed by hold_poll_ends(), by cancellation, or by the next wait after
+ * a longjmp.
+ */
+int hold_poll_begins(const char *frame);
+void hold_poll_ends(int fd);
 
 /*
  * Waits until the listener has a connection, as accept would: 0, EINTR, or

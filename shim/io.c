@@ -19,11 +19,16 @@
 #include "correct.h"
 #include "cut.h"
 #include "decide.h"
-#include "hold.h"
+#include "gates.h"
 #include "io.h"
+#include "keeper.h"
+#include "last.h"
+#include "late.h"
 #include "levers.h"
 #include "opening.h"
 #include "passing.h"
+#include "regs.h"
+#include "self.h"
 
 #include "poison.h"
 
@@ -205,10 +210,15 @@ static void consume_visible(struct shim_call *c)
 
 /* --- the ways ------------------------------------------------------------- */
 
+static bool make_held(struct shim_call *c);
+
 static void make_due(struct shim_call *c)
 {
 	bool arrivals, counted;
 
+	if (receiving(c) && gates_concern(c->sock) &&
+	    !gates_take_armed(c->sock) && make_held(c))
+		return;
 	if (!decide_claim(c, &counted)) {
 		cut_or_whole(c);
 		if (io_account(c) && !counted)
@@ -231,9 +241,14 @@ static void make_cut(struct shim_call *c)
 
 static bool make_held(struct shim_call *c)
 {
+	bool arrivals;
+
 	if (!act_resume(c))
 		return false;
+	arrivals = c->choice.rule >= 0 && delays_arrivals(c);
 	io_account(c);
+	if (arrivals)
+		note_visible(c);
 	return true;
 }
 
@@ -271,6 +286,16 @@ static void transfer(struct shim_call *c)
 		consume_visible(c);
 }
 
+void io_expect(int fd, struct fault_sock *s)
+{
+	int saved = errno;
+
+	if (regs_any(s))
+		gates_consider(fd, s);
+	self_changed(fd, s);
+	errno = saved;
+}
+
 /* A UNIX socket, or one that is no longer tracked. */
 static void pass_through(struct shim_call *c)
 {
@@ -286,6 +311,7 @@ void handle_io(struct shim_call *c)
 		pass_through(c);
 		return;
 	}
+	keeper_revive();
 	c->e.want = cut_want(c);
 	if (outside_the_stream(c))
 		c->flags |= RECORD_PEEK;
@@ -293,11 +319,14 @@ void handle_io(struct shim_call *c)
 	if (correct_io(c)) {
 		/* answered */
 	} else if (c->flags & RECORD_PEEK) {
-		call_real(c);
+		if (!last_peek(c))
+			call_real(c);
 		note_peek(c);
 	} else if (opening_done(c)) {
 		transfer(c);
-	} else {
+		if (receiving(c) && gates_concern(c->sock) && call_owns_sock(c))
+			io_expect(c->fd, c->sock);
+	} else if (!late_wait(c)) {
 		call_real(c);
 		opening_failed(c);
 		opening_by_send(c);

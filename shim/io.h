@@ -16,4 +16,7 @@ bool io_account(struct shim_call *c);
 void io_moved(struct fault_sock *s, const struct engine_call *e,
               uint64_t moved);
 
+/* Registered with epoll: the next arrival may be one that is held. */
+void io_expect(int fd, struct fault_sock *s);
+
 #endif

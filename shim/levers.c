@@ -2,22 +2,31 @@
  * levers.c - see levers.h.  What is said about the kernel here was observed;
  * tests/conformance has the probes.
  */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "levers.h"
+#include "regs.h"
 #include "socks.h"
 #include "next.h"
 
 #include "poison.h"
 
-enum {
-	TCPI_CLOSE_WAIT = 8
-};
+int lever_tcp_state(int fd)
+{
+	struct tcp_info info;
+	unsigned len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	next.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info.tcpi_state;
+}
 
 /*
  * The peer's FIN is here and nothing else is: a RST that follows gives recv 0.
@@ -26,13 +35,9 @@ enum {
  */
 static bool peer_has_closed(int fd)
 {
-	struct tcp_info info;
-	unsigned len = sizeof(info);
 	int unread = 0;
 
-	memset(&info, 0, sizeof(info));
-	if (next.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ||
-	    info.tcpi_state != TCPI_CLOSE_WAIT)
+	if (lever_tcp_state(fd) != TCP_CLOSE_WAIT)
 		return false;
 	return next.ioctl(fd, FIONREAD, (long)&unread) || !unread;
 }
@@ -54,11 +59,12 @@ bool lever_reset(int fd, struct fault_sock *s)
 	int cancel;
 	bool done;
 
-	if (peer_has_closed(fd))
+	if (atomic_load(&s->flags) & SOCK_EOF || peer_has_closed(fd))
 		flags |= SOCK_FIN_RESET;
 	remember_local(fd, s);
 	/* First: a thread that waits in recv is woken on the way. */
-	atomic_fetch_or(&s->flags, flags);
+	atomic_fetch_or(&s->flags, flags | SOCK_LEVERING);
+	regs_show_end(s);
 	/* connect is a cancellation point: not in the middle of this. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	/* In this order: the mask then is IN|OUT|RDHUP|HUP|ERR. */
@@ -69,11 +75,24 @@ bool lever_reset(int fd, struct fault_sock *s)
 		next.shutdown(fd, SHUT_RDWR);
 	pthread_setcancelstate(cancel, NULL);
 	if (!done) {
-		atomic_fetch_and(&s->flags, (uint8_t)~flags);
+		atomic_fetch_and(&s->flags, (uint8_t) ~(flags | SOCK_LEVERING));
 		return false;
 	}
 	socks_state(fd, s, STATE_RESET);
+	atomic_fetch_and(&s->flags, (uint8_t)~SOCK_LEVERING);
 	return true;
+}
+
+/* A process that was killed in the midst of it keeps nobody for long. */
+enum {
+	PATIENCE_MS = 20
+};
+
+void lever_settle(const struct fault_sock *s)
+{
+	for (int ms = 0;
+	     atomic_load(&s->flags) & SOCK_LEVERING && ms < PATIENCE_MS; ms++)
+		next.poll(NULL, 0, ms > 0);
 }
 
 void lever_clear_error(int fd)
@@ -103,32 +122,52 @@ static unsigned loopback(union any_addr *a, bool ipv6)
 	return sizeof(a->in);
 }
 
-static int connect_refused(int fd, int port_holder, union any_addr *addr,
-                           unsigned len)
+void lever_close(int fd)
 {
-	if (next.bind(port_holder, addr, len) ||
-	    next.getsockname(port_holder, addr, &len) ||
-	    next.connect(fd, addr, len))
-		return errno;
-	return 0;
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	next.close(fd);
+	pthread_setcancelstate(cancel, NULL);
 }
 
-int lever_refused_connect(int fd, bool ipv6)
+/* Its far end is accepted and closed.  -1: no. */
+static int connect_and_close(int fd, int listener, union any_addr *addr,
+                             unsigned len)
+{
+	int far;
+
+	if (next.bind(listener, addr, len) || next.listen(listener, 1) ||
+	    next.getsockname(listener, addr, &len) ||
+	    next.connect(fd, addr, len))
+		return -1;
+	far = next.accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (far < 0)
+		return -1;
+	next.close(far);
+	/* Whatever happens, a send on it does not wait. */
+	return next.fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
+int lever_closed_peer(bool ipv6)
 {
 	union any_addr addr;
 	unsigned len = loopback(&addr, ipv6);
-	int cancel, port_holder, err;
+	int family = addr.any.sa_family;
+	int cancel, listener, fd;
 
-	/* connect and close are cancellation points: none here. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	port_holder =
-		next.socket(addr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	err = port_holder < 0 ? errno
-	                      : connect_refused(fd, port_holder, &addr, len);
-	if (port_holder >= 0)
-		next.close(port_holder);
+	listener = next.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = next.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 &&
+	    (listener < 0 || connect_and_close(fd, listener, &addr, len))) {
+		next.close(fd);
+		fd = -1;
+	}
+	if (listener >= 0)
+		next.close(listener);
 	pthread_setcancelstate(cancel, NULL);
-	return err;
+	return fd;
 }
 
 void lever_discard(int fd)

@@ -19,19 +19,29 @@
  */
 bool lever_reset(int fd, struct fault_sock *s);
 
+/*
+ * Between its three calls recv is 0, which is no end of file: until another
+ * thread has done them (SOCK_LEVERING).
+ */
+void lever_settle(const struct fault_sock *s);
+
 /* Take the pending error: as if SO_ERROR had been read. */
 void lever_clear_error(int fd);
-
-/*
- * A connect that is refused by the kernel later: towards a loopback port that
- * is bound and does not listen.  Returns 0 or the errno of the real connect
- * (EINPROGRESS is what a non-blocking socket gets).
- */
-int lever_refused_connect(int fd, bool ipv6);
 
 /* Make the edge come again, if there is still something to read or room. */
 void lever_kick_in(int fd);
 void lever_kick_out(int fd);
+
+/*
+ * A connection over loopback whose far end has closed: what is sent on it is
+ * taken, and lost.  Non-blocking; to be closed with lever_close().  -1: none
+ * can be made here.
+ */
+int lever_closed_peer(bool ipv6);
+void lever_close(int fd);
+
+/* TCP_ESTABLISHED ... of the kernel's own (tcp_states.h), 0: unknown. */
+int lever_tcp_state(int fd);
 
 /* Close with a RST: a connection that was taken from the queue. */
 void lever_discard(int fd);

@@ -3,6 +3,7 @@
  */
 #include <unistd.h>
 
+#include "exhaust.h"
 #include "next.h"
 #include "notes.h"
 #include "process.h"
@@ -41,6 +42,7 @@ static void on_vfork(const struct note *note, void *caller)
 static void on_exec(const struct note *note, void *caller)
 {
 	note_image(note, caller);
+	exhaust_release();
 	if (fds_mine())
 		socks_exec();
 	else

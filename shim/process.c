@@ -7,8 +7,15 @@
 #include <unistd.h>
 
 #include "engine/watch.h"
+#include "exhaust.h"
+#include "gates.h"
+#include "keeper.h"
+#include "lock.h"
+#include "ours.h"
+#include "private_fd.h"
 #include "process.h"
 #include "record.h"
+#include "self.h"
 #include "socks.h"
 
 #include "poison.h"
@@ -117,25 +124,58 @@ void process_watch(void)
 		engine_blank_families(shim.plan, shim.run, &nobody);
 }
 
+/*
+ * fork under the lock, where it is used at all: the child finds everything
+ * whole.  One fork at a time (pthread_atfork).
+ */
+static struct lock_guard fork_guard;
+static bool fork_locked;
+
+static void unlock_fork(void)
+{
+	struct lock_guard guard = fork_guard;
+
+	if (!fork_locked)
+		return;
+	fork_locked = false;
+	lock_give(&guard);
+}
+
 void process_prepare(void)
 {
+	struct lock_guard guard;
+
 	socks_fork(FORK_PREPARE);
+	if (!ours_exist())
+		return;
+	lock_take(&guard);
+	fork_guard = guard;
+	fork_locked = true;
 }
 
 void process_parent(void)
 {
+	unlock_fork();
 	socks_fork(FORK_PARENT);
 }
 
 /* No system call: fork must cost what it costs without us. */
 void process_child(void)
 {
+	if (!fork_locked)
+		lock_reset();
+	ours_forget_holds();
+	keeper_child();
+	unlock_fork();
 	shim_thread.tid = 0;
 	shim_thread.vforked = false;
 	atomic_store(&shim.ended, false);
 	atomic_store(&shim.pid, 0);
 	shim.parent_slot = atomic_exchange(&shim.slot, 0);
 	socks_fork(FORK_CHILD);
+	exhaust_child();
+	self_child();
+	private_fd_child();
 	take_cells(); /* the list is the parent's: it says "of the process" */
 }
 
@@ -146,6 +186,7 @@ void process_exit(void)
 	/* exit runs destructors and may be followed by _exit: once. */
 	if (atomic_exchange(&shim.ended, true))
 		return;
+	gates_release_all();
 	socks_leave();
 	if (!slot || !shim.traced)
 		return;

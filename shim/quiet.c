@@ -5,16 +5,24 @@
 
 #include "correct.h"
 #include "decide.h"
+#include "filter.h"
+#include "gates.h"
 #include "io.h"
 #include "quiet.h"
 
 #include "poison.h"
 
-/* Nobody keeps a record, and no references were given back. */
+/* No references were given back, and the helper does its own work. */
+static bool is_settled(void)
+{
+	return !shim.orphaned && !shim.helpless &&
+	       !atomic_load_explicit(&shim.left, memory_order_relaxed);
+}
+
+/* ... and nobody keeps a record, or looks at the clock. */
 static bool is_plain(void)
 {
-	return !shim.traced && !shim.timed &&
-	       !atomic_load_explicit(&shim.left, memory_order_relaxed);
+	return !shim.traced && !shim.timed && is_settled();
 }
 
 static bool has_no_flags(const struct fault_sock *s)
@@ -85,7 +93,7 @@ static bool is_the_same(struct quiet q)
 }
 
 /* The same for what nearly always happened: bytes, and nothing else. */
-static NOINLINE long finish_moved(enum fault_call id, struct quiet q,
+static NOINLINE long finish_moved(enum fault_call id, int fd, struct quiet q,
                                   long result)
 {
 	struct engine_call e = {0};
@@ -93,6 +101,8 @@ static NOINLINE long finish_moved(enum fault_call id, struct quiet q,
 	decide_describe(&e, id, q.sock);
 	io_moved(q.sock, &e, (uint64_t)result);
 	engine_count(shim.plan, shim.run, &e);
+	if (e.direction == DIRECTION_RX && gates_concern(q.sock))
+		io_expect(fd, q.sock);
 	return result;
 }
 
@@ -102,14 +112,20 @@ long quiet_transferred(enum fault_call id, int fd, struct quiet q, long result)
 	if (result < 0 && (errno == EAGAIN || errno == EINTR))
 		return result;
 	if (result > 0 && has_no_flags(q.sock) && is_the_same(q))
-		return finish_moved(id, q, result);
+		return finish_moved(id, fd, q, result);
 	return finish(id, fd, q, result);
 }
 
-bool quiet_wait(void)
+enum quiet_way quiet_wait(enum fault_call id, const long *args)
 {
+	if (!is_settled() || (shim.readiness && filter_concerns(id, args)))
+		return QUIET_NOT;
+	if (!shim.process_watch)
+		return QUIET_UNCOUNTED;
 	return is_plain() && engine_quiet(shim.run, shim.process_watch,
-	                                  FAMILY_BIT(FAMILY_POLL));
+	                                  FAMILY_BIT(FAMILY_POLL))
+	               ? QUIET_COUNTED
+	               : QUIET_NOT;
 }
 
 long quiet_waited(enum fault_call id, long result)

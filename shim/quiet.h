@@ -32,8 +32,17 @@ struct quiet quiet_transfer(enum fault_family family, int fd, long len,
 /* It has been made: counts, and what follows; errno is kept. */
 long quiet_transferred(enum fault_call id, int fd, struct quiet q, long result);
 
-/* The same for a readiness call, which always counts. */
-bool quiet_wait(void);
+/*
+ * The same for a readiness call, which always counts where there is a rule for
+ * such calls.  Where there is none, and no descriptor of it has lasting rules,
+ * nothing at all can happen to it.
+ */
+enum quiet_way {
+	QUIET_NOT,      /* the long way */
+	QUIET_COUNTED,  /* quiet_waited() after the call */
+	QUIET_UNCOUNTED /* the real call is all */
+};
+enum quiet_way quiet_wait(enum fault_call id, const long *args);
 long quiet_waited(enum fault_call id, long result);
 
 #endif

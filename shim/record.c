@@ -2,6 +2,7 @@
  * record.c - see record.h; the protocol of a slot's state word is in trace.h.
  */
 #include <linux/futex.h>
+#include <netdb.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -88,6 +89,19 @@ static void fill_ports(struct fault_record *r, const struct fault_sock *s)
 	fill_address(r, s);
 }
 
+/* What the resolver is asked for. */
+static void fill_name(struct fault_record *r, const struct shim_call *c)
+{
+	size_t i = 0;
+
+	if (!c->e.host)
+		return;
+	for (; c->e.host[i] && i + 1 < sizeof(r->name); i++)
+		r->name[i] = c->e.host[i];
+	r->name[i] = '\0';
+	r->flags |= RECORD_NAME;
+}
+
 static bool shows_ports(const struct fault_call_row *row)
 {
 	return row->family == FAMILY_BIND || row->family == FAMILY_LISTEN ||
@@ -115,6 +129,7 @@ void record_enter(struct shim_call *c)
 	r->flags |= c->flags;
 	if (c->sock)
 		fill_sock(r, c->sock);
+	fill_name(r, c);
 	c->record.slot = r;
 	atomic_store_explicit(&r->state, word(c->record.ticket, RECORD_ENTERED),
 	                      memory_order_release);
@@ -125,6 +140,10 @@ static void fill_result(struct fault_record *r, const struct shim_call *c)
 	r->return_ns = shim_now();
 	r->result = (int32_t)c->result;
 	r->err = c->result == -1 ? (uint8_t)c->err : 0;
+	if (c->row->effect == EFFECT_RESOLVE) {
+		r->result = c->said;
+		r->err = c->said == EAI_SYSTEM ? (uint8_t)c->err : 0;
+	}
 	r->rule = (uint16_t)c->rule;
 	if (c->sock)
 		fill_sock(r, c->sock);
@@ -143,6 +162,7 @@ static void return_late(const struct shim_call *c)
 		return;
 	fill_who(r, RECORD_RETURN, NULL);
 	fill_result(r, c);
+	fill_name(r, c);
 	r->fd = c->fd;
 	r->caller = c->record.ticket;
 	atomic_store_explicit(&r->state, word(ticket, RECORD_DONE),

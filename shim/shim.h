@@ -4,7 +4,8 @@
  *
  * THE RULES (interposition.md 3).  This code runs inside other people's
  * programs, in any thread, in signal handlers, in children of vfork:
- *   - no allocation, stdio, lock, locale, output or exit (attach*.c excepted);
+ *   - no allocation, stdio, lock, locale, output or exit (attach*.c excepted;
+ *     the one lock, lock.h, is taken only for sockets with lasting rules);
  *   - no system call on a path where no fault fires;
  *   - errno is what the real call would have left;
  *   - nothing is held across the real call: it may never return (longjmp,
@@ -13,8 +14,9 @@
  *     inline system call: a blocked thread must stay cancellable.
  * poison.h and the checks of the build enforce what can be enforced.
  *
- * Locking model: there are no locks.  `shim` is written while attaching and
- * read-only afterwards, but for the atomics.  Everything that processes share
+ * Locking model: there are no locks but the one of lock.h, for readiness.
+ * `shim` is written while attaching and read-only afterwards, but for the
+ * atomics and what fork sets in the child.  Everything that processes share
  * is in plan/run.h.
  */
 #ifndef FAULT_SHIM_SHIM_H
@@ -53,6 +55,11 @@ struct shim {
 	bool attached;
 	bool traced;
 	bool timed;       /* rules look at the clock */
+	bool lasting;     /* rules of this program last: readiness */
+	bool readiness;   /* they last, or cut receives: so do poll, epoll */
+	bool orphaned;    /* child of a process with a helper: keeper.h */
+	bool switched;    /* they can be disarmed from outside */
+	bool helpless;    /* no thread can be made here: keeper.h */
 	bool both_ways;   /* rules need both directions: turn, seen, reset */
 	bool ports;       /* rules look at ports */
 	bool per_process; /* rules count per process */
@@ -76,6 +83,7 @@ struct shim_thread {
 	int tid;        /* 0 = not asked for */
 	bool attaching; /* in shim_attach(): its own calls must not wait */
 	bool vforked;   /* this thread has called vfork: see fds.h */
+	bool helper;    /* ours: all its signals are blocked for good */
 };
 extern __thread struct shim_thread shim_thread;
 

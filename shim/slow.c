@@ -27,6 +27,7 @@ static void (*const handlers[N_EFFECTS])(struct shim_call *) = {
 	[EFFECT_CLOSE_RANGE] = handle_close_range,
 	[EFFECT_CLOSEFROM] = handle_closefrom,
 	[EFFECT_SYSCALL] = handle_syscall,
+	[EFFECT_RESOLVE] = handle_resolve,
 };
 
 /* syscall(2) is no cancellation point: it stays what the program chose. */
@@ -89,6 +90,7 @@ long call_slow(enum fault_call id, const long *args, void *caller)
 	for (size_t i = 0; i < MAX_ARITY; i++)
 		c.a[i] = args[i];
 	call_run(&c);
-	errno = c.result == -1 ? c.err : saved;
+	errno = c.result == -1 || c.row->effect == EFFECT_RESOLVE ? c.err
+	                                                          : saved;
 	return c.result;
 }

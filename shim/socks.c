@@ -10,7 +10,11 @@
 #include <string.h>
 
 #include "engine/watch.h"
+#include "gates.h"
+#include "keeper.h"
 #include "next.h"
+#include "regs.h"
+#include "self.h"
 #include "socks.h"
 
 #include "poison.h"
@@ -104,6 +108,7 @@ static void reset_entry(struct fault_sock *s)
 	relaxed(&s->local_port, 0);
 	memset(&s->peer, 0, sizeof(s->peer));
 	memset(&s->local, 0, sizeof(s->local));
+	relaxed(&s->peer_scope, 0);
 	relaxed(&s->kernel_err, 0);
 	relaxed(&s->told_err, 0);
 	relaxed(&s->rx_visible, 0);
@@ -115,6 +120,12 @@ static void reset_entry(struct fault_sock *s)
 	relaxed(&s->last_ns, 0);
 	relaxed(&s->rx_hold.until, 0);
 	relaxed(&s->tx_hold.until, 0);
+	relaxed(&s->open_hold.until, 0);
+	relaxed(&s->rx_armed, 0);
+	relaxed(&s->rcvlowat, 0);
+	relaxed(&s->rx_next_ns, 0);
+	relaxed(&s->tx_next_ns, 0);
+	relaxed(&s->tx_budget, 0);
 	relaxed(&s->in_flight, 0);
 }
 
@@ -183,13 +194,19 @@ static uint32_t interest_of(const struct fault_sock *s)
 	if (state == STATE_SYN_SENT && families)
 		families |= TRANSFER | FAMILY_BIT(FAMILY_OPTION);
 	if (atomic_load(&s->told_err) ||
-	    atomic_load(&s->flags) & (SOCK_LEVER | SOCK_FIN_RESET))
+	    atomic_load(&s->flags) & (SOCK_LEVER | SOCK_FIN_RESET | SOCK_EOF))
 		families |= TRANSFER | FAMILY_BIT(FAMILY_OPTION);
-	/* To make a listener's edge come again (listeners.h). */
+	/* Readiness has to agree with what is held (gates.h). */
+	if (families & PLAN_LASTING)
+		families |= TRANSFER | FAMILY_BIT(FAMILY_OPTION) |
+		            FAMILY_BIT(FAMILY_POLL);
+	if (families & PLAN_CUTTING)
+		families |= FAMILY_BIT(FAMILY_POLL);
+	/* To make a listener's edge come again (regs.h). */
 	if ((state == STATE_LISTEN || state == STATE_BOUND) &&
 	    families & FAMILY_BIT(FAMILY_ACCEPT))
 		families |= FAMILY_BIT(FAMILY_POLL);
-	return shim.traced ? ALL_FAMILIES : families | LIFE;
+	return families | (shim.traced ? ALL_FAMILIES : LIFE);
 }
 
 struct copies {
@@ -225,6 +242,7 @@ struct fault_sock *socks_create(int fd, bool ipv6)
 	relaxed(&s->families, shim.fresh_families);
 	socks_appear(fd, s);
 	socks_refresh(fd, s);
+	self_begin();
 	return s;
 }
 
@@ -346,14 +364,19 @@ static void spawn_one(int fd, uint64_t word, const void *context)
 
 void socks_exec(void)
 {
-	if (!atomic_exchange(&shim.left, true))
-		fds_each(0, INT32_MAX, exec_one, NULL);
+	if (atomic_exchange(&shim.left, true))
+		return;
+	gates_release_all();
+	keeper_leaves(true);
+	fds_each(0, INT32_MAX, exec_one, NULL);
 }
 
 void socks_return(void)
 {
-	if (atomic_exchange(&shim.left, false))
-		fds_each(0, INT32_MAX, return_one, NULL);
+	if (!atomic_exchange(&shim.left, false))
+		return;
+	fds_each(0, INT32_MAX, return_one, NULL);
+	keeper_leaves(false);
 }
 
 void socks_spawn(void)
@@ -378,6 +401,7 @@ void socks_state(int fd, struct fault_sock *s, enum fault_state state)
 {
 	atomic_store(&s->state, (uint8_t)state);
 	socks_refresh(fd, s);
+	self_changed(fd, s);
 }
 
 void socks_describe(const struct fault_sock *s, struct engine_socket *ret)
@@ -408,6 +432,13 @@ static void rewatch(struct fault_sock *s, uint32_t ordinal)
 	atomic_store(&s->families, families);
 }
 
+/* Registered before it was connected, with all that was asked for (regs.h). */
+static void hide_end(struct fault_sock *s)
+{
+	if (atomic_load(&s->families) & PLAN_CUTTING)
+		regs_apply(s);
+}
+
 void socks_established(int fd, struct fault_sock *s, enum fault_role role)
 {
 	struct fault_program_state *p = &run_programs(shim.run)[shim.program];
@@ -421,6 +452,8 @@ void socks_established(int fd, struct fault_sock *s, enum fault_role role)
 	}
 	rewatch(s, ordinal);
 	socks_state(fd, s, STATE_ESTABLISHED);
+	hide_end(s);
+	self_consider(fd, s);
 }
 
 struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
@@ -460,9 +493,13 @@ void socks_listening(int fd, struct fault_sock *s)
 	socks_state(fd, s, STATE_LISTEN);
 }
 
+/* Without rules for connect it has no list yet. */
 void socks_connecting(int fd, struct fault_sock *s)
 {
+	if (!atomic_load(&s->first_watch))
+		rewatch(s, 0);
 	socks_state(fd, s, STATE_SYN_SENT);
+	hide_end(s);
 }
 
 void socks_addr(const struct sockaddr *addr, struct plan_addr *ret)
@@ -488,4 +525,26 @@ void socks_addr(const struct sockaddr *addr, struct plan_addr *ret)
 		       (const char *)&in6->sin6_addr + (v4 ? 12 : 0),
 		       v4 ? 4 : 16);
 	}
+}
+
+unsigned socks_sockaddr(const struct plan_addr *a, bool ipv6,
+                        struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *in6 = (void *)ret;
+	struct sockaddr_in *in = (void *)ret;
+	unsigned at = a->family == 4 ? 12 : 0;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!ipv6) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(a->port);
+		memcpy(&in->sin_addr, a->bytes, 4);
+		return sizeof(*in);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(a->port);
+	if (a->family == 4)
+		memset(&in6->sin6_addr.s6_addr[10], 0xff, 2);
+	memcpy(&in6->sin6_addr.s6_addr[at], a->bytes, 16 - at);
+	return sizeof(*in6);
 }

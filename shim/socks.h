@@ -114,4 +114,8 @@ void socks_describe(const struct fault_sock *s, struct engine_socket *ret);
 /* sockaddr -> plan_addr with the port; IPv4-mapped becomes IPv4. */
 void socks_addr(const struct sockaddr *addr, struct plan_addr *ret);
 
+/* The other way, for a socket of this domain; returns the length. */
+unsigned socks_sockaddr(const struct plan_addr *a, bool ipv6,
+                        struct sockaddr_storage *ret);
+
 #endif

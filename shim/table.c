@@ -14,8 +14,12 @@
 
 #include "correct.h"
 #include "decide.h"
-#include "listeners.h"
+#include "filter.h"
+#include "gates.h"
+#include "keeper.h"
+#include "private_fd.h"
 #include "process.h"
+#include "regs.h"
 
 #include "poison.h"
 
@@ -30,11 +34,31 @@ void handle_socketpair(struct shim_call *c)
 	socks_unix(pair[1]);
 }
 
+/* dup2(2) has closed what stood there. */
+static void closed_by_dup(int fd, uint64_t word)
+{
+	const struct fault_sock *s = socks_of(word);
+
+	if (s)
+		regs_closed(fd, s);
+	else if (fds_kind(word) == FDS_EPOLL)
+		regs_set_closed(fd);
+}
+
 static void duplicate(struct shim_call *c, bool cloexec)
 {
+	uint64_t replaced =
+		c->row->effect == EFFECT_DUP2 ? fds_word((int)c->a[1]) : 0;
+
 	record_enter(c);
+	if (replaced && private_fd_is((int)c->a[1]) && fds_mine()) {
+		keeper_yield((int)c->a[1]);
+		replaced = 0;
+	}
 	call_real(c);
 	if (c->result >= 0 && c->result != c->fd && fds_mine()) {
+		if (replaced)
+			closed_by_dup((int)c->result, replaced);
 		socks_dup(c->fd, (int)c->result);
 		fds_flag((int)c->result, FDS_CLOEXEC, cloexec);
 	}
@@ -64,6 +88,20 @@ void handle_fcntl(struct shim_call *c)
 		fds_flag(c->fd, FDS_CLOEXEC, c->a[2] & FD_CLOEXEC);
 }
 
+/* Bytes that are held have not come; others are promised (G5). */
+static void told_queued(struct shim_call *c)
+{
+	if (gates_concern(c->sock))
+		gates_consider(c->fd, c->sock);
+	if (atomic_load(&c->sock->rx_armed))
+		gates_arrived(c->fd, c->sock);
+	if (gates_held(c->sock, GATE_OF_RX, shim_now()) ||
+	    atomic_load(&c->sock->flags) & SOCK_EOF)
+		*(int *)c->a[2] = 0;
+	if (*(int *)c->a[2] > 0)
+		atomic_fetch_or(&c->sock->flags, SOCK_PEEKED);
+}
+
 void handle_ioctl(struct shim_call *c)
 {
 	call_real(c);
@@ -72,16 +110,46 @@ void handle_ioctl(struct shim_call *c)
 	if ((unsigned long)c->a[1] == FIOCLEX ||
 	    (unsigned long)c->a[1] == FIONCLEX)
 		fds_flag(c->fd, FDS_CLOEXEC, (unsigned long)c->a[1] == FIOCLEX);
-	if ((unsigned long)c->a[1] == FIONREAD && *(int *)c->a[2] > 0)
-		atomic_fetch_or(&c->sock->flags, SOCK_PEEKED);
+	if ((unsigned long)c->a[1] == FIONREAD)
+		told_queued(c);
 	correct_outq(c);
 }
 
 static void forget(int fd, uint64_t word, const void *context)
 {
-	(void)word;
+	const struct fault_sock *s = socks_of(word);
+
 	(void)context;
+	if (private_fd_is(fd))
+		return;
+	if (s)
+		regs_closed(fd, s);
+	else if (fds_kind(word) == FDS_EPOLL)
+		regs_set_closed(fd);
 	socks_forget(fd);
+}
+
+/* Each number of [first, last], where the kernel has no close_range. */
+static void close_each(unsigned first, unsigned last)
+{
+	if (last >= FDS_NEAR)
+		last = FDS_NEAR - 1;
+	for (unsigned fd = first; fd <= last; fd++)
+		next.close((int)fd);
+}
+
+/* [*first, last] but for ours; what lies behind them is left to the caller. */
+static void close_around_ours(unsigned *first, unsigned last)
+{
+	int ours;
+
+	while ((ours = private_fd_next(*first)) >= 0 &&
+	       (unsigned)ours <= last) {
+		if ((unsigned)ours > *first &&
+		    next.close_range(*first, (unsigned)ours - 1, 0))
+			close_each(*first, (unsigned)ours - 1);
+		*first = (unsigned)ours + 1;
+	}
 }
 
 static void close_on_exec(int fd, uint64_t word, const void *context)
@@ -103,16 +171,27 @@ void handle_close_range(struct shim_call *c)
 		fds_each(first, last,
 		         flags & CLOSE_RANGE_CLOEXEC ? close_on_exec : forget,
 		         NULL);
+	/* With a table of its own (UNSHARE) a thread has no helper either. */
+	if (!refused && !flags && fds_mine())
+		close_around_ours(&first, last);
+	c->a[0] = first;
+	if (first > last && !refused) {
+		c->result = 0;
+		c->made = true;
+		return;
+	}
 	call_real(c);
 }
 
 void handle_closefrom(struct shim_call *c)
 {
-	int first = (int)c->a[0];
+	unsigned first = (int)c->a[0] < 0 ? 0 : (unsigned)c->a[0];
 
-	if (fds_mine())
-		fds_each(first < 0 ? 0 : (unsigned)first, UINT32_MAX >> 1,
-		         forget, NULL);
+	if (fds_mine()) {
+		fds_each(first, UINT32_MAX >> 1, forget, NULL);
+		close_around_ours(&first, UINT32_MAX >> 1);
+	}
+	c->a[0] = (long)first;
 	call_real(c);
 }
 
@@ -145,6 +224,7 @@ static const struct {
 #endif
 	{SYS_dup3, FAULT_CALL_dup3},
 	{SYS_fcntl, FAULT_CALL_fcntl},
+	{SYS_epoll_ctl, FAULT_CALL_epoll_ctl},
 	{SYS_close_range, FAULT_CALL_close_range},
 };
 
@@ -245,10 +325,7 @@ void handle_epoll_ctl(struct shim_call *c)
 		return;
 	}
 	c->e.want = (uint64_t)c->a[1];
-	decide_and_make(c);
-	if (c->result == 0)
-		listeners_registered((int)c->a[0], (int)c->a[1], c->fd,
-		                     (const void *)c->a[3]);
+	decide_and_make_by(c, regs_ctl);
 	record_return(c);
 }
 
@@ -258,11 +335,12 @@ void handle_wait(struct shim_call *c)
 	bool counted = false;
 	bool due = decide_look(c) && c->choice.rule >= 0;
 
+	keeper_revive();
 	if (due && decide_claim(c, &counted)) {
 		record_enter(c);
 		act(c);
 		record_return(c);
-	} else {
+	} else if (!shim.readiness || !filter_wait(c)) {
 		call_real(c);
 	}
 	if (!counted)

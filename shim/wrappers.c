@@ -56,10 +56,18 @@ wanted(enum fault_family family, int fd_index, const long *a)
 	{                                                                      \
 		const long a[MAX_ARITY] = {PACK_##n proto};                    \
                                                                                \
-		if (EFFECT_##effect == EFFECT_WAIT && quiet_wait())            \
-			return (ret)quiet_waited(                              \
-				FAULT_CALL_##symbol,                           \
-				RESULT_##ret(next.symbol ARGS_##n proto));     \
+		if (EFFECT_##effect == EFFECT_WAIT) {                          \
+			const enum quiet_way way =                             \
+				quiet_wait(FAULT_CALL_##symbol, a);            \
+                                                                               \
+			if (way == QUIET_UNCOUNTED)                            \
+				return next.symbol ARGS_##n proto;             \
+			if (way == QUIET_COUNTED)                              \
+				return (ret)quiet_waited(                      \
+					FAULT_CALL_##symbol,                   \
+					RESULT_##ret(                          \
+						next.symbol ARGS_##n proto));  \
+		}                                                              \
 		if (EFFECT_##effect == EFFECT_IO && ONE_BUFFER_##shape) {      \
 			const struct quiet q = quiet_transfer(                 \
 				FAMILY_##family, (int)a[0], a[2],              \

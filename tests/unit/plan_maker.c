@@ -103,11 +103,22 @@ static void put_rules(struct plan_maker *m, struct fault_plan *head,
 		const struct plan_rule *r = &m->rules[i];
 
 		if (r->actions[0].flags & PLAN_ACTION_INVERSE)
-			m->rules[i].actions[0].inverse_off = m->inverse_off;
+			m->rules[i].actions[0].table_off = m->inverse_off;
+		if (r->actions[0].kind == ACTION_ANSWER)
+			m->rules[i].actions[0].table_off = m->answers_off;
 		if (r->age_ns || r->idle_ns || r->after_ns || r->for_ns)
 			head->flags |= PLAN_TIMED;
 	}
 	head->rules_off = put(m, end, m->rules, m->n_rules * sizeof(*m->rules));
+}
+
+static void mark_lasting(struct plan_maker *m)
+{
+	for (uint32_t i = 0; i < m->n_rules; i++) {
+		struct plan_class *c = &m->classes[m->rules[i].class_index];
+
+		c->families |= (uint16_t)plan_rule_traits(c, &m->rules[i]);
+	}
 }
 
 static void put_buckets(struct plan_maker *m, struct fault_plan *head,
@@ -137,8 +148,10 @@ const struct fault_plan *plan_maker_finish(struct plan_maker *m)
 	uint32_t end = sizeof(head);
 	const char *wrong;
 
+	mark_lasting(m);
 	put_programs(m, &head, &end);
 	m->inverse_off = put(m, &end, m->inverse, sizeof(m->inverse));
+	m->answers_off = put(m, &end, m->answers, sizeof(m->answers));
 	put_rules(m, &head, &end);
 	put_lists(m, &end);
 	put_buckets(m, &head, &end);

@@ -34,9 +34,11 @@ struct plan_maker {
 	struct plan_class classes[MAKER_CLASSES];
 	struct plan_rule rules[MAKER_RULES];
 	int32_t inverse[PLAN_INVERSE_LEN];
+	struct plan_addr answers[4];
 	char strings[MAKER_STRINGS];
 	uint32_t strings_len, n_classes, n_rules, n_programs;
-	uint32_t inverse_off; /* after finish; put in with an INVERSE flag */
+	/* After finish; put in with an INVERSE flag, or with ACTION_ANSWER. */
+	uint32_t inverse_off, answers_off;
 	uint64_t seed;
 	_Alignas(64) unsigned char blob[MAKER_BLOB];
 };
@@ -44,7 +46,10 @@ struct plan_maker {
 /* Programs are called "p0", "p1", ... */
 void plan_maker_init(struct plan_maker *m, uint32_t n_programs);
 
-/* A class that selects one call (FAULT_CALL_NONE: none yet) of any program. */
+/*
+ * A class that selects one call of any program (FAULT_CALL_NONE: none yet; that
+ * of a rule without `call`, if it stays so).
+ */
 struct plan_class *plan_maker_class(struct plan_maker *m, enum fault_call call,
                                     enum fault_per per);
 void plan_maker_select(struct plan_class *c, enum fault_call call);
@@ -55,7 +60,10 @@ struct plan_rule *plan_maker_rule(struct plan_maker *m, uint32_t class_index);
 /* Offset of a copy of the string. */
 uint32_t plan_maker_string(struct plan_maker *m, const char *s);
 
-/* Lays the blob out and checks it (abort with the reason if it is wrong). */
+/*
+ * Lays the blob out, PLAN_LASTING and PLAN_TIMED filled in, and checks it
+ * (abort with the reason if it is wrong).
+ */
 const struct fault_plan *plan_maker_finish(struct plan_maker *m);
 
 /* A run of the plan, zeroed and laid out; free with plan_maker_free_run(). */

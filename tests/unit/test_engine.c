@@ -354,6 +354,41 @@ a_uniform_jitter_stays_within_its_bounds_and_reaches_them(void **state)
 	assert_int_equal(engine_delay(NULL, &a, UINT64_MAX), 1010);
 }
 
+/* How many of 4096 bytes get the same under another seed, connection, rule? */
+static unsigned noise_in_common(uint64_t seed, uint32_t connection,
+                                uint32_t rule)
+{
+	static struct plan_maker one, other;
+	const struct engine_call a = {.connection = 1, .role = ROLE_CLIENT};
+	const struct engine_call b = {.connection = connection,
+	                              .role = ROLE_CLIENT};
+	const struct fault_plan *p, *q;
+	unsigned same = 0;
+
+	plan_maker_init(&one, 1);
+	plan_maker_init(&other, 1);
+	one.seed = 1;
+	other.seed = seed;
+	p = plan_maker_finish(&one);
+	q = plan_maker_finish(&other);
+	for (uint64_t i = 0; i < 4096; i++) {
+		assert_int_not_equal(engine_noise(p, &a, 0, i), 0);
+		same += engine_noise(p, &a, 0, i) ==
+		        engine_noise(q, &b, rule, i);
+	}
+	return same;
+}
+
+static void noise_belongs_to_seed_connection_rule_and_byte(void **state)
+{
+	(void)state;
+	assert_int_equal(noise_in_common(1, 1, 0), 4096);
+	/* 16 by chance */
+	assert_in_range(noise_in_common(2, 1, 0), 0, 48);
+	assert_in_range(noise_in_common(1, 2, 0), 0, 48);
+	assert_in_range(noise_in_common(1, 1, 1), 0, 48);
+}
+
 static void a_delay_is_never_negative_and_never_overflows(void **state)
 {
 	const struct plan_action less = {
@@ -387,7 +422,7 @@ static void a_distribution_is_read_from_its_table_of_quantiles(void **state)
 		maker.inverse[i] = (i - 128) * 512;
 	plan = plan_maker_finish(&maker);
 	a = &maker.rules[0].actions[0];
-	a->inverse_off = maker.inverse_off;
+	a->table_off = maker.inverse_off;
 	assert_int_equal(engine_delay(plan, a, 0), 1000000 - 65536);
 	assert_int_equal(engine_delay(plan, a, 1ULL << 63), 1000000);
 	assert_int_equal(engine_delay(plan, a, (1ULL << 63) + (1ULL << 55)),
@@ -409,10 +444,11 @@ struct gate_row {
 	enum fault_gate forced;
 };
 
-#define RECV    FAULT_CALL_recv, STATE_ESTABLISHED, 100
-#define SEND    FAULT_CALL_send, STATE_ESTABLISHED, 100
-#define ACCEPT  FAULT_CALL_accept, STATE_LISTEN, 0
-#define CONNECT FAULT_CALL_connect, STATE_NEW, 0
+#define RECV         FAULT_CALL_recv, STATE_ESTABLISHED, 100
+#define SEND         FAULT_CALL_send, STATE_ESTABLISHED, 100
+#define ACCEPT       FAULT_CALL_accept, STATE_LISTEN, 0
+#define CONNECT      FAULT_CALL_connect, STATE_NEW, 0
+#define SELF(state_) FAULT_CALL_NONE, STATE_##state_, 0
 #define FACTS(...)                                                             \
 	{                                                                      \
 		__VA_ARGS__                                                    \
@@ -478,29 +514,87 @@ static const struct gate_row gate_rows[] = {
          FACTS(0), GATE_STATE, 0},
 	{"reset: accept", ACCEPT, ACTION_RESET, 0, FACTS(0), 0, 0},
 	{"delay: blocking", RECV, ACTION_DELAY, 0, FACTS(0), 0, 0},
-	{"delay: recv", RECV, ACTION_DELAY, 0, FACTS(.nonblocking = true),
-         GATE_LATER, GATE_LATER},
-	{"delay: send", SEND, ACTION_DELAY, 0, FACTS(.nonblocking = true),
-         GATE_LATER, GATE_LATER},
-	{"delay: accept", ACCEPT, ACTION_DELAY, 0, FACTS(.nonblocking = true),
-         GATE_LATER, GATE_LATER},
+	{"delay: recv", RECV, ACTION_DELAY, 0, FACTS(.nonblocking = true), 0,
+         0},
 	{"delay: connect", CONNECT, ACTION_DELAY, 0, FACTS(.nonblocking = true),
-         GATE_LATER, GATE_LATER},
+         0, 0},
 	{"delay: close", FAULT_CALL_close, STATE_ESTABLISHED, 0, ACTION_DELAY,
          0, FACTS(.nonblocking = true), 0, 0},
+	{"eof: open", RECV, ACTION_EOF, 0, FACTS(0), 0, 0},
+	{"eof: on send", SEND, ACTION_EOF, 0, FACTS(0), 0, 0},
+	{"eof: after our own", FAULT_CALL_recv, STATE_FIN_WAIT, 9, ACTION_EOF,
+         0, FACTS(0), 0, 0},
+	{"eof: twice", FAULT_CALL_recv, STATE_CLOSE_WAIT, 9, ACTION_EOF, 0,
+         FACTS(0), GATE_STATE, 0},
+	{"eof: both have closed", FAULT_CALL_send, STATE_LAST_ACK, 9,
+         ACTION_EOF, 0, FACTS(0), GATE_STATE, 0},
+	{"eof: reset", FAULT_CALL_recv, STATE_RESET, 9, ACTION_EOF, 0, FACTS(0),
+         GATE_STATE, 0},
+	{"stall: blocking", RECV, ACTION_STALL, 0, FACTS(0), 0, 0},
+	{"stall: non-blocking", SEND, ACTION_STALL, 0,
+         FACTS(.nonblocking = true), 0, 0},
+	{"stall: half-closed", FAULT_CALL_send, STATE_CLOSE_WAIT, 9,
+         ACTION_STALL, 0, FACTS(0), 0, 0},
+	{"stall: reset", FAULT_CALL_recv, STATE_RESET, 9, ACTION_STALL, 0,
+         FACTS(0), GATE_STATE, 0},
+	{"stall: accept", ACCEPT, ACTION_STALL, 0, FACTS(0), 0, 0},
+	{"stall: accept without listen", FAULT_CALL_accept, STATE_BOUND, 0,
+         ACTION_STALL, 0, FACTS(0), GATE_STATE, 0},
+	{"stall: connect", CONNECT, ACTION_STALL, 0, FACTS(0), 0, 0},
+	{"stall: connect again after a refusal", FAULT_CALL_connect,
+         STATE_REFUSED, 0, ACTION_STALL, 0, FACTS(0), 0, 0},
+	{"stall: connect while connecting", FAULT_CALL_connect, STATE_SYN_SENT,
+         0, ACTION_STALL, 0, FACTS(0), GATE_STATE, 0},
+	{"stall: connect when connected", FAULT_CALL_connect, STATE_ESTABLISHED,
+         0, ACTION_STALL, 0, FACTS(0), GATE_STATE, 0},
+	{"rate: open", SEND, ACTION_RATE, 9, FACTS(.nonblocking = true), 0, 0},
+	{"rate: new", FAULT_CALL_send, STATE_NEW, 9, ACTION_RATE, 9, FACTS(0),
+         GATE_STATE, 0},
+	{"corrupt: open", RECV, ACTION_CORRUPT, 1, FACTS(0), 0, 0},
+	{"corrupt: reset", FAULT_CALL_recv, STATE_RESET, 9, ACTION_CORRUPT, 1,
+         FACTS(0), GATE_STATE, 0},
+	{"corrupt: sendfile", FAULT_CALL_sendfile, STATE_ESTABLISHED, 9,
+         ACTION_CORRUPT, 1, FACTS(0), GATE_DATA, GATE_DATA},
+	{"short: sendfile", FAULT_CALL_sendfile, STATE_ESTABLISHED, 9,
+         ACTION_SHORT, 1, FACTS(.nonblocking = true), 0, 0},
+	{"exhaust: accept", ACCEPT, ACTION_EXHAUST, 0, FACTS(0), 0, 0},
+	{"exhaust: socket", FAULT_CALL_socket, STATE_NONE, 0, ACTION_EXHAUST, 0,
+         FACTS(0), 0, 0},
+	{"backlog: listen", FAULT_CALL_listen, STATE_BOUND, 0, ACTION_BACKLOG,
+         1, FACTS(0), 0, 0},
+	{"nobody calls: reset", SELF(ESTABLISHED), ACTION_RESET, 0, FACTS(0), 0,
+         0},
+	{"nobody calls: reset twice", SELF(RESET), ACTION_RESET, 0, FACTS(0),
+         GATE_STATE, 0},
+	{"nobody calls: eof", SELF(FIN_WAIT), ACTION_EOF, 0, FACTS(0), 0, 0},
+	{"nobody calls: eof twice", SELF(CLOSE_WAIT), ACTION_EOF, 0, FACTS(0),
+         GATE_STATE, 0},
+	{"nobody calls: stall", SELF(LAST_ACK), ACTION_STALL, 0, FACTS(0), 0,
+         0},
+	{"nobody calls: kill", SELF(RESET), ACTION_KILL, 9, FACTS(0), 0, 0},
+	{"nobody calls: exhaust", SELF(NONE), ACTION_EXHAUST, 0, FACTS(0), 0,
+         0},
 	{"kill: always", RECV, ACTION_KILL, 9, FACTS(0), 0, 0},
 	{"pass: always", RECV, ACTION_PASS, 0, FACTS(0), 0, 0},
 };
+
+static struct plan_rule rule_with(struct plan_action action, bool force)
+{
+	return (struct plan_rule){.flags = force ? PLAN_RULE_FORCE : 0,
+	                          .n_actions = 1,
+	                          .actions = {action}};
+}
 
 static void check_gate(const struct gate_row *row, bool force)
 {
 	const struct engine_call call = {
 		.call = row->call, .state = row->state, .want = row->want};
-	const struct plan_rule rule = {.flags = force ? PLAN_RULE_FORCE : 0};
 	const struct plan_action action = {.kind = (uint8_t)row->kind,
 	                                   .err = (int16_t)row->err,
 	                                   .value = (uint64_t)row->err};
-	enum fault_gate gate = engine_gate(&call, &rule, &action, &row->facts);
+	const struct plan_rule rule = rule_with(action, force);
+	enum fault_gate gate =
+		engine_gate(&call, &rule, &rule.actions[0], &row->facts);
 
 	if (gate != (force ? row->forced : row->gate))
 		fail_msg("%s: %s", row->text, fault_gate_names[gate]);
@@ -513,39 +607,65 @@ static void each_gate_is_shut_when_the_kernel_could_not_do_it(void **state)
 		check_gate(&gate_rows[i], false);
 }
 
-static void force_opens_every_gate_but_what_is_not_built(void **state)
+static void
+force_opens_every_gate_but_those_of_what_can_not_be_done(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < LENGTH(gate_rows); i++)
 		check_gate(&gate_rows[i], true);
 }
 
-static void actions_that_are_not_built_yet_are_held(void **state)
+/* Before the call it is the socket that waits; behind it, the program. */
+static void a_delay_behind_the_call_is_not_for_an_event_loop(void **state)
 {
-	const struct engine_call call = {.call = FAULT_CALL_recv,
-	                                 .state = STATE_ESTABLISHED};
-	const struct plan_rule rule = {0};
-	const struct engine_facts facts = {0};
+	static const struct {
+		enum fault_call call;
+		bool nonblocking;
+		enum fault_gate gate;
+	} rows[] = {
+		{FAULT_CALL_recv, true, GATE_LOOP},
+		{FAULT_CALL_send, true, GATE_LOOP},
+		{FAULT_CALL_accept, true, GATE_LOOP},
+		{FAULT_CALL_connect, true, GATE_LOOP},
+		{FAULT_CALL_close, true, GATE_NONE},
+		{FAULT_CALL_recv, false, GATE_NONE},
+	};
 
 	(void)state;
-	for (unsigned kind = 0; kind < N_ACTIONS; kind++) {
-		const struct plan_action a = {.kind = (uint8_t)kind};
-		bool held = engine_gate(&call, &rule, &a, &facts) == GATE_LATER;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		const struct engine_call call = {.call = rows[i].call,
+		                                 .state = STATE_ESTABLISHED};
+		const struct engine_facts facts = {.nonblocking =
+		                                           rows[i].nonblocking};
+		struct plan_rule rule = {.n_actions = 2,
+		                         .actions = {{.kind = ACTION_PASS},
+		                                     {.kind = ACTION_DELAY}}};
 
-		assert_int_equal(held, !fault_actions[kind].ready);
+		assert_int_equal(
+			engine_gate(&call, &rule, &rule.actions[1], &facts),
+			rows[i].gate);
+		rule.flags = PLAN_RULE_FORCE;
+		assert_int_equal(
+			engine_gate(&call, &rule, &rule.actions[1], &facts),
+			rows[i].gate);
+		rule.actions[0].kind = ACTION_DELAY;
+		rule.actions[1].kind = ACTION_PASS;
+		assert_int_equal(
+			engine_gate(&call, &rule, &rule.actions[0], &facts),
+			GATE_NONE);
 	}
 }
 
 static void every_errno_row_passes_in_its_states_and_only_there(void **state)
 {
-	const struct plan_rule rule = {0};
 	const struct engine_facts facts = {
 		.timeout = true, .handler = true, .handler_norestart = true};
 
 	(void)state;
 	for (size_t i = 0; i < n_fault_errnos; i++) {
 		const struct fault_errno_row *row = &fault_errnos[i];
-		struct plan_action a = {.err = (int16_t)row->err};
+		const struct plan_rule rule = rule_with(
+			(struct plan_action){.err = (int16_t)row->err}, false);
 		struct engine_call call = {0};
 
 		for (unsigned c = 1; c < N_CALLS && !call.call; c++) {
@@ -558,7 +678,8 @@ static void every_errno_row_passes_in_its_states_and_only_there(void **state)
 			           (!row->states || row->states & STATE_BIT(s));
 
 			call.state = (enum fault_state)s;
-			assert_int_equal(engine_gate(&call, &rule, &a,
+			assert_int_equal(engine_gate(&call, &rule,
+			                             &rule.actions[0],
 			                             &facts) == GATE_NONE,
 			                 may);
 		}
@@ -588,13 +709,17 @@ int main(void)
 			a_short_action_moves_at_least_one_byte_and_at_most_all),
 		cmocka_unit_test(
 			a_uniform_jitter_stays_within_its_bounds_and_reaches_them),
+		cmocka_unit_test(
+			noise_belongs_to_seed_connection_rule_and_byte),
 		cmocka_unit_test(a_delay_is_never_negative_and_never_overflows),
 		cmocka_unit_test(
 			a_distribution_is_read_from_its_table_of_quantiles),
 		cmocka_unit_test(
 			each_gate_is_shut_when_the_kernel_could_not_do_it),
-		cmocka_unit_test(force_opens_every_gate_but_what_is_not_built),
-		cmocka_unit_test(actions_that_are_not_built_yet_are_held),
+		cmocka_unit_test(
+			force_opens_every_gate_but_those_of_what_can_not_be_done),
+		cmocka_unit_test(
+			a_delay_behind_the_call_is_not_for_an_event_loop),
 		cmocka_unit_test(
 			every_errno_row_passes_in_its_states_and_only_there),
 	};

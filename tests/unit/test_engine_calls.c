@@ -489,6 +489,51 @@ static void random_rules_and_gates_act_as_in_a_naive_model(void **state)
 	run = NULL;
 }
 
+/* --- host ----------------------------------------------------------------- */
+
+static void a_host_is_compared_as_names_are(void **state)
+{
+	static const struct {
+		const char *host;
+		bool same;
+	} cases[] = {
+		{"api.test", true},    {"API.Test", true}, {"api.test.", true},
+		{"api.test..", false}, {"api.tes", false}, {"api.testx", false},
+		{"xapi.test", false},  {"", false},        {".", false},
+		{NULL, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++)
+		assert_int_equal(engine_host_matches("api.test", cases[i].host),
+		                 cases[i].same);
+}
+
+static void names_are_counted_apart_by_the_hosts_of_rules(void **state)
+{
+	struct engine_socket nobody = {0};
+	struct engine_call call = {.call = FAULT_CALL_getaddrinfo};
+
+	(void)state;
+	begin();
+	plan_maker_class(&maker, FAULT_CALL_getaddrinfo, PER_PROGRAM)
+		->host_off = plan_maker_string(&maker, "api.test");
+	plan_maker_class(&maker, FAULT_CALL_getaddrinfo, PER_PROGRAM);
+	plan_maker_rule(&maker, 0)->nth = PICK_ONE(2);
+	plan_maker_rule(&maker, 1)->nth = PICK_ONE(4);
+	ready();
+	engine_watch(plan, run, &nobody, 0, &call.first_watch);
+	call.host = "api.test";
+	assert_int_equal(make(&call), NONE);
+	call.host = "other.test";
+	assert_int_equal(make(&call), NONE);
+	call.host = "Api.Test.";
+	assert_int_equal(make(&call), 0);
+	assert_int_equal(make(&call), 1);
+	call.host = NULL;
+	assert_int_equal(make(&call), NONE);
+}
+
 #define TEST(name_) cmocka_unit_test_teardown(name_, release)
 
 int main(void)
@@ -510,6 +555,8 @@ int main(void)
 		TEST(the_same_seed_hits_the_same_calls_and_another_seed_others),
 		TEST(looking_twice_does_not_draw_twice),
 		TEST(a_part_of_the_connections_is_drawn_once_for_each),
+		cmocka_unit_test(a_host_is_compared_as_names_are),
+		TEST(names_are_counted_apart_by_the_hosts_of_rules),
 		TEST(random_rules_and_gates_act_as_in_a_naive_model),
 	};
 

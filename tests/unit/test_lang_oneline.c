@@ -66,57 +66,75 @@ static struct scenario *from_yaml(const char *rules)
 	return s;
 }
 
+static const char *const both_forms[][2] = {
+	{"recv:reset:nth=3", "{call: recv, inject: reset, nth: 3}"},
+	{"connect:error=ECONNREFUSED:nth=1..2",
+         "{nth: 1..2, call: connect, inject: {error: ECONNREFUSED}}"},
+	{"recv,send:short=1B", "{call: [recv, send], inject: {short: 1B}}"},
+	{" recv , send : short=1B ; ",
+         "{call: [recv, send], inject: {short: 1B}}"},
+	{"recv:delay=200ms:jitter=50ms:port=5432",
+         "{call: recv, port: 5432, "
+         "inject: {jitter: 50ms, delay: 200ms}}"},
+	{"recv:delay=200ms:port=5432:jitter=50ms:distribution=pareto",
+         "{call: recv, port: 5432, inject: "
+         "{delay: 200ms, jitter: 50ms, distribution: pareto}}"},
+	{"send:pass:delay=1s:reset",
+         "{call: send, inject: [pass, {delay: 1s}, reset]}"},
+	{"connect:error=ETIMEDOUT:peer=[::1]:80:times=2",
+         "{call: connect, peer: \"[::1]:80\", times: 2, "
+         "inject: {error: ETIMEDOUT}}"},
+	{"connect:error=ETIMEDOUT:peer=[::1]", "{call: connect, peer: \"::1\", "
+                                               "inject: {error: ETIMEDOUT}}"},
+	{"connect:error=ETIMEDOUT:peer=10.0.0.1:80:nth=2",
+         "{call: connect, peer: \"10.0.0.1:80\", nth: 2, "
+         "inject: {error: ETIMEDOUT}}"},
+	{"recv:reset:role=client,accepted:state=CLOSE_WAIT:hits=0..3",
+         "{call: recv, inject: reset, role: [client, accepted], "
+         "state: CLOSE_WAIT, hits: 0..3}"},
+	{"recv:kill=KILL:bytes=2+ of 4KiB:per=process:seen=1B",
+         "{call: recv, inject: {kill: SIGKILL}, bytes: 2+ of 4KiB, "
+         "per: process, seen: 1B}"},
+	{"resolve:answer=[::1],127.0.0.1:host=a.b.",
+         "{call: resolve, inject: {answer: ['[::1]', 127.0.0.1]}, "
+         "host: a.b.}"},
+	{"reset:idle=30s", "{inject: reset, idle: 30s}"},
+	{"eof=half:port=80", "{inject: {eof: half}, port: 80}"},
+	{"recv,send:stall", "{call: [recv, send], inject: stall}"},
+	{"recv:stall=2s", "{call: recv, inject: {stall: 2s}}"},
+	{"recv:eof", "{call: recv, inject: eof}"},
+	{"recv:eof=half", "{call: recv, inject: {eof: half}}"},
+	{"send:rate=10KiB/s", "{call: send, inject: {rate: 10KiB/s}}"},
+	{"send:corrupt=1B:nth=2",
+         "{call: send, inject: {corrupt: 1B}, nth: 2}"},
+	{"accept:exhaust=descriptors:for=500ms",
+         "{call: accept, inject: {exhaust: descriptors}, for: 500ms}"},
+	{"exhaust=descriptors:after=1s:for=500ms",
+         "{inject: {exhaust: descriptors}, after: 1s, for: 500ms}"},
+	{"listen:backlog=1", "{call: listen, inject: {backlog: 1}}"},
+	{"connect:delay=500ms:error=ECONNREFUSED",
+         "{call: connect, inject: [delay: 500ms, error: "
+         "ECONNREFUSED]}"},
+	{"name=a:call=recv:inject=reset:armed=false;"
+         "send:error=EIO:force=true:after=a:for=1s",
+         "{name: a, call: recv, inject: reset, armed: false}, "
+         "{call: send, inject: {error: EIO}, force: true, after: a, "
+         "for: 1s}"},
+};
+
 static void both_forms_give_the_same_plan(void **state)
 {
-	static const char *const cases[][2] = {
-		{"recv:reset:nth=3", "{call: recv, inject: reset, nth: 3}"},
-		{"connect:error=ECONNREFUSED:nth=1..2",
-	         "{nth: 1..2, call: connect, inject: {error: ECONNREFUSED}}"},
-		{"recv,send:short=1B",
-	         "{call: [recv, send], inject: {short: 1B}}"},
-		{" recv , send : short=1B ; ",
-	         "{call: [recv, send], inject: {short: 1B}}"},
-		{"recv:delay=200ms:jitter=50ms:port=5432",
-	         "{call: recv, port: 5432, "
-	         "inject: {jitter: 50ms, delay: 200ms}}"},
-		{"recv:delay=200ms:port=5432:jitter=50ms:distribution=pareto",
-	         "{call: recv, port: 5432, inject: "
-	         "{delay: 200ms, jitter: 50ms, distribution: pareto}}"},
-		{"send:pass:delay=1s:reset",
-	         "{call: send, inject: [pass, {delay: 1s}, reset]}"},
-		{"connect:error=ETIMEDOUT:peer=[::1]:80:times=2",
-	         "{call: connect, peer: \"[::1]:80\", times: 2, "
-	         "inject: {error: ETIMEDOUT}}"},
-		{"connect:error=ETIMEDOUT:peer=[::1]",
-	         "{call: connect, peer: \"::1\", "
-	         "inject: {error: ETIMEDOUT}}"},
-		{"connect:error=ETIMEDOUT:peer=10.0.0.1:80:nth=2",
-	         "{call: connect, peer: \"10.0.0.1:80\", nth: 2, "
-	         "inject: {error: ETIMEDOUT}}"},
-		{"recv:reset:role=client,accepted:state=CLOSE_WAIT:hits=0..3",
-	         "{call: recv, inject: reset, role: [client, accepted], "
-	         "state: CLOSE_WAIT, hits: 0..3}"},
-		{"recv:kill=KILL:bytes=2+ of 4KiB:per=process:seen=1B",
-	         "{call: recv, inject: {kill: SIGKILL}, bytes: 2+ of 4KiB, "
-	         "per: process, seen: 1B}"},
-		{"name=a:call=recv:inject=reset:armed=false;"
-	         "send:error=EIO:force=true:after=a:for=1s",
-	         "{name: a, call: recv, inject: reset, armed: false}, "
-	         "{call: send, inject: {error: EIO}, force: true, after: a, "
-	         "for: 1s}"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < LENGTH(cases); i++) {
-		struct scenario *a = from_line(cases[i][0]);
-		struct scenario *b = from_yaml(cases[i][1]);
+	for (size_t i = 0; i < LENGTH(both_forms); i++) {
+		struct scenario *a = from_line(both_forms[i][0]);
+		struct scenario *b = from_yaml(both_forms[i][1]);
 		struct fault_plan *plan_a, *plan_b;
 		size_t len_a, len_b;
 
 		for (size_t k = 0; k < b->n_rules; k++) {
 			/* As it was written is how it is named. */
-			if (!strstr(cases[i][0], "peer=[::1]") &&
-			    !strstr(cases[i][0], "KILL"))
+			if (!strstr(both_forms[i][0], "peer=[::1]") &&
+			    !strstr(both_forms[i][0], "KILL"))
 				assert_string_equal(a->rules[k].text,
 				                    b->rules[k].text);
 			else
@@ -142,6 +160,12 @@ static void the_text_of_a_rule_is_its_one_line_form(void **state)
 		"send:pass:delay=1s:jitter=10ms:reset",
 		"connect:error=ETIMEDOUT:peer=[::1]:80:nth=1..2",
 		"recv,send:short=50%:role=client:bytes=2+ of 4KiB:times=1",
+		"resolve:error=EAI_AGAIN:host=api.test:nth=1..2",
+		"getaddrinfo:answer=192.0.2.1,127.0.0.1:host=api.test",
+		"reset:idle=30s",
+		"stall=2s:role=client:armed=true",
+		"kill=TERM:reset:age=1s",
+		"accept:exhaust=descriptors:for=500ms",
 	};
 
 	(void)state;
@@ -161,12 +185,52 @@ static const struct {
 	{"", 1, "no rule stands here", "write `recv:reset:nth=3`"},
 	{" ; ;", 1, "no rule stands here", "write `recv:reset:nth=3`"},
 	{"recv", 1, "a rule without an action (`inject`)", NULL},
-	{"reset:idle=30s", 1, "a rule without `call` is not yet available",
+	{"accept:exhaust=descriptors", 16, "`exhaust` without an end",
+         "add `for: 500ms`, or a `name` to disarm it by"},
+	{"accept:exhaust=memory:for=1s", 16,
+         "`memory` does not go with `exhaust`", "write `exhaust: descriptors`"},
+	{"accept:exhaust:for=1s", 8, "`exhaust` needs a value",
+         "write `{exhaust: descriptors}`"},
+	{"recv:eof=whole", 10, "`whole` does not go with `eof`",
+         "write `eof: half`"},
+	{"recv:stall=0s", 12, "`0s` is zero", NULL},
+	{"recv:stall=2", 12, "`2` has no unit", "did you mean `2s` or `2ms`?"},
+	{"recv:stall=1s..2s", 12, "`1s..2s` has an unknown unit", NULL},
+	{"send:rate", 6, "`rate` needs a value", "write `{rate: 64KiB/s}`"},
+	{"send:rate=64KiB", 11, "`64KiB` is not per second",
+         "did you mean `64KiB/s`?"},
+	{"send:rate=0B/s", 11, "`0B/s` is zero", NULL},
+	{"recv:corrupt=10%", 14, "`10%`: how many bytes are changed is a size",
+         "write `{corrupt: 1B}`"},
+	{"listen:backlog=-1", 16, "`-1` is negative", NULL},
+	{"listen:backlog=2147483648", 16, "`2147483648` is too large", NULL},
+	{"accept:backlog=1", 16, "`backlog` cannot be given to `accept`",
+         "it is for listen"},
+	{"delay=1s", 7, "`delay` happens at a call, and the rule names none",
+         "add `call: recv`"},
+	{"backlog=1", 9, "`backlog` happens at a call, and the rule names none",
+         "add `call: listen`"},
+	{"reset:nth=3", 7,
+         "`nth` counts what calls do, and the rule names none", "add a `call`"},
+	{"reset:per=run", 7, "a rule without `call` acts once per connection",
          NULL},
-	{"accept:exhaust=descriptors:for=500ms", 8,
-         "`exhaust` is not yet available", NULL},
-	{"resolve:error=EAI_AGAIN:nth=1..2", 1,
-         "`resolve` is not yet available", NULL},
+	{"exhaust=descriptors:for=1s:port=80", 28,
+         "`port` is a connection's, and `exhaust` without `call` is done to "
+         "the process",
+         "add `call: accept` or `call: socket`"},
+	{"recv:delay=1s:stall", 15, "`stall` stands alone",
+         "give it a rule of its own"},
+	{"recv:pass:eof", 11, "`eof` would lie: the real call has happened",
+         NULL},
+	{"recv:error=EAI_AGAIN:force=true", 12,
+         "`recv` cannot fail with EAI_AGAIN", "it is for resolve (tier A)"},
+	{"resolve,connect:delay=1s:host=a", 26,
+         "`host` is for `call: resolve`, `connect` knows no name",
+         "`peer` is the address"},
+	{"resolve:delay=1s:host=127.0.0.1", 23,
+         "`127.0.0.1` is an address: nobody resolves it",
+         "`peer` is for addresses"},
+	{"resolve:answer=127.0.0.1:80", 26, "unknown action `80`", NULL},
 	{"recv:resset", 6, "unknown action `resset`", "did you mean `reset`?"},
 	{"recv::reset", 6, "nothing stands between two colons",
          "an IPv6 address stands in brackets: peer=[::1]"},

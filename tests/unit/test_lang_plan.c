@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,10 +79,13 @@ static void rules_that_select_the_same_share_a_class(void **state)
 		{"recv:reset:process=a; recv:reset:process=b", 2},
 		{"recv:reset:peer=10.0.0.1/8; recv:reset:peer=10.9.9.9/8", 1},
 		{"recv:reset:state=CLOSE_WAIT; recv:reset", 2},
+		{"resolve:delay=1s:host=a; resolve:delay=2s:host=A.", 1},
+		{"resolve:delay=1s:host=a; resolve:delay=2s:host=b", 2},
 		{"recv:reset:connection=10%; recv:reset:connection=1", 2},
 		/* their cells keep a mark */
 		{"recv:reset:turn=2; recv:reset:turn=2", 2},
 		{"recv:reset:bytes=1B; recv:reset:bytes=1B; recv:reset", 3},
+		{"recv:reset; recv:delay=1s; recv:reset", 1},
 		{"recv:reset:turn=10%; recv:reset", 2},
 	};
 
@@ -163,7 +167,7 @@ static void keys_go_where_the_plan_has_them(void **state)
 	assert_true(c->connection.last == UINT32_MAX);
 	assert_int_equal(c->states, STATE_BIT(STATE_CLOSE_WAIT));
 	assert_string_equal(plan_string(p, c->process_off), "nginx");
-	assert_int_equal(c->families, 1u << FAMILY_RECV);
+	assert_int_equal(c->families, 1u << FAMILY_RECV | PLAN_CUTTING);
 	assert_true(plan_class_has_call(c, FAULT_CALL_read));
 	assert_false(plan_class_has_call(c, FAULT_CALL_write));
 	assert_int_equal(r->nth.first, 3);
@@ -217,7 +221,7 @@ static const int32_t *inverse_of(const struct fault_plan *p, unsigned rule)
 	const struct plan_action *a = &plan_rules(p)[rule].actions[0];
 
 	assert_int_equal(a->flags, PLAN_ACTION_INVERSE);
-	return plan_at(p, a->inverse_off);
+	return plan_at(p, a->table_off);
 }
 
 static void distributions_are_tables(void **state)
@@ -297,8 +301,17 @@ static void every_row_of_the_catalogue_is_a_rule(void **state)
 static void every_action_is_for_the_families_of_its_row(void **state)
 {
 	static const char *const values[N_ACTIONS] = {
-		[ACTION_DELAY] = "=1ms", [ACTION_SHORT] = "=1B",
-		[ACTION_RESET] = "",     [ACTION_KILL] = "=TERM",
+		[ACTION_ANSWER] = "=[::1]",
+		[ACTION_DELAY] = "=1ms",
+		[ACTION_SHORT] = "=1B",
+		[ACTION_RATE] = "=1B/s",
+		[ACTION_CORRUPT] = "=1B",
+		[ACTION_RESET] = "",
+		[ACTION_EOF] = "",
+		[ACTION_STALL] = "",
+		[ACTION_EXHAUST] = "=descriptors:name=x",
+		[ACTION_BACKLOG] = "=1",
+		[ACTION_KILL] = "=TERM",
 		[ACTION_PASS] = "",
 	};
 
@@ -323,6 +336,172 @@ static void every_action_is_for_the_families_of_its_row(void **state)
 			scenario_free(s);
 		}
 	}
+}
+
+static void an_answer_is_a_table_of_addresses(void **state)
+{
+	struct fault_plan *p =
+		plan_of("resolve:answer=192.0.2.1,127.0.0.1:host=Api.Test.;"
+	                "resolve:delay=1s:jitter=1ms:distribution=normal:"
+	                "answer=[2001:db8::1]");
+	const struct plan_action *a = plan_rules(p)[0].actions;
+	const struct plan_action *b = plan_rules(p)[1].actions;
+	const struct plan_addr *v = plan_at(p, a->table_off);
+
+	(void)state;
+	assert_string_equal(plan_string(p, plan_classes(p)[0].host_off),
+	                    "api.test");
+	assert_int_equal(plan_classes(p)[0].per, PER_PROGRAM);
+	assert_int_equal(a->value, 2);
+	assert_memory_equal(v[0].bytes, "\xc0\0\2\1", 4);
+	assert_memory_equal(v[1].bytes, "\x7f\0\0\1", 4);
+	assert_int_equal(b[0].flags, PLAN_ACTION_INVERSE);
+	assert_int_equal(b[1].value, 1);
+	v = plan_at(p, b[1].table_off);
+	assert_int_equal(v->family, 6);
+	assert_memory_equal(v->bytes, "\x20\x01\x0d\xb8", 4);
+	free(p);
+}
+
+static void what_the_resolver_says_is_marked_in_the_plan(void **state)
+{
+	struct fault_plan *p = plan_of("resolve:error=EAI_AGAIN:nth=1..2;"
+	                               "resolve:error=ENFILE;"
+	                               "resolve:error=EAI_ADDRFAMILY");
+	const struct plan_rule *r = plan_rules(p);
+	const struct plan_class *c = plan_classes(p);
+
+	(void)state;
+	assert_int_equal(r[0].actions[0].err, EAI_AGAIN);
+	assert_int_equal(r[0].actions[0].flags, PLAN_ACTION_EAI);
+	assert_int_equal(r[1].actions[0].err, ENFILE);
+	assert_int_equal(r[1].actions[0].flags, 0);
+	assert_true(plan_class_has_call(c, FAULT_CALL_gethostbyname_r));
+	c += r[2].class_index;
+	assert_true(plan_class_has_call(c, FAULT_CALL_getaddrinfo));
+	assert_false(plan_class_has_call(c, FAULT_CALL_gethostbyname_r));
+	free(p);
+}
+
+struct value_row {
+	const char *rule;
+	enum fault_action_kind kind;
+	uint64_t value;
+	uint8_t flags;
+};
+
+static const struct value_row value_rows[] = {
+	{"send:rate=10KiB/s", ACTION_RATE, 10240, 0},
+	{"recv:corrupt=3B", ACTION_CORRUPT, 3, 0},
+	{"recv:eof", ACTION_EOF, 0, 0},
+	{"recv:eof=half", ACTION_EOF, 0, PLAN_ACTION_HALF},
+	{"recv:stall", ACTION_STALL, 0, 0},
+	{"connect:stall=2s", ACTION_STALL, 2000000000, 0},
+	{"accept:exhaust=descriptors:for=1s", ACTION_EXHAUST, 0, 0},
+	{"listen:backlog=0", ACTION_BACKLOG, 0, 0},
+	{"listen:backlog=2147483647", ACTION_BACKLOG, 2147483647, 0},
+};
+
+static void the_value_of_an_action_is_in_its_unit(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < LENGTH(value_rows); i++) {
+		const struct value_row *row = &value_rows[i];
+		struct fault_plan *p = plan_of(row->rule);
+		const struct plan_action *a = plan_rules(p)[0].actions;
+
+		assert_int_equal(plan_rules(p)[0].n_actions, 1);
+		assert_int_equal(a->kind, row->kind);
+		assert_int_equal(a->value, row->value);
+		assert_int_equal(a->flags, row->flags);
+		free(p);
+	}
+}
+
+static void a_class_says_whether_a_rule_of_it_lasts(void **state)
+{
+	static const struct {
+		const char *rules;
+		uint32_t lasting; /* bit: class */
+		unsigned n_classes;
+	} cases[] = {
+		{"recv:reset", 0, 1},
+		{"recv:short=1B; recv:corrupt=1B; recv:eof; recv:kill=TERM", 0,
+	         1},
+		{"recv:reset; recv:delay=1s", 1, 1},
+		{"recv:reset; send:rate=1B/s", 2, 2},
+		{"recv:stall", 1, 1},
+		{"accept:stall=1s", 1, 1},
+		{"connect:delay=1s:error=ECONNREFUSED", 1, 1},
+		/* no event loop waits for them */
+		{"close:delay=1s; socket:delay=1s; listen:delay=1s", 0, 3},
+		{"shutdown:delay=1s; bind:delay=1s", 0, 2},
+		{"close,recv:delay=1s", 1, 1},
+		{"socket:exhaust=descriptors:for=1s", 1, 1},
+		{"listen:backlog=1", 0, 1},
+		{"reset", 1, 1},
+		{"reset; kill=TERM; exhaust=descriptors:for=1s; recv:reset", 7,
+	         4},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		struct fault_plan *p = plan_of(cases[i].rules);
+		uint32_t lasting = 0;
+
+		assert_int_equal(p->n_classes, cases[i].n_classes);
+		for (uint32_t c = 0; c < p->n_classes; c++)
+			lasting |= (uint32_t) !!(plan_classes(p)[c].families &
+			                         PLAN_LASTING)
+			           << c;
+		if (lasting != cases[i].lasting)
+			fail_msg("%s: %x", cases[i].rules, lasting);
+		free(p);
+	}
+}
+
+static void a_class_that_may_cut_a_receive_says_so(void **state)
+{
+	static const struct {
+		const char *rule;
+		bool cuts;
+	} cases[] = {
+		{"recv:short=1B", true},          {"read:rate=1KB/s", true},
+		{"recv:reset:bytes=1KiB", true},  {"recv,send:short=9B", true},
+		{"recv:reset:nth=2", false},      {"send:short=1B", false},
+		{"send:reset:bytes=1KiB", false}, {"recv:delay=1s", false},
+		{"reset:idle=1s", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		struct fault_plan *p = plan_of(cases[i].rule);
+		bool cuts = plan_classes(p)[0].families & PLAN_CUTTING;
+
+		if (cuts != cases[i].cuts)
+			fail_msg("%s: %d", cases[i].rule, cuts);
+		free(p);
+	}
+}
+
+static void a_rule_without_call_has_a_class_of_its_own(void **state)
+{
+	struct fault_plan *p =
+		plan_of("reset:port=80; reset:port=80; stall=1s:role=client;"
+	                "exhaust=descriptors:for=1s; kill=TERM:per=connection");
+	const struct plan_class *c = plan_classes(p);
+
+	(void)state;
+	assert_int_equal(p->n_classes, 5);
+	for (uint32_t i = 0; i < p->n_classes; i++) {
+		assert_true(plan_class_is_self(&c[i]));
+		assert_int_equal(c[i].families, PLAN_LASTING);
+		assert_int_equal(c[i].per,
+		                 i == 3 ? PER_PROCESS : PER_CONNECTION);
+	}
+	assert_int_equal(c[1].port, 80);
+	assert_int_equal(c[2].roles, ROLE_BIT(ROLE_CLIENT));
+	free(p);
 }
 
 static void programs_are_bits(void **state)
@@ -373,6 +552,12 @@ int main(void)
 			an_errno_leaves_only_the_calls_that_can_fail_so),
 		cmocka_unit_test(every_row_of_the_catalogue_is_a_rule),
 		cmocka_unit_test(every_action_is_for_the_families_of_its_row),
+		cmocka_unit_test(an_answer_is_a_table_of_addresses),
+		cmocka_unit_test(what_the_resolver_says_is_marked_in_the_plan),
+		cmocka_unit_test(the_value_of_an_action_is_in_its_unit),
+		cmocka_unit_test(a_class_says_whether_a_rule_of_it_lasts),
+		cmocka_unit_test(a_class_that_may_cut_a_receive_says_so),
+		cmocka_unit_test(a_rule_without_call_has_a_class_of_its_own),
 		cmocka_unit_test(programs_are_bits),
 	};
 

@@ -117,9 +117,13 @@ static void rates_are_per_second(void **state)
 		{"64KiB/s", 65536, NULL, NULL},
 		{"1B/s", 1, NULL, NULL},
 		{"64KiB", 0, "is not per second", "64KiB/s"},
-		{"64/s", 0, "has no unit", "64B"},
+		{"64/s", 0, "has no unit", "64B/s"},
+		{"64", 0, "is not per second", "64B/s"},
+		{"64K", 0, "is not per second", "64KB/s"},
 		{"/s", 0, "is not a number", NULL},
-		{"1MB/m", 0, "is not per second", "1MB/m/s"},
+		{"fast", 0, "is not per second", NULL},
+		{"1MB/m", 0, "is not per second", "1MB/s"},
+		{"1MB/ss", 0, "is not per second", "1MB/s"},
 	};
 
 	(void)state;

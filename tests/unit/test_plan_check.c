@@ -48,7 +48,7 @@ static void unguard(struct guarded *g)
 	munmap(g->map, g->map_len);
 }
 
-/* One of everything: 3 classes, 5 rules, strings last (no gap behind). */
+/* One of everything: 6 classes, 8 rules, strings last (no gap behind). */
 static const struct fault_plan *rich_plan(void)
 {
 	struct plan_class *c;
@@ -92,7 +92,46 @@ static const struct fault_plan *rich_plan(void)
 	r->age_ns = 1;
 	r = plan_maker_rule(&maker, 1);
 	r->flags = PLAN_RULE_FORCE;
+
+	plan_maker_class(&maker, FAULT_CALL_NONE, PER_CONNECTION);
+	plan_maker_rule(&maker, 3)->idle_ns = 5;
+	plan_maker_class(&maker, FAULT_CALL_NONE, PER_PROCESS);
+	plan_maker_rule(&maker, 4)->actions[0].kind = ACTION_EXHAUST;
+
+	c = plan_maker_class(&maker, FAULT_CALL_getaddrinfo, PER_PROGRAM);
+	c->host_off = plan_maker_string(&maker, "api.test");
+	r = plan_maker_rule(&maker, 5);
+	r->actions[0].kind = ACTION_ANSWER;
+	r->actions[0].value = 2;
+	maker.answers[0] = (struct plan_addr){.family = 4, .prefix_len = 32};
+	maker.answers[1] = (struct plan_addr){.family = 6, .prefix_len = 128};
 	return plan_maker_finish(&maker);
+}
+
+static void use_answer(const struct fault_plan *plan,
+                       const struct plan_action *a)
+{
+	const struct plan_addr *v = plan_at(plan, a->table_off);
+
+	for (uint64_t i = 0; a->kind == ACTION_ANSWER && i < a->value; i++)
+		assert_true(v[i].family == 4 || v[i].family == 6);
+}
+
+static void use_self(const struct fault_plan *plan, struct fault_run *run,
+                     const struct engine_call *connection)
+{
+	struct engine_call call = *connection;
+	struct engine_choice choice;
+
+	call.call = FAULT_CALL_NONE;
+	engine_self_when(plan, run, &call);
+	for (uint32_t i = 0; i < plan->n_rules; i++) {
+		engine_self_take(plan, run, &call, &choice);
+		engine_self_follows(plan, i);
+		engine_arm(run, i, true);
+	}
+	engine_lasting_alive(plan, run, 0);
+	engine_may_be_armed(plan, run, 0);
 }
 
 /* A plan that passed: use all of it.  Results do not matter, crashes do. */
@@ -119,6 +158,11 @@ static void use(const struct fault_plan *plan)
 		const struct plan_rule *r;
 
 		call.call = i % 2 ? FAULT_CALL_recv : FAULT_CALL_send;
+		call.host = NULL;
+		if (i % 3 == 2) {
+			call.call = FAULT_CALL_getaddrinfo;
+			call.host = "api.test.";
+		}
 		call.offset += 150;
 		engine_look(plan, run, &call, &choice);
 		if (choice.rule < 0) {
@@ -130,9 +174,11 @@ static void use(const struct fault_plan *plan)
 			engine_gate(&call, r, &r->actions[a], &facts);
 			engine_delay(plan, &r->actions[a], choice.draw);
 			engine_short(&r->actions[a], call.want);
+			use_answer(plan, &r->actions[a]);
 		}
 		engine_take(plan, run, &call, &choice);
 	}
+	use_self(plan, run, &call);
 	engine_unwatch(run, call.first_watch);
 	plan_maker_free_run(run);
 }
@@ -269,6 +315,19 @@ SPOIL(program_hash,
 SPOIL(call_book, c->calls[FAULT_CALL_dup / 64] |= 1ULL << FAULT_CALL_dup % 64)
 SPOIL(call_none, c->calls[0] |= 1)
 SPOIL(families, c->families = 0)
+SPOIL(unsaid_lasting, c->families ^= PLAN_LASTING)
+SPOIL(said_lasting, c[1].families |= PLAN_LASTING)
+SPOIL(self_unsaid, c[3].families = 0)
+SPOIL(self_per, c[3].per = PER_PROGRAM)
+SPOIL(self_per_swapped, c[3].per = PER_PROCESS)
+SPOIL(self_per_exhaust, c[4].per = PER_CONNECTION)
+SPOIL(self_shared, memset(c[1].calls, 0, sizeof(c[1].calls));
+      c[1].families = PLAN_LASTING)
+SPOIL(self_action, r[5].actions[0].kind = ACTION_SHORT;
+      r[5].actions[0].value = 1)
+SPOIL(self_nth, r[5].nth = PICK_ONE(1))
+SPOIL(self_turn, r[5].turn = PICK_ONE(1))
+SPOIL(self_bytes, r[5].bytes_unit = 1)
 SPOIL(program_bit, c->programs = 4)
 SPOIL(connection, c->connection.step = 0)
 SPOIL(peer_family, c->peer.family = 5)
@@ -292,19 +351,41 @@ SPOIL(bucket_other, c[1].port = 81)
 SPOIL(bucket_short, c->next = 0)
 SPOIL(other_class, r->class_index = 1)
 SPOIL(after_self, r->after_rule = 1)
-SPOIL(after_none, r->after_rule = 6)
+SPOIL(after_none, r->after_rule = 9)
 SPOIL(rule_flags, r->flags |= 4)
 SPOIL(hits, r->hits_min = 2; r->hits_max = 1)
 SPOIL(no_action, r->n_actions = 0)
 SPOIL(many_actions, r->n_actions = 5)
 SPOIL(kind, r->actions[0].kind = N_ACTIONS)
 SPOIL(action_flags, r->actions[0].flags = PLAN_ACTION_RATIO)
+SPOIL(corrupt_part, r->actions[0].kind = ACTION_CORRUPT;
+      r->actions[0].flags = PLAN_ACTION_RATIO; r->actions[0].value = 1)
+SPOIL(rate_zero, r->actions[0].kind = ACTION_RATE)
+SPOIL(backlog, r->actions[0].kind = ACTION_BACKLOG;
+      r->actions[0].value = 1ULL << 31)
+SPOIL(stall_long, r->actions[0].kind = ACTION_STALL;
+      r->actions[0].value = 1ULL << 63)
+SPOIL(half_reset, r->actions[0].flags = PLAN_ACTION_HALF)
 SPOIL(err, r->actions[0].kind = ACTION_ERROR; r->actions[0].err = 41)
+SPOIL(eai_unmarked, r->actions[0].kind = ACTION_ERROR; r->actions[0].err = -3)
+SPOIL(eai_marked, r->actions[0].kind = ACTION_ERROR; r->actions[0].err = 11;
+      r->actions[0].flags = PLAN_ACTION_EAI)
+SPOIL(eai_unknown, r->actions[0].kind = ACTION_ERROR; r->actions[0].err = -99;
+      r->actions[0].flags = PLAN_ACTION_EAI)
+#define ADDR(i_)                                                               \
+	((struct plan_addr *)((char *)p + r[7].actions[0].table_off))[i_]
+SPOIL(answer_none, r[7].actions[0].value = 0)
+SPOIL(answer_many, r[7].actions[0].value = PLAN_MAX_ANSWERS + 1)
+SPOIL(answer_far, r[7].actions[0].table_off = p->size - 20)
+SPOIL(answer_odd, r[7].actions[0].table_off++)
+SPOIL(answer_family, ADDR(1).family = 0)
+SPOIL(answer_block, ADDR(0).prefix_len = 24)
+SPOIL(answer_port, ADDR(1).port = 80)
 SPOIL(signal_number, r->actions[0].kind = ACTION_KILL; r->actions[0].value = 65)
 SPOIL(short_zero, r->actions[0].kind = ACTION_SHORT; r->actions[0].value = 0)
 SPOIL(inverse, r->actions[0].kind = ACTION_DELAY;
       r->actions[0].flags = PLAN_ACTION_INVERSE;
-      r->actions[0].inverse_off = p->size - 256 * 4)
+      r->actions[0].table_off = p->size - 256 * 4)
 SPOIL(pick_order, r->nth.last = 2)
 SPOIL(pick_both, r->nth.ratio = 1)
 SPOIL(no_unit, r->bytes = PICK_ONE(1))
@@ -325,6 +406,17 @@ static const struct wrong wrongs[] = {
 	{"a class selects a call that takes no faults", call_book},
 	{"a class selects a call that takes no faults", call_none},
 	{"a class's families are not those of its calls", families},
+	{"a class does not say whether its rules last", unsaid_lasting},
+	{"a class does not say whether its rules last", said_lasting},
+	{"a class does not say whether its rules last", self_unsaid},
+	{"a rule without a call acts on nothing", self_per},
+	{"a rule without a call acts on the wrong thing", self_per_swapped},
+	{"a rule without a call acts on the wrong thing", self_per_exhaust},
+	{"a rule without a call shares its class", self_shared},
+	{"a rule without a call has an action that needs one", self_action},
+	{"a rule without a call counts calls", self_nth},
+	{"a rule without a call counts calls", self_turn},
+	{"a rule without a call counts calls", self_bytes},
 	{"a class is for a program that is not there", program_bit},
 	{"a class has an impossible pick of connections", connection},
 	{"a class has an impossible peer", peer_family},
@@ -354,7 +446,22 @@ static const struct wrong wrongs[] = {
 	{"a rule has an impossible number of actions", many_actions},
 	{"a rule has an unknown action", kind},
 	{"an action has flags that are not for it", action_flags},
+	{"an action has flags that are not for it", corrupt_part},
+	{"an action has flags that are not for it", half_reset},
+	{"an action has an impossible value", rate_zero},
+	{"an action has an impossible value", backlog},
+	{"an action has an impossible value", stall_long},
 	{"an action has an impossible value", err},
+	{"an action has an impossible value", eai_unmarked},
+	{"an action has an impossible value", eai_marked},
+	{"an action has an impossible value", eai_unknown},
+	{"an answer is no list of addresses of the plan", answer_none},
+	{"an answer is no list of addresses of the plan", answer_many},
+	{"an answer is no list of addresses of the plan", answer_far},
+	{"an answer is no list of addresses of the plan", answer_odd},
+	{"an answer is no list of addresses of the plan", answer_family},
+	{"an answer is no list of addresses of the plan", answer_block},
+	{"an answer is no list of addresses of the plan", answer_port},
 	{"an action has an impossible value", signal_number},
 	{"an action has an impossible value", short_zero},
 	{"a distribution is outside of the plan", inverse},

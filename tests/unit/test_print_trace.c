@@ -110,6 +110,28 @@ static void test_a_transfer_shows_nth_turn_and_bytes(void **state)
 	    " = 0  conn 1 accepted #4 turn 2 E");
 }
 
+static void test_a_name_shows_what_the_resolver_said(void **state)
+{
+	struct fault_record r = make(FAULT_CALL_getaddrinfo, -3, 0);
+
+	(void)state;
+	r.serial = r.connection = r.status = 0;
+	r.fd = -1;
+	r.flags = RECORD_NAME;
+	strcpy(r.name, "api.test");
+	assert_string_equal(print(&r),
+	                    "12.345678 p0[4711/4712] "
+	                    "getaddrinfo(api.test) = -3 EAI_AGAIN #1");
+	r.result = -11;
+	r.err = ENFILE;
+	has(print(&r), " = -11 EAI_SYSTEM ENFILE #2");
+	r.result = r.err = 0;
+	memset(r.name, 'x', sizeof(r.name));
+	has(print(&r), "xx) = 0 #3");
+	r.flags |= RECORD_UNCOUNTED;
+	has_not(print(&r), "#");
+}
+
 static void test_what_does_not_count_has_no_number(void **state)
 {
 	struct fault_record r = make(FAULT_CALL_recv, 5, 10);
@@ -121,8 +143,6 @@ static void test_what_does_not_count_has_no_number(void **state)
 	r.flags = RECORD_PEEK;
 	has_not(print(&r), "#");
 	has(line, "recv(fd 7, 10, peek) = 5");
-	r.flags = RECORD_UNCOUNTED;
-	has_not(print(&r), "#");
 	has_not(failed(FAULT_CALL_accept, EAGAIN, 0), "#");
 	has(call(FAULT_CALL_recv, 5, 10), "#1 turn 1 bytes 0..5");
 	/* A call that a rule claimed counts, whatever it returned. */
@@ -130,6 +150,37 @@ static void test_what_does_not_count_has_no_number(void **state)
 	r.err = ECONNRESET;
 	r.rule = 1;
 	has(print(&r), "ECONNRESET  conn 1 accepted #2");
+}
+
+static void test_a_call_that_a_fault_refused_comes_again(void **state)
+{
+	struct fault_record refused = make(FAULT_CALL_recv, -1, 10);
+	struct fault_record again = make(FAULT_CALL_recv, 5, 10);
+
+	(void)state;
+	refused.err = EAGAIN;
+	refused.rule = 1;
+	has(print(&refused), " = -1 EAGAIN  conn 1 accepted #1 turn 1 E");
+	refused.rule = 0;
+	refused.flags = RECORD_UNCOUNTED;
+	has(print(&refused), " = -1 EAGAIN  conn 1 accepted held E");
+	again.flags = RECORD_UNCOUNTED;
+	has(print(&again), "accepted #1 again turn 1 bytes 0..5 E");
+	has(call(FAULT_CALL_recv, 5, 10), "#2 turn 1 bytes 5..10");
+}
+
+static void test_a_hit_before_the_call_is_counted_with_its_end(void **state)
+{
+	struct fault_record r = make(FAULT_CALL_recv, -1, 10);
+
+	(void)state;
+	r.err = EAGAIN;
+	r.flags = RECORD_UNCOUNTED;
+	has(print(&r), "accepted held E");
+	r.result = 5;
+	r.rule = 1;
+	has(print(&r), "accepted #1 turn 1 bytes 0..5 ESTABLISHED  <- rule");
+	has(call(FAULT_CALL_recv, 5, 10), "#2 turn 1 bytes 5..10");
 }
 
 static void test_entries_count_where_there_is_nothing_to_wait_for(void **state)
@@ -211,6 +262,11 @@ static void test_events_are_sentences(void **state)
 	assert_string_equal(print(&r), "12.345678 p0[4711/4712] execve()");
 	r = make((enum fault_call)RECORD_SHADOWED, 0, 0);
 	has(print(&r), "an earlier rule acted");
+	r = make((enum fault_call)RECORD_SELF, 0, ACTION_RESET);
+	r.rule = 1;
+	has(print(&r), "reset, by itself  conn 1 accepted  <- rule");
+	r.want = N_ACTIONS;
+	has(print(&r), "an action, by itself");
 	r = make((enum fault_call)250, 0, 0);
 	has(print(&r), "unknown record 250");
 }
@@ -281,8 +337,8 @@ static void test_a_file_gives_back_what_was_written(void **state)
 static void test_a_cut_file_is_read_up_to_there(void **state)
 {
 	const char *why = NULL;
+	int fd, whole = 0;
 	off_t size;
-	int fd;
 
 	(void)state;
 	write_file(3);
@@ -302,8 +358,11 @@ static void test_a_cut_file_is_read_up_to_there(void **state)
 		while (trace_reader_next(&reader))
 			n++;
 		assert_in_range(n, 0, 2);
+		whole += trace_reader_complete(&reader);
 		trace_reader_release(&reader);
 	}
+	/* Cut behind the plan, the process, and two records. */
+	assert_int_equal(whole, 4);
 	close(fd);
 }
 
@@ -414,7 +473,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_accept_reads_as_documented),
 		TEST(test_a_transfer_shows_nth_turn_and_bytes),
+		TEST(test_a_name_shows_what_the_resolver_said),
 		TEST(test_what_does_not_count_has_no_number),
+		TEST(test_a_call_that_a_fault_refused_comes_again),
+		TEST(test_a_hit_before_the_call_is_counted_with_its_end),
 		TEST(test_entries_count_where_there_is_nothing_to_wait_for),
 		TEST(test_connections_and_programs_count_apart),
 		TEST(test_a_fault_names_its_rule),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -134,6 +135,9 @@ static void an_errno_that_a_call_cannot_give_has_no_row(void **state)
 	assert_null(fault_errno_find(FAULT_CALL_getsockopt, EDOM));
 	assert_non_null(fault_errno_find(FAULT_CALL_setsockopt, EDOM));
 	assert_null(fault_errno_find(FAULT_CALL_recv, 0));
+	assert_null(fault_errno_find(FAULT_CALL_recv, EAI_AGAIN));
+	assert_null(fault_errno_find(FAULT_CALL_gethostbyname, EAI_SERVICE));
+	assert_non_null(fault_errno_find(FAULT_CALL_getaddrinfo, EAI_SERVICE));
 }
 
 /* 41 and 58 are holes: EWOULDBLOCK and EDEADLOCK have other numbers. */
@@ -160,6 +164,16 @@ static void second_names_of_an_errno_are_known(void **state)
 	assert_int_equal(fault_errno_number("ENOTSUP"), EOPNOTSUPP);
 	assert_int_equal(fault_errno_number("EDEADLOCK"), EDEADLK);
 	assert_string_equal(fault_errno_name(EAGAIN), "EAGAIN");
+}
+
+static void
+what_the_resolver_says_has_a_name_and_a_negative_number(void **state)
+{
+	(void)state;
+	assert_int_equal(fault_errno_number("EAI_AGAIN"), EAI_AGAIN);
+	assert_string_equal(fault_errno_name(EAI_SYSTEM), "EAI_SYSTEM");
+	assert_true(EAI_AGAIN < 0);
+	assert_null(fault_errno_name(EAI_CANCELED));
 }
 
 static void what_is_no_errno_has_no_name_and_no_number(void **state)
@@ -193,6 +207,8 @@ int main(void)
 		cmocka_unit_test(
 			every_errno_of_linux_has_a_name_and_the_way_back),
 		cmocka_unit_test(second_names_of_an_errno_are_known),
+		cmocka_unit_test(
+			what_the_resolver_says_has_a_name_and_a_negative_number),
 		cmocka_unit_test(what_is_no_errno_has_no_name_and_no_number),
 	};
 

@@ -1,0 +1,155 @@
+/*
+ * accord.c - see accord.h.
+ */
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "accord.h"
+#include "engine/engine.h"
+#include "exhaust.h"
+#include "gates.h"
+#include "process.h"
+#include "regs.h"
+#include "self.h"
+
+#include "poison.h"
+
+/* Without a slot (table full, or used alone) nobody outside can ring. */
+static _Atomic uint32_t own_bell;
+
+static struct fault_process *process(void)
+{
+	uint32_t slot = shim.alone ? 0 : process_slot();
+
+	return slot ? &run_processes(shim.run)[slot - 1] : NULL;
+}
+
+static _Atomic uint32_t *bell(void)
+{
+	struct fault_process *p = process();
+
+	return p ? &p->bell : &own_bell;
+}
+
+static void futex(_Atomic uint32_t *word, int op, uint32_t value)
+{
+	next.syscall(SYS_futex, (long)word, op, (long)value, 0, 0, 0);
+}
+
+uint32_t accord_bell(void)
+{
+	return atomic_load(bell());
+}
+
+void accord_wait_bell(uint32_t heard)
+{
+	futex(bell(), FUTEX_WAIT, heard);
+}
+
+void accord_hush(void)
+{
+	futex(bell(), FUTEX_WAKE, INT_MAX);
+}
+
+static void one(int fd, uint64_t word, const void *context)
+{
+	struct fault_sock *s = socks_of(word);
+	uint64_t now = shim_now();
+
+	(void)context;
+	if (!gates_concern(s))
+		return;
+	for (enum gate g = 0; g < N_GATES_OF; g++)
+		if (atomic_load(&gates_hold(s, g)->until) > now &&
+		    !gates_held(s, g, now))
+			gates_end(fd, s, g);
+	gates_follow(fd, s);
+	gates_reconsider(fd, s);
+}
+
+/* Another process that shares it may have unarmed it: masks in any case. */
+static void settle_one(int fd, uint64_t word, const void *context)
+{
+	struct fault_sock *s = socks_of(word);
+
+	(void)context;
+	if (!gates_concern(s))
+		return;
+	gates_reconsider(fd, s);
+	regs_apply(s);
+}
+
+void accord_settle(void)
+{
+	fds_each(0, INT_MAX, settle_one, NULL);
+}
+
+void accord_all(void)
+{
+	struct fault_process *p = process();
+	uint32_t generation = atomic_load(&shim.run->generation);
+
+	fds_each(0, INT_MAX, one, NULL);
+	accord_exhaust();
+	accord_self();
+	if (!p)
+		return;
+	atomic_store(&p->acked, generation);
+	futex(&p->acked, FUTEX_WAKE, INT_MAX);
+}
+
+void accord_exhaust(void)
+{
+	exhaust_check();
+}
+
+void accord_self(void)
+{
+	self_act();
+}
+
+bool accord_needed(void)
+{
+	return exhaust_lasts() ||
+	       engine_lasting_alive(shim.plan, shim.run, shim.program) ||
+	       (!shim.alone &&
+	        engine_may_be_armed(shim.plan, shim.run, shim.program));
+}
+
+bool accord_from_outside(void)
+{
+	const struct plan_rule *rules = plan_rules(shim.plan);
+	const struct plan_class *classes = plan_classes(shim.plan);
+
+	for (uint32_t i = 0; !shim.alone && i < shim.plan->n_rules; i++)
+		if ((rules[i].name_off &&
+		     classes[rules[i].class_index].families & PLAN_LASTING) ||
+		    (rules[i].after_rule && self_is(i + 1)))
+			return true;
+	return false;
+}
+
+void accord_tell_others(void)
+{
+	uint32_t n = atomic_load(&shim.run->used_processes);
+	struct fault_process *own = process();
+
+	for (uint32_t i = 0; i < n && i < shim.run->n_processes; i++) {
+		struct fault_process *p = &run_processes(shim.run)[i];
+
+		if (p == own || !atomic_load(&p->listens))
+			continue;
+		atomic_fetch_add(&p->bell, 1);
+		futex(&p->bell, FUTEX_WAKE, INT_MAX);
+	}
+}
+
+void accord_listens(bool yes)
+{
+	struct fault_process *p = process();
+
+	if (p)
+		atomic_store(&p->listens, yes);
+}

@@ -1,0 +1,32 @@
+/*
+ * fdinfo.h - what /proc/self/fdinfo tells of epoll sets (proc(5)): the targets
+ * and their masks.  Slow (20 ms for 10,000 targets): asked only when a
+ * registration was made behind our back, or when a ONESHOT may have fired.
+ *
+ * No memory but the stack; async-signal-safe.
+ */
+#ifndef FAULT_SHIM_FDINFO_H
+#define FAULT_SHIM_FDINFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct epoll_target {
+	int fd;
+	uint32_t events; /* what the kernel has now */
+	uint64_t data;
+};
+
+/* The target fd of the set epfd; false: it has none. */
+bool fdinfo_target(int epfd, int fd, struct epoll_target *ret);
+
+/* Every descriptor that is open.  false: there is no /proc. */
+typedef void fdinfo_fd_visit(int fd, void *context);
+bool fdinfo_each_fd(fdinfo_fd_visit *visit, void *context);
+
+/* Every target of every epoll set of this process. */
+typedef void fdinfo_visit(int epfd, const struct epoll_target *t,
+                          void *context);
+void fdinfo_each_target(fdinfo_visit *visit, void *context);
+
+#endif

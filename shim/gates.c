@@ -1,0 +1,585 @@
+/*
+ * gates.c - see gates.h.
+ *
+ * Receiving is held by SO_RCVLOWAT, raised to half the receive buffer: no
+ * arrival below it makes any API ready, in any process, and lowering it again
+ * wakes all waiters.  It is never set higher: that would grow the buffer
+ * (readiness.md 1).  What shows through (FIN, a full queue) is masked in the
+ * registrations (regs.c) and in poll and select (filter.c).
+ */
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "decide.h"
+#include "gates.h"
+#include "keeper.h"
+#include "late.h"
+#include "levers.h"
+#include "lock.h"
+#include "ours.h"
+#include "private_fd.h"
+#include "regs.h"
+#include "self.h"
+
+#include "poison.h"
+
+struct fault_hold *gates_hold(struct fault_sock *s, enum gate gate)
+{
+	if (gate == GATE_OF_RX)
+		return &s->rx_hold;
+	return gate == GATE_OF_TX ? &s->tx_hold : &s->open_hold;
+}
+
+static bool is_armed(uint32_t rule)
+{
+	rule &= ~RUN_UNRECORDED;
+	return !rule || rule > shim.run->n_rules ||
+	       atomic_load(&run_rules(shim.run)[rule - 1].armed);
+}
+
+bool gates_held(struct fault_sock *s, enum gate gate, uint64_t now_ns)
+{
+	struct fault_hold *h = gates_hold(s, gate);
+	uint64_t until = atomic_load_explicit(&h->until, memory_order_relaxed);
+
+	return UNLIKELY(until > now_ns) && is_armed(atomic_load(&h->rule));
+}
+
+uint64_t gates_next(struct fault_sock *s, uint64_t now_ns)
+{
+	uint64_t first = RUN_FOREVER;
+
+	for (enum gate g = 0; g < N_GATES_OF; g++) {
+		uint64_t until = gates_look_at(
+			atomic_load(&gates_hold(s, g)->until), now_ns);
+
+		/* It hides nothing but the moment of its end (late.h). */
+		if (g == GATE_OF_OPEN)
+			until = late_moving(s) ? now_ns + 1000000 : RUN_FOREVER;
+		else if (!gates_held(s, g, now_ns))
+			continue;
+		if (until < first)
+			first = until;
+	}
+	return first;
+}
+
+enum {
+	IN_BITS = POLLIN | POLLRDNORM | POLLRDBAND | POLLRDHUP,
+	OUT_BITS = POLLOUT | POLLWRNORM | POLLWRBAND,
+};
+
+/* A stalled peer: what the send buffer takes is still taken. */
+static bool takes_more(struct fault_sock *s)
+{
+	return atomic_load(&s->tx_budget) > 0;
+}
+
+static bool has_finished(const struct fault_sock *s)
+{
+	enum fault_state state = atomic_load(&s->state);
+
+	return state == STATE_FIN_WAIT || state == STATE_LAST_ACK;
+}
+
+short gates_hidden(struct fault_sock *s, uint64_t now_ns)
+{
+	short bits = 0;
+
+	if (late_moving(s))
+		return ~0;
+	if (gates_held(s, GATE_OF_RX, now_ns) && !gates_shut_down(s)) {
+		bits |= IN_BITS;
+		/* Both sides having finished: it comes of the FIN. */
+		if (has_finished(s))
+			bits |= POLLHUP;
+	}
+	if (gates_cutting(s))
+		bits |= POLLRDHUP;
+	if (gates_held(s, GATE_OF_TX, now_ns) && !takes_more(s))
+		bits |= OUT_BITS;
+	return bits;
+}
+
+/* --- the low-water mark ------------------------------------------------------
+ */
+
+static int option(int fd, int name)
+{
+	int value = 0;
+	unsigned len = sizeof(value);
+
+	return next.getsockopt(fd, SOL_SOCKET, name, &value, &len) ? 0 : value;
+}
+
+static void set_lowat(int fd, int value)
+{
+	next.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof(value));
+}
+
+/* Not closed, and the number another's by now (keeper_unwatch). */
+static bool is_still(int fd, const struct fault_sock *s)
+{
+	return socks_of(fds_word(fd)) == s || private_fd_is(fd);
+}
+
+/*
+ * Word and kernel change together, or ours would be taken for theirs.  The lock
+ * is of this process; what another that shares the socket does in between shows
+ * in the word: lowered while it was being raised here, it is lowered again.
+ */
+void gates_raise_lowat(int fd, struct fault_sock *s)
+{
+	int half = option(fd, SO_RCVBUF) / 2;
+	struct lock_guard guard;
+	uint32_t none = 0;
+	int theirs;
+
+	lock_take(&guard);
+	if (half > 1 && is_still(fd, s) && !atomic_load(&s->rcvlowat)) {
+		theirs = option(fd, SO_RCVLOWAT);
+		/* Ours, left by another: not theirs to be given back. */
+		if (theirs == half)
+			theirs = 1;
+		if (atomic_compare_exchange_strong(&s->rcvlowat, &none,
+		                                   (uint32_t)theirs + 1)) {
+			set_lowat(fd, half);
+			if (!atomic_load(&s->rcvlowat))
+				set_lowat(fd, theirs);
+		}
+	}
+	lock_give(&guard);
+}
+
+void gates_restore_lowat(int fd, struct fault_sock *s)
+{
+	struct lock_guard guard;
+	uint32_t theirs;
+	bool still;
+
+	/* After an end of file it stays (eof.h). */
+	if (atomic_load(&s->flags) & SOCK_EOF)
+		return;
+	lock_take(&guard);
+	still = is_still(fd, s);
+	theirs = still ? atomic_load(&s->rcvlowat) : 0;
+	/*
+	 * The kernel first, then the word: the lock is this process's, and
+	 * another one that opens at the same moment must not find the word
+	 * gone and the mark still up, or its kick would put it back.  Both may
+	 * set it.
+	 */
+	while (theirs) {
+		set_lowat(fd, (int)theirs - 1);
+		if (atomic_compare_exchange_strong(&s->rcvlowat, &theirs, 0))
+			break;
+	}
+	lock_give(&guard);
+	/* Another has lowered it too early: the edge is owed all the same. */
+	if (still && !theirs)
+		lever_kick_in(fd);
+}
+
+void gates_told_lowat(struct shim_call *c)
+{
+	uint32_t theirs = atomic_load(&c->sock->rcvlowat);
+
+	if (theirs && *(const unsigned *)c->a[4] >= sizeof(int))
+		*(int *)c->a[3] = (int)theirs - 1;
+}
+
+bool gates_set_lowat(struct shim_call *c)
+{
+	uint32_t theirs, value;
+
+	/* What has come by now has come under the old mark. */
+	if (atomic_load(&c->sock->rx_armed))
+		gates_arrived(c->fd, c->sock);
+	theirs = atomic_load(&c->sock->rcvlowat);
+	if ((uintptr_t)c->a[3] < 4096 || (unsigned)c->a[4] < sizeof(int))
+		return false;
+	value = *(const uint32_t *)c->a[3];
+	/* socket(7): 0 is 1, and a negative one the greatest. */
+	value = !value ? 1 : value > INT32_MAX ? INT32_MAX : value;
+	while (theirs)
+		if (atomic_compare_exchange_strong(&c->sock->rcvlowat, &theirs,
+		                                   value + 1))
+			return true;
+	return false;
+}
+
+/* --- shut and open -----------------------------------------------------------
+ */
+
+/* This process knows of the hold; false: it did already. */
+static bool note(struct fault_sock *s, enum gate gate, uint64_t until)
+{
+	struct lock_guard guard;
+	struct our_sock *o;
+	bool fresh = false;
+
+	if (!ours_prepare())
+		return false;
+	lock_take(&guard);
+	o = ours_of(s);
+	if (o)
+		fresh = atomic_exchange(&o->until[gate], until) != until;
+	lock_give(&guard);
+	return fresh;
+}
+
+static bool is_listener(const struct fault_sock *s)
+{
+	return atomic_load(&s->state) == STATE_LISTEN;
+}
+
+/* Everything but the word of the hold, which is set. */
+static void take_part(int fd, struct fault_sock *s, enum gate gate,
+                      uint64_t until_ns)
+{
+	if (!note(s, gate, until_ns))
+		return;
+	/* First, or a helper that has nothing else to do ends before it. */
+	keeper_open_at(fd, s, gate, until_ns);
+	keeper_start();
+	if (gate == GATE_OF_RX && !is_listener(s))
+		gates_raise_lowat(fd, s);
+	regs_apply(s);
+	if (gate != GATE_OF_OPEN && !is_listener(s))
+		keeper_watch(fd, s);
+}
+
+bool gates_closed_here(const struct fault_sock *s, enum gate gate)
+{
+	const struct our_sock *o = ours_peek(s);
+
+	return (gate == GATE_OF_RX && atomic_load(&s->rcvlowat)) ||
+	       (o && atomic_load(&o->until[gate]));
+}
+
+void gates_shut(int fd, struct fault_sock *s, enum gate gate, uint64_t until_ns,
+                uint32_t rule, uint32_t owner)
+{
+	struct fault_hold *h = gates_hold(s, gate);
+	int saved = errno;
+
+	atomic_store(&h->rule, rule);
+	atomic_store(&h->owner, owner);
+	atomic_store(&h->until, until_ns);
+	socks_remember(fd, fds_word(fd));
+	take_part(fd, s, gate, until_ns);
+	errno = saved;
+}
+
+/* A loop keeps calling although nothing is ready: we do not know why. */
+enum {
+	PATIENCE = 3
+};
+
+void gates_meet(int fd, struct fault_sock *s, enum gate gate)
+{
+	uint64_t until = atomic_load(&gates_hold(s, gate)->until);
+	struct our_sock *o = ours_peek(s);
+	int saved = errno;
+
+	if (o && atomic_load(&o->until[gate]) == until) {
+		if (atomic_fetch_add(&o->refused, 1) + 1 == PATIENCE)
+			regs_adopt(s);
+		errno = saved;
+		return;
+	}
+	take_part(fd, s, gate, until);
+	errno = saved;
+}
+
+void gates_follow(int fd, struct fault_sock *s)
+{
+	const struct our_sock *o = ours_peek(s);
+	uint64_t now = shim_now();
+	int saved = errno;
+
+	for (enum gate g = 0; g < N_GATES_OF; g++) {
+		uint64_t until = atomic_load(&gates_hold(s, g)->until);
+
+		if (gates_held(s, g, now) &&
+		    (!o || atomic_load(&o->until[g]) != until))
+			take_part(fd, s, g, until);
+	}
+	/* Who armed it may be gone; this process watches too. */
+	if (atomic_load(&s->rx_armed) && !(o && atomic_load(&o->watched)) &&
+	    keeper_start()) {
+		keeper_watch(fd, s);
+		regs_apply(s);
+	}
+	/* Who raised it was killed before it could lower it. */
+	if (atomic_load(&s->rcvlowat) && !gates_held(s, GATE_OF_RX, now) &&
+	    !(atomic_load(&s->flags) & SOCK_EOF))
+		gates_open(fd, s, GATE_OF_RX);
+	errno = saved;
+}
+
+void gates_open(int fd, struct fault_sock *s, enum gate gate)
+{
+	int saved = errno;
+
+	if (gate == GATE_OF_OPEN)
+		late_due(fd, s);
+	note(s, gate, 0);
+	/* Before the masks: a MOD under the raised mark makes an edge of OUT.
+	 */
+	if (gate == GATE_OF_RX && !is_listener(s)) {
+		regs_apply_exclusive(s);
+		gates_restore_lowat(fd, s);
+	}
+	regs_apply(s);
+	if (gate == GATE_OF_TX)
+		lever_kick_out(fd);
+	keeper_wake_waits(s, gate);
+	/* Shut again by another thread meanwhile: its part is done anew. */
+	if (!atomic_load(&shim.left) && !atomic_load(&shim.ended) &&
+	    gates_held(s, gate, shim_now())) {
+		note(s, gate, 0);
+		gates_meet(fd, s, gate);
+	}
+	errno = saved;
+}
+
+void gates_shutting_down(struct fault_sock *s)
+{
+	int saved = errno;
+
+	regs_apply(s);
+	keeper_wake_waits(s, GATE_OF_RX);
+	errno = saved;
+}
+
+/* One word says it: a new hold that is being noted meanwhile is left alone. */
+void gates_end(int fd, struct fault_sock *s, enum gate gate)
+{
+	struct fault_hold *h = gates_hold(s, gate);
+	uint64_t until = atomic_load(&h->until);
+
+	if (gate == GATE_OF_OPEN)
+		atomic_store(&h->rule, 0);
+	if (until)
+		atomic_compare_exchange_strong(&h->until, &until, 1);
+	if (gate == GATE_OF_TX)
+		atomic_store(&s->tx_budget, 0);
+	gates_open(fd, s, gate);
+}
+
+/*
+ * HUP of both sides having finished is no error: the data and the FIN are
+ * what is held.  Nor is that of its program's own shutdown.
+ */
+bool gates_collapse(int fd, struct fault_sock *s, enum gate gate)
+{
+	short ends = has_finished(s) || gates_shut_down(s) ? POLLERR
+	                                                   : POLLERR | POLLHUP;
+	struct pollfd p = {.fd = fd};
+	int saved = errno;
+
+	if (is_listener(s) || next.poll(&p, 1, 0) <= 0 || !(p.revents & ends)) {
+		errno = saved;
+		return false;
+	}
+	gates_end(fd, s, gate);
+	errno = saved;
+	return true;
+}
+
+/* --- armed: the next arrival is known to be held
+ * ------------------------------
+ */
+
+/* Whatever call of the family receives it: the class selects them all. */
+static bool selects_every_recv(const struct plan_rule *r)
+{
+	const struct plan_class *c = &plan_classes(shim.plan)[r->class_index];
+
+	for (unsigned i = 0; i < N_CALLS; i++)
+		if (fault_calls[i].family == FAMILY_RECV &&
+		    fault_calls[i].kind == FAULT_INJECT &&
+		    !plan_class_has_call(c, i))
+			return false;
+	return true;
+}
+
+static bool holds_arrivals(const struct plan_rule *r)
+{
+	return (r->actions[0].kind == ACTION_DELAY ||
+	        r->actions[0].kind == ACTION_STALL) &&
+	       selects_every_recv(r);
+}
+
+/* The rule that the next receive will meet, + 1. */
+static uint32_t next_rule(struct fault_sock *s, struct engine_call *e,
+                          struct engine_choice *choice)
+{
+	/* Asked for each entry of each poll: mostly nothing is near. */
+	if (!shim.timed && engine_quiet(shim.run, atomic_load(&s->first_watch),
+	                                FAMILY_BIT(FAMILY_RECV)))
+		return 0;
+	decide_describe(e, FAULT_CALL_recv, s);
+	e->want = 1;
+	if (!e->first_watch)
+		return 0;
+	engine_look(shim.plan, shim.run, e, choice);
+	if (choice->rule < 0 ||
+	    !holds_arrivals(&plan_rules(shim.plan)[choice->rule]))
+		return 0;
+	return (uint32_t)choice->rule + 1;
+}
+
+void gates_consider(int fd, struct fault_sock *s)
+{
+	struct engine_call e = {0};
+	struct engine_choice choice;
+	enum fault_state state = atomic_load(&s->state);
+	uint32_t rule, none = 0;
+
+	if (state < STATE_ESTABLISHED || state > STATE_FIN_WAIT ||
+	    atomic_load(&s->rx_armed) || atomic_load(&s->rx_hold.until) ||
+	    atomic_load(&s->rx_visible) || atomic_load(&s->flags) & SOCK_EOF)
+		return;
+	rule = next_rule(s, &e, &choice);
+	if (!rule || !atomic_compare_exchange_strong(&s->rx_armed, &none, rule))
+		return;
+	socks_remember(fd, fds_word(fd));
+	if (!keeper_start()) {
+		atomic_store(&s->rx_armed, 0);
+		return;
+	}
+	keeper_watch(fd, s);
+	regs_apply(s);
+	/* It may have ended just before it was told. */
+	keeper_start();
+}
+
+/*
+ * Poll, since a peek would take a pending error.  What is there: nothing, data
+ * or FIN, or an error, before which no rule has a place.
+ */
+static short arrival(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN | POLLRDHUP};
+
+	return next.poll(&p, 1, 0) > 0 ? p.revents : 0;
+}
+
+static uint64_t end_of(const struct plan_action *a, uint64_t draw)
+{
+	if (a->kind == ACTION_STALL)
+		return a->value ? shim_now() + a->value : RUN_FOREVER;
+	return shim_now() + engine_delay(shim.plan, a, draw);
+}
+
+/* The arrival is the call that counts; the one that fetches it is the same. */
+static void hold_arrival(int fd, struct fault_sock *s)
+{
+	struct engine_call e = {0};
+	struct engine_choice choice;
+	uint32_t rule = next_rule(s, &e, &choice);
+	const struct plan_rule *r;
+
+	e.now_ns = shim_now();
+	if (!rule || !engine_take(shim.plan, shim.run, &e, &choice)) {
+		atomic_store(&s->rx_hold.until, 0);
+		regs_apply(s);
+	} else {
+		r = &plan_rules(shim.plan)[rule - 1];
+		self_follow(rule - 1);
+		gates_shut(fd, s, GATE_OF_RX,
+		           end_of(&r->actions[0], choice.draw),
+		           rule | RUN_UNRECORDED, 0);
+	}
+	/* Those that met GATES_ARRIVING look again. */
+	keeper_wake_waits(s, GATE_OF_RX);
+}
+
+static void unarm(struct fault_sock *s)
+{
+	atomic_store(&s->rx_armed, 0);
+	regs_apply(s);
+}
+
+void gates_reconsider(int fd, struct fault_sock *s)
+{
+	struct engine_call e = {0};
+	struct engine_choice choice;
+	uint32_t armed = atomic_load(&s->rx_armed);
+
+	if (armed && next_rule(s, &e, &choice) != armed)
+		unarm(s);
+	if (regs_any(s))
+		gates_consider(fd, s);
+}
+
+void gates_arrived(int fd, struct fault_sock *s)
+{
+	short here = arrival(fd);
+	uint64_t none = 0;
+	uint32_t armed;
+	int saved = errno;
+
+	if (here & POLLERR) {
+		unarm(s);
+	} else if (!here) {
+		keeper_watch(fd, s);
+	} else {
+		/* Held first: a call that finds it unarmed finds the hold. */
+		armed = atomic_load(&s->rx_armed);
+		atomic_store(&s->rx_hold.rule, armed);
+		atomic_store(&s->rx_hold.owner, 0);
+		if (armed &&
+		    atomic_compare_exchange_strong(&s->rx_hold.until, &none,
+		                                   GATES_ARRIVING)) {
+			if (atomic_exchange(&s->rx_armed, 0))
+				hold_arrival(fd, s);
+			else
+				atomic_compare_exchange_strong(
+					&s->rx_hold.until,
+					&(uint64_t){GATES_ARRIVING}, 0);
+		}
+	}
+	errno = saved;
+}
+
+bool gates_take_armed(struct fault_sock *s)
+{
+	return (atomic_load(&s->rx_armed) &&
+	        atomic_exchange(&s->rx_armed, 0)) ||
+	       !atomic_load(&s->rx_hold.until);
+}
+
+/* --- before this process goes
+ * --------------------------------------------------
+ */
+
+/* The image that follows knows nothing of this one's sockets. */
+static bool survives_unknown(uint64_t word)
+{
+	return shim.alone && atomic_load(&shim.left) && !(word & FDS_CLOEXEC);
+}
+
+static void release(int fd, uint64_t word, const void *context)
+{
+	struct fault_sock *s = socks_of(word);
+	const struct our_sock *o = s ? ours_peek(s) : NULL;
+
+	(void)context;
+	if (o && !(word & FDS_CLOEXEC) && !atomic_load(&shim.ended))
+		late_release(fd, s);
+	for (enum gate g = 0; s && g < N_GATES_OF; g++)
+		if ((o && atomic_load(&o->until[g])) ||
+		    (survives_unknown(word) && gates_closed_here(s, g)))
+			gates_open(fd, s, g);
+}
+
+/* What another process that shares a socket still holds, it holds again. */
+void gates_release_all(void)
+{
+	if (shim.lasting)
+		fds_each(0, INT32_MAX, release, NULL);
+}

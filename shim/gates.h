@@ -1,0 +1,158 @@
+/*
+ * gates.h - a direction of a socket that is held: nothing arrives, nothing can
+ * be sent, no connection is there, until a moment in time (readiness.md).
+ *
+ * What is held stands in the socket (run.h, fault_hold) and is known to all
+ * processes that share it.  What the kernel is told so that readiness agrees
+ * (low-water mark, epoll registrations) is done here; each process does its
+ * own part when it meets the hold.
+ *
+ * Nothing here is done on a silent path.  All functions keep errno, and are
+ * safe in signal handlers.
+ */
+#ifndef FAULT_SHIM_GATES_H
+#define FAULT_SHIM_GATES_H
+
+#include <poll.h>
+
+#include "call.h"
+
+enum gate {
+	GATE_OF_RX,   /* receiving; on a listener: accepting */
+	GATE_OF_TX,   /* sending */
+	GATE_OF_OPEN, /* connecting */
+	N_GATES_OF
+};
+
+/* Has the socket rules that last?  Else nothing here concerns it. */
+static inline bool gates_concern(const struct fault_sock *s)
+{
+	return s && atomic_load_explicit(&s->families, memory_order_relaxed) &
+	                    PLAN_LASTING;
+}
+
+/*
+ * A receive may be cut: RDHUP is not shown (PLAN_CUTTING), but for an end that
+ * is ours or the program's own.
+ */
+static inline bool gates_cutting(const struct fault_sock *s)
+{
+	return atomic_load_explicit(&s->families, memory_order_relaxed) &
+	               PLAN_CUTTING &&
+	       !(atomic_load(&s->flags) &
+	         (SOCK_SHUT_RD | SOCK_EOF | SOCK_LEVER));
+}
+
+/*
+ * Its program has shut down receiving: that shows at once, whatever is held
+ * (recv 0, IN|RDHUP; EINVAL on a listener).
+ */
+static inline bool gates_shut_down(const struct fault_sock *s)
+{
+	return atomic_load(&s->flags) & SOCK_SHUT_RD;
+}
+
+/* The program has shut it down: waiters and registrations hear of it. */
+void gates_shutting_down(struct fault_sock *s);
+
+/* The hold of a gate. */
+struct fault_hold *gates_hold(struct fault_sock *s, enum gate gate);
+
+/*
+ * Is it held at this time (CLOCK_MONOTONIC ns)?  A hold whose rule has been
+ * disarmed is over.
+ */
+bool gates_held(struct fault_sock *s, enum gate gate, uint64_t now_ns);
+
+/* Has this process made it readable in the kernel that it is held? */
+bool gates_closed_here(const struct fault_sock *s, enum gate gate);
+
+/*
+ * The end of a hold that is being worked out, by any process: it lasts until it
+ * is replaced, and who waits for its end looks again soon.
+ */
+#define GATES_ARRIVING (RUN_FOREVER - 1)
+static inline uint64_t gates_look_at(uint64_t until_ns, uint64_t now_ns)
+{
+	return until_ns == GATES_ARRIVING ? now_ns + 1000000u : until_ns;
+}
+
+/* The earliest end of the gates of s that are held, RUN_FOREVER if none. */
+uint64_t gates_next(struct fault_sock *s, uint64_t now_ns);
+
+/* poll(2) bits that are to be hidden now. */
+short gates_hidden(struct fault_sock *s, uint64_t now_ns);
+
+/*
+ * Hold the gate for `rule` (index + 1) until until_ns or RUN_FOREVER: every
+ * API says "not ready" from now on, and says "ready" at that moment by itself.
+ * owner: see run.h.
+ */
+void gates_shut(int fd, struct fault_sock *s, enum gate gate, uint64_t until_ns,
+                uint32_t rule, uint32_t owner);
+
+/*
+ * This process meets a hold that it may not know of yet (made by another):
+ * its registrations follow, and its helper will open them.
+ */
+void gates_meet(int fd, struct fault_sock *s, enum gate gate);
+
+/*
+ * Readiness is asked for here: this process takes part in what another one
+ * holds, and opens what one that was killed has left shut.
+ */
+void gates_follow(int fd, struct fault_sock *s);
+
+/*
+ * The gate is open again: hold ended, disarmed or collapsed.  The word of the
+ * hold is left as it is (the retry of the call takes it); readiness is given
+ * back, with the edge that belongs to it.
+ */
+void gates_open(int fd, struct fault_sock *s, enum gate gate);
+
+/*
+ * The hold is over before its time: its rule was disarmed.  The retry goes on
+ * as a call that no rule touches.
+ */
+void gates_end(int fd, struct fault_sock *s, enum gate gate);
+
+/*
+ * A real error or hang-up is there: what is held is over (true), since it
+ * shows in every API anyway.
+ */
+bool gates_collapse(int fd, struct fault_sock *s, enum gate gate);
+
+/*
+ * Something has changed that may make the next arrival a held one: connected,
+ * a call counted, a registration made.  Arms the gate (readiness.md 2,
+ * pre-armed) if a rule is known to match.
+ */
+void gates_consider(int fd, struct fault_sock *s);
+
+/* The same after arming and disarming: an armed gate may have lost its rule. */
+void gates_reconsider(int fd, struct fault_sock *s);
+
+/* Data, FIN or a connection is there on an armed gate: the clock starts. */
+void gates_arrived(int fd, struct fault_sock *s);
+
+/*
+ * A receive is about to be matched itself: the armed gate is its own.  false:
+ * the arrival was first, and the call meets a hold.
+ */
+bool gates_take_armed(struct fault_sock *s);
+
+/* SO_RCVLOWAT as the program knows it: after getsockopt, before setsockopt. */
+void gates_told_lowat(struct shim_call *c);
+bool gates_set_lowat(struct shim_call *c);
+
+/*
+ * SO_RCVLOWAT as high as makes sense, so that an arrival makes no event; and
+ * the program's own again, unless the stream has ended for good.
+ */
+void gates_raise_lowat(int fd, struct fault_sock *s);
+void gates_restore_lowat(int fd, struct fault_sock *s);
+
+/* Before exec and at exit: everything of this process is opened. */
+void gates_release_all(void);
+
+#endif

@@ -1,0 +1,751 @@
+/*
+ * keeper.c - see keeper.h.
+ *
+ * The thread is libc's (pthread_create): it allocates a little inside libc, on
+ * a path where a lasting rule can act, never in a child of vfork.  A program
+ * that makes its first such socket inside its own allocator would meet itself
+ * there.
+ *
+ * Locking: `k` and the heap are under the lock of lock.h.  What is due is taken
+ * out under it and carried out without it.  Callers set the timer themselves
+ * when their deadline is the earliest, so that the helper sleeps until there is
+ * something to do.
+ */
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "accord.h"
+#include "engine/engine.h"
+#include "exhaust.h"
+#include "keeper.h"
+#include "lock.h"
+#include "ours.h"
+#include "private_fd.h"
+#include "process.h"
+#include "regs.h"
+#include "regs.h"
+
+#include "poison.h"
+
+enum {
+	MAX_DEADLINES = 1 << 18,
+	MAX_WAITS = 4096,
+	N_EVENTS = 64,
+	STACK_SIZE = 256 << 10,
+};
+#define TIMER_EVENT UINT64_MAX
+
+struct deadline {
+	uint64_t when;
+	int fd;
+	uint32_t sock;
+	uint32_t generation;
+	uint32_t gate;
+};
+
+struct wait {
+	int timer; /* + 1; 0: free */
+	uint32_t sock;
+	uint32_t generation;
+	uint32_t gate;
+};
+
+static struct {
+	bool exists;
+	bool relays;
+	bool rung;
+	int epfd, timer; /* + 1; 0: none */
+	uint64_t timer_at;
+	uint32_t armings;        /* gates that were armed: go_on() */
+	uint64_t tasks[N_TASKS]; /* 0: none */
+	struct deadline *heap;
+	uint32_t n_heap;
+	struct wait waits[MAX_WAITS];
+	uint32_t n_waits; /* above the last one in use */
+} k;
+
+/* Tells a relay that its helper is gone. */
+static _Atomic uint32_t life;
+
+/* --- deadlines: a binary heap -----------------------------------------------
+ */
+
+static void sift_up(uint32_t i)
+{
+	struct deadline d = k.heap[i];
+
+	while (i && k.heap[(i - 1) / 2].when > d.when) {
+		k.heap[i] = k.heap[(i - 1) / 2];
+		i = (i - 1) / 2;
+	}
+	k.heap[i] = d;
+}
+
+static void sift_down(void)
+{
+	struct deadline d = k.heap[0];
+	uint32_t i = 0;
+
+	for (;;) {
+		uint32_t child = 2 * i + 1;
+
+		if (child >= k.n_heap)
+			break;
+		if (child + 1 < k.n_heap &&
+		    k.heap[child + 1].when < k.heap[child].when)
+			child++;
+		if (k.heap[child].when >= d.when)
+			break;
+		k.heap[i] = k.heap[child];
+		i = child;
+	}
+	k.heap[i] = d;
+}
+
+/* Of a socket that is closed, or of a hold that ended before its time. */
+static bool is_stale(const struct deadline *d)
+{
+	struct fault_sock *s = &run_socks(shim.run)[d->sock];
+
+	return atomic_load(&s->generation) != d->generation ||
+	       (d->gate != GATE_OF_OPEN && !gates_closed_here(s, d->gate));
+}
+
+static void purge(void)
+{
+	uint32_t n = k.n_heap;
+
+	k.n_heap = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (is_stale(&k.heap[i]))
+			continue;
+		k.heap[k.n_heap] = k.heap[i];
+		sift_up(k.n_heap++);
+	}
+}
+
+static void push(const struct deadline *d)
+{
+	if (k.heap && k.n_heap == MAX_DEADLINES)
+		purge();
+	if (!k.heap || k.n_heap == MAX_DEADLINES)
+		return;
+	k.heap[k.n_heap] = *d;
+	sift_up(k.n_heap++);
+}
+
+static void pop(struct deadline *ret)
+{
+	*ret = k.heap[0];
+	k.heap[0] = k.heap[--k.n_heap];
+	if (k.n_heap)
+		sift_down();
+}
+
+/* Before the lock: under it nothing is mapped. */
+static bool heap_prepare(void)
+{
+	size_t size = sizeof(struct deadline) * MAX_DEADLINES;
+	struct deadline *none = NULL;
+	struct deadline *mem;
+
+	if (__atomic_load_n(&k.heap, __ATOMIC_ACQUIRE))
+		return true;
+	mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED)
+		return false;
+	if (!__atomic_compare_exchange_n(&k.heap, &none, mem, false,
+	                                 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		munmap(mem, size);
+	return true;
+}
+
+/* --- the timer ---------------------------------------------------------------
+ */
+
+static void set_timer(uint64_t when)
+{
+	k.timer_at = when;
+	if (k.timer)
+		private_fd_set_timer(k.timer - 1,
+		                     when == UINT64_MAX ? 0 : when);
+}
+
+static void wake_by(uint64_t when)
+{
+	if (when < k.timer_at)
+		set_timer(when);
+}
+
+static uint64_t earliest(void)
+{
+	uint64_t when = k.n_heap ? k.heap[0].when : UINT64_MAX;
+
+	for (int i = 0; i < N_TASKS; i++)
+		if (k.tasks[i] && k.tasks[i] < when)
+			when = k.tasks[i];
+	return k.rung ? 1 : when;
+}
+
+/* --- what callers ask ------------------------------------------------------
+ */
+
+void keeper_open_at(int fd, struct fault_sock *s, enum gate gate,
+                    uint64_t until_ns)
+{
+	const struct deadline d = {.when = gates_look_at(until_ns, shim_now()),
+	                           .fd = fd,
+	                           .sock = socks_index(s),
+	                           .generation = atomic_load(&s->generation),
+	                           .gate = gate};
+	struct lock_guard guard;
+
+	if (until_ns == RUN_FOREVER || !heap_prepare())
+		return;
+	lock_take(&guard);
+	push(&d);
+	wake_by(d.when);
+	lock_give(&guard);
+}
+
+static void plan_task(enum keeper_task task, uint64_t when_ns, bool only_if)
+{
+	struct lock_guard guard;
+
+	if (when_ns == UINT64_MAX)
+		when_ns = 0;
+	lock_take(&guard);
+	if (!only_if ||
+	    (when_ns && (!k.tasks[task] || when_ns < k.tasks[task])))
+		k.tasks[task] = when_ns;
+	if (k.tasks[task])
+		wake_by(k.tasks[task]);
+	lock_give(&guard);
+}
+
+void keeper_task_at(enum keeper_task task, uint64_t when_ns)
+{
+	plan_task(task, when_ns, false);
+}
+
+void keeper_task_by(enum keeper_task task, uint64_t when_ns)
+{
+	plan_task(task, when_ns, true);
+}
+
+void keeper_ring(void)
+{
+	struct lock_guard guard;
+
+	lock_take(&guard);
+	k.rung = true;
+	wake_by(1);
+	lock_give(&guard);
+}
+
+/* ERR and HUP are always told; once, or a hang-up would be told for ever. */
+void keeper_watch(int fd, struct fault_sock *s)
+{
+	uint32_t in = atomic_load(&s->rx_armed) ? EPOLLIN | EPOLLRDHUP : 0;
+	uint64_t generation = atomic_load(&s->generation) & 0xffff;
+	struct epoll_event e = {.events = in | EPOLLONESHOT,
+	                        .data.u64 = generation << 32 | (uint32_t)fd};
+	struct lock_guard guard;
+	struct our_sock *o;
+	int saved = errno;
+
+	lock_take(&guard);
+	o = ours_of(s);
+	k.armings += in != 0;
+	if (o) {
+		atomic_store(&o->watched, in && k.epfd ? (uint32_t)fd + 1 : 0);
+		atomic_store(&o->registered, true);
+	}
+	if (k.epfd && next.epoll_ctl(k.epfd - 1, EPOLL_CTL_MOD, fd, &e))
+		next.epoll_ctl(k.epfd - 1, EPOLL_CTL_ADD, fd, &e);
+	lock_give(&guard);
+	errno = saved;
+}
+
+void keeper_unwatch(int fd, const struct fault_sock *s)
+{
+	struct epoll_event none = {0};
+	struct lock_guard guard;
+	struct our_sock *o;
+	int saved = errno;
+
+	if (!__atomic_load_n(&k.epfd, __ATOMIC_RELAXED))
+		return;
+	/* Most sockets are closed without ever having been held. */
+	o = s && ours_exist() ? ours_peek(s) : NULL;
+	if (s && ours_exist() && !(o && atomic_load(&o->registered)))
+		return;
+	lock_take(&guard);
+	o = s ? ours_of(s) : NULL;
+	if (o && atomic_load(&o->watched) == (uint32_t)fd + 1)
+		atomic_store(&o->watched, 0);
+	if (k.epfd)
+		next.epoll_ctl(k.epfd - 1, EPOLL_CTL_DEL, fd, &none);
+	lock_give(&guard);
+	errno = saved;
+}
+
+/* --- blocking calls that wait -----------------------------------------------
+ */
+
+void keeper_wait_begins(int timer_fd, const struct fault_sock *s,
+                        enum gate gate)
+{
+	const struct wait w = {.timer = timer_fd + 1,
+	                       .sock = socks_index(s),
+	                       .generation = atomic_load(&s->generation),
+	                       .gate = gate};
+	struct lock_guard guard;
+	uint32_t i = 0;
+
+	lock_take(&guard);
+	while (i < k.n_waits && k.waits[i].timer)
+		i++;
+	if (i < MAX_WAITS) {
+		k.waits[i] = w;
+		if (i == k.n_waits)
+			k.n_waits++;
+	}
+	lock_give(&guard);
+}
+
+void keeper_wait_ends(int timer_fd)
+{
+	struct lock_guard guard;
+
+	lock_take(&guard);
+	for (uint32_t i = 0; i < k.n_waits; i++)
+		if (k.waits[i].timer == timer_fd + 1)
+			k.waits[i].timer = 0;
+	while (k.n_waits && !k.waits[k.n_waits - 1].timer)
+		k.n_waits--;
+	lock_give(&guard);
+}
+
+void keeper_wake_waits(const struct fault_sock *s, enum gate gate)
+{
+	uint32_t index = socks_index(s);
+	uint32_t generation = atomic_load(&s->generation);
+	struct lock_guard guard;
+
+	if (!__atomic_load_n(&k.n_waits, __ATOMIC_RELAXED))
+		return;
+	lock_take(&guard);
+	for (uint32_t i = 0; i < k.n_waits; i++) {
+		const struct wait *w = &k.waits[i];
+
+		if (w->timer && w->sock == index &&
+		    w->generation == generation && w->gate == gate)
+			private_fd_set_timer(w->timer - 1, 1);
+	}
+	lock_give(&guard);
+}
+
+/* --- the helper --------------------------------------------------------------
+ */
+
+/* Any descriptor of s in this process, best the one it was held by. */
+struct search {
+	struct fault_sock *sock;
+	int fd;
+};
+
+static void match(int fd, uint64_t word, const void *context)
+{
+	struct search *s = *(struct search *const *)context;
+
+	if (socks_of(word) == s->sock)
+		s->fd = fd;
+}
+
+static int descriptor_of(struct fault_sock *s, int fd)
+{
+	struct search search = {s, -1};
+	struct search *p = &search;
+
+	if (socks_of(fds_word(fd)) == s)
+		return fd;
+	fds_each(0, INT_MAX, match, &p);
+	return search.fd;
+}
+
+static void deadline_due(const struct deadline *d)
+{
+	struct fault_sock *s = &run_socks(shim.run)[d->sock];
+	uint64_t until;
+	int fd;
+
+	if (atomic_load(&s->generation) != d->generation)
+		return;
+	fd = descriptor_of(s, d->fd);
+	if (fd < 0)
+		return;
+	until = atomic_load(&gates_hold(s, d->gate)->until);
+	if (!gates_held(s, d->gate, shim_now())) {
+		/* Opened already by who waited for it: no second edge. */
+		if (d->gate == GATE_OF_OPEN || gates_closed_here(s, d->gate))
+			gates_open(fd, s, d->gate);
+		else
+			regs_apply(s);
+	} else if (until == GATES_ARRIVING) {
+		keeper_open_at(fd, s, d->gate, until);
+	} else {
+		/* A later hold: it has its own deadline once we know of it. */
+		gates_follow(fd, s);
+	}
+}
+
+static void (*const tasks[N_TASKS])(void) = {
+	[TASK_EXHAUST] = accord_exhaust,
+	[TASK_SELF] = accord_self,
+};
+
+/* The next thing that is due: true: *ret_task or a deadline was taken. */
+static bool take_due(uint64_t now, struct deadline *ret, int *ret_task)
+{
+	struct lock_guard guard;
+	bool found = false;
+
+	lock_take(&guard);
+	*ret_task = -1;
+	for (int i = 0; i < N_TASKS && !found; i++) {
+		if (k.tasks[i] && k.tasks[i] <= now) {
+			k.tasks[i] = 0;
+			*ret_task = i;
+			found = true;
+		}
+	}
+	if (!found && k.n_heap && k.heap[0].when <= now) {
+		pop(ret);
+		found = true;
+	}
+	lock_give(&guard);
+	return found;
+}
+
+static bool take_ring(void)
+{
+	struct lock_guard guard;
+	bool rung;
+
+	lock_take(&guard);
+	rung = k.rung;
+	k.rung = false;
+	lock_give(&guard);
+	return rung;
+}
+
+static void do_due(void)
+{
+	struct deadline d;
+	int task;
+
+	if (take_ring())
+		accord_all();
+	while (take_due(shim_now(), &d, &task)) {
+		if (task >= 0)
+			tasks[task]();
+		else
+			deadline_due(&d);
+	}
+}
+
+void keeper_work(void)
+{
+	do_due();
+}
+
+uint64_t keeper_next(void)
+{
+	struct lock_guard guard;
+	uint64_t when;
+
+	lock_take(&guard);
+	when = earliest();
+	lock_give(&guard);
+	return when;
+}
+
+static void arrived(uint64_t data)
+{
+	int fd = (int)(uint32_t)data;
+	uint64_t word = fds_word(fd);
+	struct fault_sock *s = socks_of(word);
+	struct our_sock *o;
+
+	if (!s || (word >> 16 & 0xffff) != data >> 32 || !socks_same(fd, s)) {
+		keeper_unwatch(fd, NULL);
+		return;
+	}
+	/* Told once: EPOLLONESHOT. */
+	o = ours_peek(s);
+	if (o)
+		atomic_store(&o->watched, 0);
+	if (atomic_load(&s->rx_armed))
+		gates_arrived(fd, s);
+	/* Another process may have been first: its hold is ours too, or over.
+	 */
+	gates_follow(fd, s);
+	regs_apply(s);
+	if (atomic_load(&s->rx_armed))
+		return;
+	for (enum gate g = 0; g < N_GATES_OF; g++)
+		if (gates_held(s, g, shim_now()))
+			gates_collapse(fd, s, g);
+}
+
+static void make_descriptors(void)
+{
+	struct epoll_event e = {.events = EPOLLIN | EPOLLET,
+	                        .data.u64 = TIMER_EVENT};
+	int epfd, timer;
+
+	exhaust_lift(true);
+	epfd = epoll_create1(EPOLL_CLOEXEC);
+	timer = private_fd_timer();
+	k.epfd = epfd < 0 ? 0 : private_fd_move(epfd) + 1;
+	k.timer = timer + 1;
+	if (k.epfd && k.timer)
+		next.epoll_ctl(k.epfd - 1, EPOLL_CTL_ADD, timer, &e);
+	exhaust_lift(false);
+	k.timer_at = UINT64_MAX;
+}
+
+/* A number more for the same file: the helper that waits in it goes on. */
+static void yield_one(int *at, int fd)
+{
+	if (*at == fd + 1)
+		*at = private_fd_dup(fd) + 1;
+}
+
+void keeper_yield(int fd)
+{
+	struct lock_guard guard;
+
+	lock_take(&guard);
+	yield_one(&k.epfd, fd);
+	yield_one(&k.timer, fd);
+	lock_give(&guard);
+	private_fd_taken(fd);
+}
+
+static void close_descriptors(void)
+{
+	if (k.epfd)
+		private_fd_close(k.epfd - 1);
+	if (k.timer)
+		private_fd_close(k.timer - 1);
+	k.epfd = k.timer = 0;
+}
+
+/*
+ * The program has closed all it found in /proc/self/fd, ours too: not closed
+ * again, the numbers may be its own by now.
+ */
+static void remake_descriptors(void)
+{
+	struct lock_guard guard;
+
+	lock_take(&guard);
+	make_descriptors();
+	ours_forget_holds();
+	lock_give(&guard);
+	keeper_ring();
+}
+
+/* Under the lock: a new helper may be made as soon as it is given. */
+static void end_life(void)
+{
+	k.exists = false;
+	close_descriptors();
+	accord_listens(false);
+	atomic_fetch_add(&life, 1);
+}
+
+/*
+ * Sets the timer for what comes next; false: there is nothing to come.  Gates
+ * that were armed for rules that others have used up meanwhile would hide what
+ * arrives for ever: they are opened first.
+ */
+static bool go_on(void)
+{
+	uint32_t armings = __atomic_load_n(&k.armings, __ATOMIC_ACQUIRE);
+	bool needed = accord_needed();
+	struct lock_guard guard;
+	uint64_t when;
+
+	if (!needed)
+		accord_settle();
+	lock_take(&guard);
+	/* It may have begun since. */
+	needed |= exhaust_lasts();
+	k.rung |= !needed && armings != k.armings;
+	when = earliest();
+	if (when == UINT64_MAX && !needed)
+		end_life();
+	else
+		set_timer(when);
+	lock_give(&guard);
+	return when != UINT64_MAX || needed;
+}
+
+/*
+ * The timer ends the wait.  The time-out is for one that the program has
+ * closed while we wait: then there is none any more.
+ */
+static int patience(void)
+{
+	uint64_t at = __atomic_load_n(&k.timer_at, __ATOMIC_RELAXED);
+	uint64_t now = shim_now();
+	uint64_t ms;
+
+	if (at == UINT64_MAX)
+		return -1;
+	ms = at > now ? (at - now) / 1000000u + 10 : 10;
+	return ms > INT_MAX ? -1 : (int)ms;
+}
+
+static void *help(void *arg)
+{
+	struct epoll_event events[N_EVENTS];
+	int n = 0;
+
+	(void)arg;
+	shim_thread.helper = true;
+	prctl(PR_SET_TIMERSLACK, 1);
+	accord_listens(k.relays);
+	accord_all();
+	for (;;) {
+		for (int i = 0; i < n; i++)
+			if (events[i].data.u64 != TIMER_EVENT)
+				arrived(events[i].data.u64);
+		do_due();
+		if (!go_on())
+			break;
+		n = next.epoll_wait(k.epfd - 1, events, N_EVENTS, patience());
+		if (n < 0 && errno != EINTR)
+			remake_descriptors();
+	}
+	accord_hush();
+	return NULL;
+}
+
+/* Under `fault`: the bell of the process rings the helper. */
+static void *relay(void *arg)
+{
+	uint32_t mine = (uint32_t)(uintptr_t)arg;
+
+	shim_thread.helper = true;
+	for (;;) {
+		uint32_t heard = accord_bell();
+
+		if (atomic_load(&life) != mine)
+			return NULL;
+		keeper_ring();
+		accord_wait_bell(heard);
+	}
+}
+
+/* --- its life ----------------------------------------------------------------
+ */
+
+static bool make_thread(void *(*run)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	bool done;
+
+	if (pthread_attr_init(&attr))
+		return false;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	done = !pthread_create(&thread, &attr, run, arg);
+	pthread_attr_destroy(&attr);
+	return done;
+}
+
+/* Takes the place, so that only one thread makes it. */
+static bool claim(void)
+{
+	struct lock_guard guard;
+	bool mine;
+
+	lock_take(&guard);
+	mine = !k.exists;
+	if (mine) {
+		k.exists = true;
+		make_descriptors();
+	}
+	lock_give(&guard);
+	return mine;
+}
+
+static void give_up(void)
+{
+	struct lock_guard guard;
+
+	lock_take(&guard);
+	end_life();
+	lock_give(&guard);
+	accord_hush();
+}
+
+bool keeper_start(void)
+{
+	sigset_t all, old;
+	bool done;
+
+	if (LIKELY(__atomic_load_n(&k.exists, __ATOMIC_RELAXED)))
+		return true;
+	if (shim.helpless || !fds_mine() || !ours_prepare() ||
+	    !heap_prepare() || !claim())
+		return false;
+	shim.orphaned = false;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	/* First, so that the helper only says that it listens if it hears. */
+	k.relays = accord_from_outside() &&
+	           make_thread(relay, (void *)(uintptr_t)atomic_load(&life));
+	done = make_thread(help, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!done) {
+		shim.helpless = true;
+		give_up();
+	}
+	return done;
+}
+
+void keeper_leaves(bool leaves)
+{
+	if (__atomic_load_n(&k.exists, __ATOMIC_RELAXED) && k.relays)
+		accord_listens(!leaves);
+}
+
+void keeper_child(void)
+{
+	if (!k.exists)
+		return;
+	/* They are the parent's: its set, its timer. */
+	close_descriptors();
+	k.exists = false;
+	k.n_waits = 0;
+	shim.orphaned = true;
+}
+
+void keeper_revive(void)
+{
+	if (UNLIKELY(shim.orphaned))
+		keeper_start();
+}

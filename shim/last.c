@@ -1,0 +1,559 @@
+/*
+ * last.c - see last.h.
+ */
+#include <linux/sockios.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "cut.h"
+#include "decide.h"
+#include "gates.h"
+#include "hold.h"
+#include "last.h"
+#include "late.h"
+#include "levers.h"
+#include "regs.h"
+#include "resolve.h"
+#include "self.h"
+
+#include "poison.h"
+
+enum {
+	NO_GATE = -1,
+	/* What a throttled direction may save up, and what it waits for. */
+	QUANTUM_NS = 50000000,
+};
+
+static int gate_of(const struct shim_call *c)
+{
+	if (!c->sock)
+		return NO_GATE;
+	if (c->row->family == FAMILY_RECV || c->row->family == FAMILY_ACCEPT)
+		return GATE_OF_RX;
+	return c->row->family == FAMILY_SEND ? GATE_OF_TX : NO_GATE;
+}
+
+struct fault_hold *last_hold(const struct shim_call *c)
+{
+	int gate = gate_of(c);
+
+	return gate == NO_GATE ? NULL : gates_hold(c->sock, (enum gate)gate);
+}
+
+/* --- waiting -----------------------------------------------------------------
+ */
+
+/*
+ * 0, EINTR, EAGAIN when the socket's own time-out is over, or ESHUTDOWN: its
+ * program has shut down receiving.
+ */
+static int wait_for(struct shim_call *c, enum gate gate)
+{
+	uint64_t timeout = facts_timeout_ns(c);
+	uint64_t end = timeout ? shim_now() + timeout : RUN_FOREVER;
+	int err = 0;
+
+	while (!err) {
+		uint64_t now = shim_now();
+
+		if (!gates_held(c->sock, gate, now))
+			return 0;
+		if (gate == GATE_OF_RX && gates_shut_down(c->sock))
+			return ESHUTDOWN;
+		if (now >= end)
+			return EAGAIN;
+		err = hold_until(atomic_load(&gates_hold(c->sock, gate)->until),
+		                 timeout ? end - now : 0, c->sock, gate);
+	}
+	return err;
+}
+
+/*
+ * Closed by another thread meanwhile, and the number perhaps another's: a call
+ * that is still in the kernel would go on with the old one; it cannot be
+ * reached any more.
+ */
+static bool lost_sock(struct shim_call *c)
+{
+	if (call_owns_sock(c) && socks_of(fds_word(c->fd)) == c->sock)
+		return false;
+	call_fail(c, EBADF);
+	return true;
+}
+
+/* What arrives after shutdown(SHUT_RD) is not there yet: the end of file. */
+static void end_call(struct shim_call *c, int err)
+{
+	if (err != ESHUTDOWN) {
+		call_fail(c, err);
+	} else if (c->row->family == FAMILY_ACCEPT) {
+		call_real(c);
+	} else {
+		c->result = 0;
+		c->made = true;
+	}
+}
+
+/* The wait is over: the next call is a new one. */
+static void release(struct shim_call *c, enum gate gate)
+{
+	atomic_store(&gates_hold(c->sock, gate)->until, 0);
+	if (gate == GATE_OF_TX)
+		atomic_store(&c->sock->tx_budget, 0);
+	gates_open(c->fd, c->sock, gate);
+}
+
+/* A signal or a time-out ends only calls that wait; not one that is done. */
+static bool can_end_early(const struct shim_call *c)
+{
+	enum fault_family f = c->row->family;
+
+	return !c->made && (f == FAMILY_SEND || f == FAMILY_RECV ||
+	                    f == FAMILY_ACCEPT || f == FAMILY_CONNECT);
+}
+
+/* The handshake goes on although connect does not wait for it (connect(2)). */
+static void connect_after(struct shim_call *c, uint64_t until)
+{
+	int err = hold_until(until, facts_timeout_ns(c), NULL, GATE_OF_OPEN);
+
+	if (err)
+		act_interrupted(c, err == EAGAIN ? EINPROGRESS : err);
+}
+
+/* Where it cannot be held as the network does it, a blocking call sleeps. */
+static void keep_connect(struct shim_call *c, const struct plan_action *a,
+                         uint64_t until)
+{
+	if (late_connect(c, a, until))
+		return;
+	if (until == RUN_FOREVER || facts_nonblocking(c))
+		engine_gated(shim.run, &c->choice, GATE_LEVER);
+	else
+		connect_after(c, until);
+}
+
+/*
+ * The hold is noted before the wait: a call that is left by longjmp goes on
+ * with it as well as one that is interrupted.
+ */
+static void keep(struct shim_call *c, enum gate gate, uint64_t until,
+                 bool by_anyone)
+{
+	uint32_t rule = (uint32_t)c->choice.rule + 1;
+	bool waits = !facts_nonblocking(c);
+	int err;
+
+	gates_shut(c->fd, c->sock, gate, until, rule,
+	           waits && !by_anyone ? (uint32_t)shim_tid() : 0);
+	if (!waits) {
+		call_fail(c, EAGAIN);
+		return;
+	}
+	err = wait_for(c, gate);
+	if (!err && lost_sock(c))
+		return;
+	if (err)
+		end_call(c, err);
+	else
+		release(c, gate);
+}
+
+void act_delay(struct shim_call *c, const struct plan_action *a)
+{
+	uint64_t until =
+		shim_now() + engine_delay(shim.plan, a, c->choice.draw);
+	int gate = gate_of(c);
+
+	if (c->row->effect == EFFECT_RESOLVE)
+		resolve_wait(c, until);
+	else if (!can_end_early(c))
+		hold_through(until);
+	else if (gate == NO_GATE)
+		keep_connect(c, a, until);
+	else
+		keep(c, (enum gate)gate, until, false);
+}
+
+/* --- sending slice by slice -------------------------------------------------
+ */
+
+/* Bytes that may go now, after waiting; 0: errno in c->err. */
+typedef uint64_t allowance(struct shim_call *c, uint64_t rest);
+
+/*
+ * A blocking send takes everything, unless a signal comes between (G4); what
+ * has been taken by then is its result.
+ */
+static void send_all(struct shim_call *c, allowance *allow)
+{
+	uint64_t total = 0, want = c->e.want;
+
+	while (total < want) {
+		uint64_t most = allow(c, want - total);
+
+		if (!most)
+			break;
+		if (most > want - total)
+			most = want - total;
+		cut_make_from(c, total, most);
+		if (c->result <= 0)
+			break;
+		total += (uint64_t)c->result;
+		if ((uint64_t)c->result < most)
+			break;
+	}
+	c->made = true;
+	if (total)
+		c->result = (long)total;
+}
+
+/* --- a peer that has fallen silent
+ * --------------------------------------------
+ */
+
+static uint64_t room_left(int fd)
+{
+	int size = 0, queued = 0;
+	unsigned len = sizeof(size);
+
+	next.getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len);
+	next.ioctl(fd, SIOCOUTQ, (long)&queued);
+	return size > queued ? (uint64_t)(size - queued) : 0;
+}
+
+/* Nobody takes what is in the send buffer, until it is full. */
+static uint64_t take_budget(struct fault_sock *s, uint64_t most)
+{
+	uint64_t left = atomic_load(&s->tx_budget);
+	uint64_t take;
+
+	do
+		take = left < most ? left : most;
+	while (take && !atomic_compare_exchange_weak(&s->tx_budget, &left,
+	                                             left - take));
+	return take;
+}
+
+static uint64_t allow_stalled(struct shim_call *c, uint64_t rest)
+{
+	uint64_t take = take_budget(c->sock, rest);
+	int err;
+
+	if (take)
+		return take;
+	if (!gates_held(c->sock, GATE_OF_TX, shim_now()))
+		return rest;
+	regs_apply(c->sock);
+	err = wait_for(c, GATE_OF_TX);
+	if (!err && lost_sock(c))
+		return 0;
+	if (err) {
+		call_fail(c, err);
+		return 0;
+	}
+	release(c, GATE_OF_TX);
+	return rest;
+}
+
+static void send_stalled(struct shim_call *c)
+{
+	uint64_t take;
+
+	if (!facts_nonblocking(c)) {
+		send_all(c, allow_stalled);
+		return;
+	}
+	take = take_budget(c->sock, c->e.want);
+	if (take) {
+		cut_make_from(c, 0, take);
+		if (!atomic_load(&c->sock->tx_budget))
+			regs_apply(c->sock);
+		return;
+	}
+	gates_meet(c->fd, c->sock, GATE_OF_TX);
+	regs_apply(c->sock);
+	call_fail(c, EAGAIN);
+}
+
+void last_silence(int fd, struct fault_sock *s, uint64_t until_ns,
+                  uint32_t rule)
+{
+	atomic_store(&s->tx_budget, room_left(fd));
+	gates_shut(fd, s, GATE_OF_TX, until_ns, rule, 0);
+	gates_shut(fd, s, GATE_OF_RX, until_ns, rule, 0);
+}
+
+void act_stall(struct shim_call *c, const struct plan_action *a)
+{
+	uint64_t until = a->value ? shim_now() + a->value : RUN_FOREVER;
+	int gate = gate_of(c);
+
+	if (gate == NO_GATE) {
+		if (can_end_early(c))
+			keep_connect(c, a, until);
+		return;
+	}
+	if (gate == GATE_OF_RX) {
+		keep(c, GATE_OF_RX, until, true);
+		return;
+	}
+	atomic_store(&c->sock->tx_budget, room_left(c->fd));
+	gates_shut(c->fd, c->sock, GATE_OF_TX, until,
+	           (uint32_t)c->choice.rule + 1, 0);
+	send_stalled(c);
+}
+
+/* --- a slow direction
+ * ---------------------------------------------------------- */
+
+/*
+ * One word per direction: the time at which the next byte may move.  A
+ * direction that was idle has saved at most one quantum.
+ */
+static _Atomic uint64_t *next_byte(struct shim_call *c)
+{
+	return c->row->family == FAMILY_RECV ? &c->sock->rx_next_ns
+	                                     : &c->sock->tx_next_ns;
+}
+
+static uint64_t time_of(uint64_t bytes, uint64_t rate)
+{
+	return bytes > UINT64_MAX / 1000000000u ? UINT64_MAX / 2
+	                                        : bytes * 1000000000u / rate;
+}
+
+/* A slow one waits for its byte longer than a quantum. */
+static uint64_t quantum(uint64_t rate)
+{
+	uint64_t one = time_of(1, rate) + 1;
+
+	return one < QUANTUM_NS ? QUANTUM_NS : one;
+}
+
+static uint64_t saved_since(uint64_t due, uint64_t rate, uint64_t now)
+{
+	return due + quantum(rate) < now ? now - quantum(rate) : due;
+}
+
+static uint64_t bytes_now(struct shim_call *c, uint64_t rate, uint64_t now)
+{
+	uint64_t since = saved_since(atomic_load(next_byte(c)), rate, now);
+
+	return since >= now
+	               ? 0
+	               : (now - since) * (rate / 1000u) / 1000000u +
+	                         (now - since) * (rate % 1000u) / 1000000000u;
+}
+
+static void spend(struct shim_call *c, uint64_t rate, uint64_t now)
+{
+	uint64_t moved = cut_moved(c);
+	uint64_t due = atomic_load(next_byte(c));
+
+	while (moved &&
+	       !atomic_compare_exchange_weak(next_byte(c), &due,
+	                                     saved_since(due, rate, now) +
+	                                             time_of(moved, rate)))
+		;
+}
+
+/* When a quantum, or all that is there, may move. */
+static uint64_t when_more(struct shim_call *c, uint64_t rate, uint64_t now)
+{
+	uint64_t bytes = c->e.want;
+	uint64_t wait;
+	int queued = 0;
+
+	if (c->row->family == FAMILY_RECV &&
+	    !next.ioctl(c->fd, FIONREAD, (long)&queued) && queued > 0 &&
+	    (uint64_t)queued < bytes)
+		bytes = (uint64_t)queued;
+	wait = time_of(bytes, rate);
+	if (wait > quantum(rate))
+		wait = quantum(rate);
+	return saved_since(atomic_load(next_byte(c)), rate, now) + wait + 1;
+}
+
+static const struct plan_action *rate_of(const struct shim_call *c)
+{
+	const struct plan_rule *r = decide_rule(c);
+	unsigned i = 0;
+
+	while (r->actions[i].kind != ACTION_RATE)
+		i++;
+	return &r->actions[i];
+}
+
+/* Waits in a blocking call; what was sent before is paid first. */
+static uint64_t allow_rate(struct shim_call *c, uint64_t rest)
+{
+	uint64_t rate = rate_of(c)->value;
+	uint64_t now = shim_now();
+	uint64_t most;
+	int err;
+
+	if (c->made && c->result > 0)
+		spend(c, rate, now);
+	(void)rest;
+	while ((most = bytes_now(c, rate, now)) == 0) {
+		gates_shut(c->fd, c->sock, (enum gate)gate_of(c),
+		           when_more(c, rate, now),
+		           (uint32_t)c->choice.rule + 1, 0);
+		err = wait_for(c, (enum gate)gate_of(c));
+		if (!err && lost_sock(c))
+			return 0;
+		if (err) {
+			call_fail(c, err);
+			return 0;
+		}
+		release(c, (enum gate)gate_of(c));
+		now = shim_now();
+	}
+	return most;
+}
+
+static void kick(const struct shim_call *c)
+{
+	if (c->row->family == FAMILY_RECV)
+		lever_kick_in(c->fd);
+	else
+		lever_kick_out(c->fd);
+}
+
+/* The direction is ready again when it has saved up something. */
+static void move_some(struct shim_call *c, uint64_t rate, uint64_t most)
+{
+	uint64_t now;
+
+	cut_make_from(c, 0, most < c->e.want ? most : c->e.want);
+	if (c->result <= 0 || !call_owns_sock(c))
+		return;
+	now = shim_now();
+	spend(c, rate, now);
+	if (!bytes_now(c, rate, now))
+		gates_shut(c->fd, c->sock, (enum gate)gate_of(c),
+		           when_more(c, rate, now),
+		           (uint32_t)c->choice.rule + 1, 0);
+	else if ((uint64_t)c->result < c->e.want)
+		kick(c);
+}
+
+void act_rate(struct shim_call *c, const struct plan_action *a)
+{
+	uint64_t most;
+
+	if (gate_of(c) == NO_GATE)
+		return;
+	if (facts_nonblocking(c)) {
+		uint64_t now = shim_now();
+
+		most = bytes_now(c, a->value, now);
+		if (most)
+			move_some(c, a->value, most);
+		else
+			keep(c, (enum gate)gate_of(c),
+			     when_more(c, a->value, now), true);
+	} else if (c->row->family == FAMILY_SEND) {
+		send_all(c, allow_rate);
+		spend(c, a->value, shim_now());
+	} else if ((most = allow_rate(c, c->e.want)) > 0) {
+		move_some(c, a->value, most);
+	}
+}
+
+/* --- the retry
+ * ------------------------------------------------------------------- */
+
+static bool is_mine(const struct fault_hold *h)
+{
+	uint32_t owner = atomic_load(&h->owner);
+
+	return !owner || owner == (uint32_t)shim_tid();
+}
+
+/* false: the call is over. */
+static bool wait_or_refuse(struct shim_call *c, enum gate gate)
+{
+	int err;
+
+	if (gates_collapse(c->fd, c->sock, gate))
+		return true;
+	gates_meet(c->fd, c->sock, gate);
+	if (gate == GATE_OF_RX && gates_shut_down(c->sock))
+		err = ESHUTDOWN;
+	else
+		err = facts_nonblocking(c) ? EAGAIN : wait_for(c, gate);
+	if (!err && lost_sock(c))
+		return false;
+	if (err)
+		end_call(c, err);
+	return !err;
+}
+
+/* Its actions from the one that lasted. */
+static void go_on(struct shim_call *c, uint32_t rule)
+{
+	const struct plan_rule *r;
+	unsigned i = 0;
+
+	c->choice.rule = (int32_t)(rule & ~RUN_UNRECORDED) - 1;
+	if (rule & RUN_UNRECORDED)
+		c->rule = (uint32_t)c->choice.rule + 1;
+	if (c->choice.rule < 0 || act_is_void(c)) {
+		cut_or_whole(c);
+		return;
+	}
+	r = decide_rule(c);
+	while (i + 1 < r->n_actions && r->actions[i].kind != ACTION_DELAY &&
+	       r->actions[i].kind != ACTION_STALL &&
+	       r->actions[i].kind != ACTION_RATE)
+		i++;
+	act_from(c, r->actions[i].kind == ACTION_RATE ? i : i + 1);
+}
+
+bool act_resume(struct shim_call *c)
+{
+	struct fault_hold *h = last_hold(c);
+	enum gate gate = (enum gate)gate_of(c);
+	uint64_t until;
+	uint32_t rule;
+
+	if (LIKELY(!h ||
+	           !atomic_load_explicit(&h->until, memory_order_relaxed)) ||
+	    !is_mine(h))
+		return false;
+	c->flags |= RECORD_UNCOUNTED;
+	if (gates_held(c->sock, gate, shim_now())) {
+		if (gate == GATE_OF_TX && atomic_load(&c->sock->tx_budget)) {
+			send_stalled(c);
+			return true;
+		}
+		if (!wait_or_refuse(c, gate))
+			return true;
+	}
+	rule = atomic_load(&h->rule);
+	until = atomic_exchange(&h->until, 0);
+	if (until <= 1) /* passes, or ended before its time (gates_end) */
+		rule = 0;
+	if (gates_closed_here(c->sock, gate))
+		release(c, gate);
+	if (self_is(rule)) { /* no call was held: this one is new */
+		c->flags &= (uint8_t)~RECORD_UNCOUNTED;
+		return false;
+	}
+	go_on(c, rule);
+	return true;
+}
+
+bool last_peek(struct shim_call *c)
+{
+	if (c->row->family != FAMILY_RECV || !gates_concern(c->sock))
+		return false;
+	gates_consider(c->fd, c->sock);
+	if (atomic_load(&c->sock->rx_armed))
+		gates_arrived(c->fd, c->sock);
+	return gates_held(c->sock, GATE_OF_RX, shim_now()) &&
+	       !wait_or_refuse(c, GATE_OF_RX);
+}

@@ -1,0 +1,63 @@
+/*
+ * ours.h - what this process alone knows of a socket with lasting rules: its
+ * registrations with epoll, and the holds that its helper will end.
+ *
+ * Two arrays of mapped memory, made when the first such socket appears;
+ * untouched pages cost nothing.  An entry belongs to a fault_sock by its index
+ * and generation.  Everything under the lock of lock.h but `until`.
+ */
+#ifndef FAULT_SHIM_OURS_H
+#define FAULT_SHIM_OURS_H
+
+#include "gates.h"
+
+/* One registration: epoll_ctl(2)'s (epfd, fd). */
+struct our_reg {
+	int epfd;
+	int fd;
+	uint32_t events; /* as the program asked */
+	uint32_t kernel; /* as the kernel has it */
+	uint64_t data;
+	uint32_t next;    /* of the same socket, or of the free list; 0 ends */
+	uint32_t deleted; /* parked: the kernel has none */
+};
+
+struct our_sock {
+	uint32_t generation;
+	uint32_t first_reg;
+	_Atomic uint64_t until[N_GATES_OF]; /* which hold is known; 0: none */
+	_Atomic uint32_t watched; /* fd + 1: the helper sees arrivals at it */
+	_Atomic bool registered;  /* once in the helper's epoll, by some fd */
+	_Atomic uint32_t refused; /* calls during holds: regs_adopt() */
+};
+
+/* Map the arrays; idempotent, any thread.  false: no memory. */
+bool ours_prepare(void);
+
+/* Have they been made? */
+bool ours_exist(void);
+
+/*
+ * No hold is known, nothing is watched: in the child of a fork, which happened
+ * under the lock but perhaps with a deadline between hands, and when the
+ * helper's descriptors are gone.  What is met is taken part in (gates_follow).
+ */
+void ours_forget_holds(void);
+
+/*
+ * The entry of s, emptied if it was another's; NULL before ours_prepare().
+ * Under the lock.
+ */
+struct our_sock *ours_of(const struct fault_sock *s);
+
+/* The same without the lock: NULL if it is not of this generation. */
+struct our_sock *ours_peek(const struct fault_sock *s);
+
+struct our_reg *ours_reg(uint32_t index);
+uint32_t ours_take_reg(void); /* 0: none is free */
+void ours_free_reg(uint32_t index);
+
+/* Every registration, for descriptors that are closed: index 1 .. this. */
+uint32_t ours_used_regs(void);
+
+#endif
