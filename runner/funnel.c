@@ -3,12 +3,16 @@
  *
  * One pass over the trace: each call goes through the stages of the rule until
  * one refuses it; what was refused is remembered as "seen", a few values each.
+ *
+ * A rule without a call is about connections (`exhaust`: about processes). Each
+ * of them is told once, with the call that came furthest.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/engine.h"
 #include "runner/funnel.h"
 #include "runner/judge.h"
 #include "runner/replay.h"
@@ -27,6 +31,7 @@ enum stage {
 	STAGE_ROLE,
 	STAGE_PORT,
 	STAGE_PEER,
+	STAGE_HOST,
 	STAGE_PROCESS,
 	STAGE_CONNECTION,
 	STAGE_STATE,
@@ -34,13 +39,10 @@ enum stage {
 };
 
 static const char *const seen_words[N_STAGES] = {
-	[STAGE_CALL] = "calls",
-	[STAGE_PROGRAM] = "programs",
-	[STAGE_ROLE] = "roles",
-	[STAGE_PORT] = "ports",
-	[STAGE_PEER] = "peers",
-	[STAGE_PROCESS] = "processes",
-	[STAGE_CONNECTION] = "connections",
+	[STAGE_CALL] = "calls",        [STAGE_PROGRAM] = "programs",
+	[STAGE_ROLE] = "roles",        [STAGE_PORT] = "ports",
+	[STAGE_PEER] = "peers",        [STAGE_HOST] = "hosts",
+	[STAGE_PROCESS] = "processes", [STAGE_CONNECTION] = "connections",
 	[STAGE_STATE] = "states",
 };
 
@@ -55,6 +57,9 @@ struct funnel {
 	const struct rule *rule;
 	uint64_t passed[N_STAGES];
 	struct seen seen[N_STAGES];
+	/* Of a rule without a call: how many stages each of its things passed.
+	 */
+	uint8_t *reached;
 	/* How far the when-keys came, over all keys of `per`. */
 	uint32_t *counts;
 	uint32_t n_max, turn_max;
@@ -115,6 +120,13 @@ static bool has_call(const struct rule *r, enum fault_call call)
 	return r->calls[call / 64] >> (call % 64) & 1;
 }
 
+/* What a rule without a call acts on: processes, or connections. */
+static bool acts_on_processes(const struct rule *r)
+{
+	return !has_calls(r) && r->n_actions &&
+	       r->actions[0].kind == ACTION_EXHAUST;
+}
+
 /* ---- stages -------------------------------------------------------------- */
 
 static bool is_given(const struct rule *r, enum stage stage)
@@ -130,6 +142,8 @@ static bool is_given(const struct rule *r, enum stage stage)
 		return r->port != 0;
 	case STAGE_PEER:
 		return r->peer.family != 0;
+	case STAGE_HOST:
+		return r->host && *r->host;
 	case STAGE_PROCESS:
 		return r->process && *r->process;
 	case STAGE_CONNECTION:
@@ -142,13 +156,31 @@ static bool is_given(const struct rule *r, enum stage stage)
 	return false;
 }
 
+/* The program wrote it: it may have no end. */
+static void host_text(const struct fault_record *r, char *buf, size_t size)
+{
+	if (r->flags & RECORD_NAME)
+		snprintf(buf, size, "%.*s", (int)(size - 1), r->name);
+	else
+		snprintf(buf, size, "?");
+}
+
+static bool host_matches(const char *want, const struct fault_record *r)
+{
+	char host[sizeof(r->name) + 1];
+
+	host_text(r, host, sizeof(host));
+	return r->flags & RECORD_NAME && engine_host_matches(want, host);
+}
+
 static bool matches(const struct rule *r, enum stage stage,
                     const struct replay_call *c)
 {
 	switch (stage) {
 	case STAGE_CALL:
-		return has_calls(r) ? has_call(r, c->call)
-		                    : c->call == FAULT_CALL_NONE;
+		if (has_calls(r))
+			return has_call(r, c->call);
+		return acts_on_processes(r) || c->r->connection;
 	case STAGE_PROGRAM:
 		return c->program < 64 && (r->programs >> c->program & 1);
 	case STAGE_ROLE:
@@ -159,6 +191,8 @@ static bool matches(const struct rule *r, enum stage stage,
 		return prefix_matches(&r->peer, c->socket) &&
 		       (!r->peer.port ||
 		        r->peer.port == c->socket->remote_port);
+	case STAGE_HOST:
+		return host_matches(r->host, c->r);
 	case STAGE_PROCESS:
 		return c->process && strcmp(c->process->name, r->process) == 0;
 	case STAGE_CONNECTION:
@@ -207,6 +241,9 @@ static void value_text(const struct funnel *f, enum stage stage,
 	case STAGE_PEER:
 		address_text(c->socket, buf, size);
 		break;
+	case STAGE_HOST:
+		host_text(c->r, buf, size);
+		break;
 	case STAGE_PROCESS:
 		snprintf(buf, size, "%s", c->process ? c->process->name : "?");
 		break;
@@ -250,7 +287,8 @@ static void wanted_calls(const struct rule *r, char *buf, size_t size)
 	size_t at = 0;
 
 	if (!has_calls(r))
-		snprintf(buf, size, "connections");
+		snprintf(buf, size, "%s",
+		         acts_on_processes(r) ? "processes" : "connections");
 	for (unsigned f = 0; f < FAMILY_TABLE && has_calls(r); f++) {
 		size_t n = 0, all = 0;
 		const char *symbol = "";
@@ -298,6 +336,9 @@ static void wanted_text(const struct funnel *f, enum stage stage, char *buf,
 		memcpy(peer.address, f->rule->peer.bytes, 16);
 		address_text(&peer, text, sizeof(text));
 		snprintf(buf, size, "peer %s", text);
+		break;
+	case STAGE_HOST:
+		snprintf(buf, size, "host %s", f->rule->host);
 		break;
 	case STAGE_PROCESS:
 		snprintf(buf, size, "process %s", f->rule->process);
@@ -369,9 +410,26 @@ static void note_when(struct funnel *f, const struct replay_call *c)
 /* Of the calls that were not meant those are told that could have been. */
 static bool is_told(const struct rule *r, const struct replay_call *c)
 {
-	return c->call != FAULT_CALL_NONE &&
+	return has_calls(r) && c->call != FAULT_CALL_NONE &&
 	       fault_calls[c->call].kind == FAULT_INJECT &&
 	       matches(r, STAGE_PROGRAM, c);
+}
+
+/* True: this call is the first of its thing that passes the stage. */
+static bool is_first(struct funnel *f, const struct replay_call *c,
+                     enum stage stage)
+{
+	uint32_t key = acts_on_processes(f->rule)
+	                       ? c->r->process
+	                       : c->r->serial * 64 + c->program % 64;
+	uint8_t *reached = &f->reached[key % MAX_KEYS];
+
+	if (has_calls(f->rule))
+		return true;
+	if (*reached > stage)
+		return false;
+	*reached = (uint8_t)(stage + 1);
+	return true;
 }
 
 static void pass(struct funnel *f, const struct replay_call *c)
@@ -388,18 +446,23 @@ static void pass(struct funnel *f, const struct replay_call *c)
 			note_seen(&f->seen[stage], value);
 			return;
 		}
-		f->passed[stage]++;
+		if (is_first(f, c, stage))
+			f->passed[stage]++;
 	}
 	note_when(f, c);
 }
 
 /* ---- the telling --------------------------------------------------------- */
 
-static void tell_seen(FILE *out, enum stage stage, const struct seen *s)
+static void tell_seen(FILE *out, enum stage stage, const struct seen *s,
+                      const struct rule *r)
 {
 	if (s->n == 0) {
 		if (stage == STAGE_CALL)
-			fputs("; no calls of TCP sockets were seen", out);
+			fputs(has_calls(r)
+			              ? "; no calls of TCP sockets were seen"
+			              : "; none was seen",
+			      out);
 		return;
 	}
 	fprintf(out, "; %s seen: ", seen_words[stage]);
@@ -422,7 +485,7 @@ static bool tell_which(FILE *out, const struct funnel *f)
 		        f->passed[stage] ? "" : ":",
 		        (unsigned long long)f->passed[stage]);
 		if (f->passed[stage] == 0) {
-			tell_seen(out, stage, &f->seen[stage]);
+			tell_seen(out, stage, &f->seen[stage], f->rule);
 			return false;
 		}
 	}
@@ -474,12 +537,14 @@ static bool tell_when(FILE *out, const struct funnel *f)
 	return true;
 }
 
-static void tell_conditions(FILE *out, const struct rule *r)
+static void tell_conditions(FILE *out, const struct rule *r,
+                            const struct rule_result *result)
 {
 	const struct {
 		const char *word;
 		bool given;
 	} conditions[] = {
+		{"armed", !r->armed || !result->armed},
 		{"seen", r->seen != 0},
 		{"age", r->age_ns != 0},
 		{"idle", r->idle_ns != 0},
@@ -488,28 +553,31 @@ static void tell_conditions(FILE *out, const struct rule *r)
 		{"nth", r->nth.ratio != 0},
 		{"connection", r->connection.ratio != 0},
 		{"caller", r->caller_module && *r->caller_module},
-		{"host", r->host && *r->host},
 	};
+	const char *first = has_calls(r) ? " -> never due: " : " -> ";
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
 		if (conditions[i].given) {
-			fprintf(out, "%s%s", any ? ", " : " -> never due: ",
+			fprintf(out, "%s%s", any ? ", " : first,
 			        conditions[i].word);
 			any = true;
 		}
-	fputs(any ? " did not hold then" : " -> never due", out);
+	if (!any)
+		fputs(" -> never due", out);
+	else
+		fputs(has_calls(r) ? " did not hold then" : " never held", out);
 }
 
 static void tell_due(FILE *out, const struct funnel *f,
                      const struct rule_result *r)
 {
-	if (!f->rule->armed) {
+	if (!f->rule->armed && !r->armings) {
 		fputs(" -> it was never armed", out);
 		return;
 	}
 	if (!r->due) {
-		tell_conditions(out, f->rule);
+		tell_conditions(out, f->rule, r);
 		return;
 	}
 	fprintf(out, " -> %u time%s due", r->due, r->due == 1 ? "" : "s");
@@ -530,9 +598,12 @@ char *funnel_explain(const char *trace_path, const struct scenario *s,
 	size_t size;
 	FILE *out = NULL;
 
-	if (f)
+	if (f) {
 		f->counts = calloc(MAX_KEYS, sizeof(*f->counts));
-	if (f && f->counts && replay_open(&replay, trace_path) == 0)
+		f->reached = calloc(MAX_KEYS, sizeof(*f->reached));
+	}
+	if (f && f->counts && f->reached &&
+	    replay_open(&replay, trace_path) == 0)
 		out = open_memstream(&text, &size);
 	if (out) {
 		f->s = s;
@@ -548,8 +619,10 @@ char *funnel_explain(const char *trace_path, const struct scenario *s,
 		fclose(out);
 		replay_release(&replay);
 	}
-	if (f)
+	if (f) {
 		free(f->counts);
+		free(f->reached);
+	}
 	free(f);
 	return text;
 }

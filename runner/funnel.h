@@ -4,6 +4,7 @@
  *   recv 412 -> in app 412 -> port 5432: 0; ports seen: 5433
  *   recv 12 -> role accepted 12 -> nth 5: at most 3 on one connection
  *   recv 12 -> 4 times due, gated by G2: blocking socket
+ *   connections 2 -> in app 1 -> idle never held
  *
  * Stages in the order of the rule's which-keys, then its when-keys, then the
  * gates; the first stage that lets nothing through is the answer and names

@@ -296,7 +296,8 @@ static int fill_actions(struct list *l, const char *only)
 	l->columns[1] = (struct list_column){"value", CELL_TEXT};
 	l->columns[2] = (struct list_column){"available", CELL_BOOL};
 	l->columns[3] = (struct list_column){"families", CELL_WORDS};
-	l->columns[4] = (struct list_column){"meaning", CELL_TEXT};
+	l->columns[4] = (struct list_column){"without-call", CELL_BOOL};
+	l->columns[5] = (struct list_column){"meaning", CELL_TEXT};
 	for (unsigned i = 0; i < N_ACTIONS && !rc; i++) {
 		const struct fault_action_row *a = &fault_actions[i];
 		const unsigned all = (1u << FAMILY_TABLE) - 1;
@@ -312,7 +313,7 @@ static int fill_actions(struct list *l, const char *only)
 		          sizeof(families));
 		rc = add(l, a->word, values[a->value], a->ready ? "yes" : "no",
 		         (a->families & all) == all ? "any" : families,
-		         a->meaning);
+		         a->families & ACTION_SELF ? "yes" : "no", a->meaning);
 	}
 	return rc;
 }
@@ -336,14 +337,17 @@ static int fill_verdicts(struct list *l, const char *only)
 static const char *const key_meanings[][3] = {
 	{"name", "WORD",
          "a name for steps and reports; several rules may share it"},
-	{"armed", "BOOL", "whether it acts from the start (default true)"},
+	{"armed", "BOOL",
+         "whether it acts from the start (default true), or when armed"},
 	{"inject", "ACTION | [ACTION..]", "what happens; a list is one act"},
 	{"times", "COUNT", "acts at most so often"},
 	{"hits", "RANGE",
          "fails the run unless it acted so often (default 1..)"},
 	{"force", "BOOL", "allows what Linux never does for TCP (tier C)"},
 	{"in", "PROGRAM | [..]", "only in these programs"},
-	{"call", "FAMILY | SYMBOL | [..]", "only these calls"},
+	{"call", "FAMILY | SYMBOL | [..]",
+         "only these calls; without it the rule acts by itself, once on each "
+         "connection"},
 	{"role", "client | listener | accepted", "only sockets of this role"},
 	{"port", "PORT",
          "of the service: remote for a client, local otherwise"},
@@ -425,8 +429,10 @@ const struct list_kind list_kinds[] = {
          false, fill_states},
 	{"actions", "Actions",
          "What a rule does to the calls that it hits. Those that are not "
-         "available yet are refused with that answer. An action without "
-         "families is for rules without `call`, not yet available.",
+         "available yet are refused with that answer. *without-call*: a rule "
+         "that names no `call` may have it; it then acts by itself, once on "
+         "each connection (`exhaust`: on each process) that the other keys "
+         "select, as soon as its conditions hold.",
          true, fill_actions},
 	{"verdicts", "Verdicts",
          "What a run can be blamed for, without being asked to. `allow` in "

@@ -5,7 +5,8 @@
  *                command lines; print_diags.c diagnostics
  *   a run        session.c (from start to end), session_start.c (one program)
  *     processes  guardian.c and guardian_main.c (they own all programs),
- *                tree.c (the end of a tree), interrupt.c (^C)
+ *                tree.c (the end of a tree), interrupt.c (^C),
+ *                asleep.c (are they at rest)
  *     programs   launch.c (library, environment), launch_vars.c (${...}, free
  *                ports), reach.c (can it be reached), capture.c (output),
  *                listening.c (without the library)
@@ -15,6 +16,7 @@
  *   the verdict  judge.c (expectations, oracles), funnel.c (why no hit),
  *                text.c (TEXT)
  *   the report   report/terminal.c, keep.c (what a failure leaves)
+ *   from outside cmd_arm.c, arming.c
  *   which        selection.c, suite_files.c
  */
 #include <fcntl.h>
@@ -45,6 +47,10 @@ static const struct command commands[] = {
          cmd_check},
 	{"list", "print what a rule can say: calls, errnos, actions, ...",
          cmd_list},
+	{"arm", "let rules of a running scenario act; inside its programs",
+         cmd_arm},
+	{"disarm", "let them act no more", cmd_disarm},
+	{"hits", "how often rules have acted so far", cmd_hits},
 	{"doctor", "can this machine and this program be reached?", cmd_doctor},
 };
 

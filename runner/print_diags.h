@@ -6,7 +6,7 @@
 
 #include "lang/diag.h"
 
-/* Prints and empties the list; returns the number of errors. */
+/* Prints each once and empties the list; returns the number of errors. */
 size_t print_diags(struct diag_list *l);
 
 #endif

@@ -119,6 +119,15 @@ static int family_part(const uint64_t *calls, unsigned family)
 	return some + (some && all);
 }
 
+static bool has_any_call(const uint64_t *calls)
+{
+	for (unsigned i = 0; i < PLAN_CALL_WORDS; i++) {
+		if (calls[i])
+			return true;
+	}
+	return false;
+}
+
 /* Families that are selected as a whole by their word. */
 static void print_calls(FILE *out, const uint64_t *calls)
 {
@@ -152,8 +161,13 @@ static void print_rule(FILE *out, const struct scenario *s,
 {
 	size_t index = (size_t)(r - s->rules);
 
-	fprintf(out, "  - %s\n    # line %u, calls", r->text, r->loc.line);
-	print_calls(out, r->calls);
+	fprintf(out, "  - %s\n    # line %u, ", r->text, r->loc.line);
+	if (has_any_call(r->calls)) {
+		fputs("calls", out);
+		print_calls(out, r->calls);
+	} else {
+		fputs("by itself", out);
+	}
 	if (r->programs != UINT64_MAX && s->n_programs) {
 		fputs(", in", out);
 		for (size_t i = 0; i < s->n_programs; i++)

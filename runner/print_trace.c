@@ -176,7 +176,10 @@ static bool known_call(const struct fault_record *r)
  */
 static bool counts(const struct fault_record *r, enum fault_family family)
 {
-	if (r->flags & (RECORD_PEEK | RECORD_UNCOUNTED) || is_open(r))
+	if (r->flags & RECORD_PEEK || is_open(r))
+		return false;
+	/* One that was held when it was made has its hit with its end. */
+	if (r->flags & RECORD_UNCOUNTED && !r->rule)
 		return false;
 	switch (family) {
 	case FAMILY_SEND:
@@ -193,13 +196,26 @@ static bool counts(const struct fault_record *r, enum fault_family family)
 	case FAMILY_CLOSE:
 	case FAMILY_POLL:
 	case FAMILY_OPTION:
-		return true;
 	case FAMILY_RESOLVE:
+		return true;
 	case FAMILY_TABLE:
 	case N_FAMILIES:
 		break;
 	}
 	return false;
+}
+
+/* The same call once more, after ours was refused or held. */
+static bool is_retry(const struct fault_record *r, enum fault_family family)
+{
+	return r->flags & RECORD_UNCOUNTED && !r->rule && !is_open(r) &&
+	       family != FAMILY_RESOLVE;
+}
+
+/* Refused because a fault holds back what there is. */
+static bool is_held(const struct fault_record *r)
+{
+	return r->result == -1 && (r->err == EAGAIN || r->err == EALREADY);
 }
 
 static void count_transfer(struct socket_count *s, const struct fault_record *r,
@@ -219,29 +235,49 @@ static void count_transfer(struct socket_count *s, const struct fault_record *r,
 		ret->to = s->bytes[d] += (uint32_t)r->result;
 }
 
+/* Where calls of this record's family are counted, NULL: nowhere. */
+static uint32_t *counter_of(struct trace_printer *p,
+                            const struct trace_context *c,
+                            const struct fault_record *r,
+                            struct socket_count *s)
+{
+	const struct trace_process *process = process_of(c, r->process);
+	enum fault_family f = fault_calls[r->call].family;
+
+	if (fault_families[f].per == PER_CONNECTION)
+		return s ? &s->calls[f] : NULL;
+	return process && process->program < PLAN_MAX_PROGRAMS
+	               ? &p->programs[process->program][f]
+	               : NULL;
+}
+
 struct trace_count trace_count(struct trace_printer *p,
                                const struct trace_context *c,
                                const struct fault_record *r)
 {
-	const struct trace_process *process = process_of(c, r->process);
 	struct trace_count ret = {0};
-	const struct fault_family_row *family;
+	enum fault_direction d;
 	struct socket_count *s;
 	enum fault_family f;
+	uint32_t *counter;
 
 	if (!known_call(r) || fault_calls[r->call].kind != FAULT_INJECT)
 		return ret;
 	f = fault_calls[r->call].family;
-	family = &fault_families[f];
-	if (!counts(r, f))
+	ret.again = is_retry(r, f);
+	if (!ret.again && !counts(r, f))
+		return ret;
+	ret.held = ret.again && is_held(r);
+	if (ret.held)
 		return ret;
 	s = socket_of(p, r->serial);
-	if (family->per == PER_CONNECTION)
-		ret.nth = s ? ++s->calls[f] : 0;
-	else if (process && process->program < PLAN_MAX_PROGRAMS)
-		ret.nth = ++p->programs[process->program][f];
-	if (s && family->direction != DIRECTION_NONE)
-		count_transfer(s, r, family->direction, &ret);
+	counter = counter_of(p, c, r, s);
+	if (counter && !ret.again)
+		++*counter;
+	ret.nth = counter ? *counter : 0;
+	d = fault_families[f].direction;
+	if (s && d != DIRECTION_NONE)
+		count_transfer(s, r, d, &ret);
 	return ret;
 }
 
@@ -275,6 +311,16 @@ static void put_name(struct text *t, const char *s, size_t most)
 		unsigned char c = (unsigned char)s[i];
 
 		put(t, "%c", c < 0x20 || c == 0x7f ? '?' : c);
+	}
+}
+
+/* A host name has no bytes but these (RFC 1123). */
+static void put_host(struct text *t, const struct fault_record *r)
+{
+	for (size_t i = 0; i < sizeof(r->name) && r->name[i]; i++) {
+		char c = r->name[i];
+
+		put(t, "%c", c <= 0x20 || c >= 0x7f ? '?' : c);
 	}
 }
 
@@ -320,6 +366,8 @@ static void put_arguments(struct text *t, const struct fault_record *r)
 	put(t, "%s(", row->symbol);
 	if (r->fd >= 0)
 		put(t, "fd %d", r->fd);
+	if (r->flags & RECORD_NAME)
+		put_host(t, r);
 	put_operands(t, r, row->effect);
 	put(t, r->flags & RECORD_PEEK ? ", peek)" : ")");
 }
@@ -327,8 +375,12 @@ static void put_arguments(struct text *t, const struct fault_record *r)
 static void put_result(struct text *t, const struct fault_record *r)
 {
 	const char *name = r->result < 0 ? fault_errno_name(r->err) : NULL;
+	bool resolves = r->call < N_CALLS &&
+	                fault_calls[r->call].family == FAMILY_RESOLVE;
 
 	put(t, " = %d", r->result);
+	if (resolves && r->result)
+		put(t, " %s", fault_errno_name(r->result));
 	if (name)
 		put(t, " %s", name);
 	if (r->return_ns > r->entry_ns + 1000000)
@@ -352,8 +404,10 @@ static void put_count(struct text *t, const struct fault_record *r,
 {
 	unsigned state = r->status >> 4;
 
+	if (n->held)
+		put(t, " held");
 	if (n->nth)
-		put(t, " #%u", n->nth);
+		put(t, n->again ? " #%u again" : " #%u", n->nth);
 	if (n->turn)
 		put(t, " turn %u", n->turn);
 	if (n->to > n->from)
@@ -412,6 +466,11 @@ static void put_event(struct text *t, const struct trace_context *c,
 	case RECORD_ESTABLISHED:
 		put(t, "established");
 		put_address(t, r);
+		break;
+	case RECORD_SELF:
+		put(t, "%s, by itself",
+		    r->want < N_ACTIONS ? fault_actions[r->want].word
+		                        : "an action");
 		break;
 	default:
 		put(t, "unknown record %u", r->call);

@@ -9,7 +9,15 @@
  * `#3`, `turn` and `bytes` are what the keys nth, turn and bytes of a rule on
  * this call's family would have to say to hit this very call, with the default
  * `per` of the family (language.md 3, decisions.md 25).  A call that does not
- * count (EAGAIN, EINTR, length 0, MSG_PEEK, a retry) has no number.
+ * count (EAGAIN, EINTR, length 0, MSG_PEEK) has no number.  After a fault that
+ * delayed or refused one, the next of its direction is the same call:
+ *
+ *   recv(fd 7, 512) = -1 EAGAIN  conn 1 client #3 ...  <- rule recv:delay=1s
+ *   recv(fd 7, 512) = -1 EAGAIN  conn 1 client held ...
+ *   recv(fd 7, 512) = 512  conn 1 client #3 again turn 1 bytes 0..512 ...
+ *
+ * If the delay began when the bytes came, nobody had called: the rule stands
+ * at the call that got them.
  *
  * Not thread-safe; knows no process and no segment but what it is handed.
  * Records come from a region that a broken program may scribble over: every
@@ -18,6 +26,7 @@
 #ifndef FAULT_RUNNER_PRINT_TRACE_H
 #define FAULT_RUNNER_PRINT_TRACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -79,6 +88,8 @@ struct trace_count {
 	uint32_t nth;  /* 0: this call does not count */
 	uint32_t turn; /* of its direction; 0: no direction, or nothing moved */
 	uint64_t from, to; /* bytes of its direction, before and after */
+	bool again; /* nth is that of a call before, which this repeats */
+	bool held;  /* refused: a fault holds back what there is */
 };
 struct trace_count trace_count(struct trace_printer *p,
                                const struct trace_context *c,

@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,6 +138,76 @@ static bool probe_kick(char *why, size_t size)
 	return true;
 }
 
+/* Nothing arrives while the mark is raised; lowering it is an edge. */
+static bool probe_hold(char *why, size_t size)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int mark = 0, one = 1;
+	socklen_t len = sizeof(mark);
+	struct pollfd ready;
+	struct pair p;
+	char byte;
+
+	if (!connect_pair(&p, why, size))
+		return false;
+	ready = (struct pollfd){.fd = p.ours, .events = POLLIN};
+	if (getsockopt(p.ours, SOL_SOCKET, SO_RCVBUF, &mark, &len))
+		return fail(why, size, "SO_RCVBUF: %m");
+	mark /= 2;
+	if (setsockopt(p.ours, SOL_SOCKET, SO_RCVLOWAT, &mark, len) ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, p.ours, &event) ||
+	    send(p.peer, "x", 1, 0) != 1 ||
+	    recv(p.ours, &byte, 1, MSG_PEEK) != 1)
+		return fail(why, size, "no data over the loopback: %m");
+	if (poll(&ready, 1, 0) || epoll_wait(epoll, &event, 1, 0))
+		return fail(why, size,
+		            "SO_RCVLOWAT does not hide what arrives");
+	if (setsockopt(p.ours, SOL_SOCKET, SO_RCVLOWAT, &one, len) ||
+	    poll(&ready, 1, 1000) != 1 || epoll_wait(epoll, &event, 1, 0) != 1)
+		return fail(why, size, "lowering SO_RCVLOWAT wakes nobody");
+	return true;
+}
+
+/* What the helper of the library waits in. */
+static bool probe_helper(char *why, size_t size)
+{
+	struct itimerspec now = {.it_value = {.tv_nsec = 1}};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+
+	if (epoll < 0 || timer < 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) ||
+	    timerfd_settime(timer, 0, &now, NULL) ||
+	    epoll_wait(epoll, &event, 1, 1000) != 1)
+		return fail(why, size, "no timer in an epoll set: %m");
+	return true;
+}
+
+/* The third connect stays in SYN_SENT: one is queued, one beyond (listen(2)) */
+static bool probe_silent(char *why, size_t size)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	socklen_t len = sizeof(a);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd p = {.events = POLLOUT};
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(listener, (struct sockaddr *)&a, len) || listen(listener, 0) ||
+	    getsockname(listener, (struct sockaddr *)&a, &len))
+		return fail(why, size, "no port on 127.0.0.1: %m");
+	for (int i = 0; i < 3; i++) {
+		p.fd = socket(AF_INET,
+		              SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		connect(p.fd, (struct sockaddr *)&a, len);
+	}
+	if (poll(&p, 1, 50))
+		return fail(why, size,
+		            "a full backlog answers (tcp_abort_on_overflow?)");
+	return true;
+}
+
 static bool probe_refused(char *why, size_t size)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET};
@@ -188,6 +259,9 @@ static bool probe_ptrace(char *why, size_t size)
 const struct probe probes[] = {
 	{"reset", "resets are real ones", true, probe_reset},
 	{"kick", "edge-triggered loops go on after a fault", true, probe_kick},
+	{"hold", "what is delayed is not ready either", true, probe_hold},
+	{"helper", "held sockets become ready in time", true, probe_helper},
+	{"silent", "connects that nobody answers", true, probe_silent},
 	{"refuse", "connects are refused by the kernel", true, probe_refused},
 	{"subreaper", "no process is left behind", true, probe_subreaper},
 	{"timer", "precision of delays", false, probe_timer},

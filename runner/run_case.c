@@ -127,7 +127,9 @@ static bool set_up(struct run_context *x, const struct selected_case *c,
 	launch_vars_init(&w->vars, x->vars, x->n_vars);
 	launch_vars_bind(&w->vars, c->file, w->tmp, x->seed);
 	r = suite_bind(c->suite, c->index, &vars, &w->scenario, &diags);
-	print_diags(&diags);
+	if (r < 0)
+		print_diags(&diags);
+	diag_list_release(&diags); /* warnings: load() said them */
 	if (r < 0 && w->vars.out_of_ports)
 		fprintf(stderr, "fault run: there is no free port\n");
 	if (r == 0 && !*x->library && attaches(w->scenario)) {

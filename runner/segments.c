@@ -2,6 +2,8 @@
  * segments.c - see segments.h.
  */
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
@@ -30,10 +32,9 @@ static void *create(size_t size, int *ret_id, const char **ret_call)
 	return memory;
 }
 
-static void remember_layout(struct segments *s)
+/* r: the run's first part, our own copy of it if it is not our run. */
+static void remember_layout(struct segments *s, const struct fault_run *r)
 {
-	const struct fault_run *r = s->run;
-
 	s->n = (struct fault_run_size){
 		.n_processes = r->n_processes,
 		.n_socks = r->n_socks,
@@ -73,10 +74,127 @@ int segments_create(const void *plan, size_t plan_len, struct segments *ret,
 	}
 	memcpy(s.plan_memory, plan, plan_len);
 	fault_run_init(s.run, plan, &fault_run_default);
-	remember_layout(&s);
+	remember_layout(&s, s.run);
 	*ret = s;
 	return 0;
 }
+
+/* ---- somebody else's ----------------------------------------------------- */
+
+/* Decimal, up to the byte `until`, which *ret_end then points to. */
+static bool parse_id(const char *s, char until, const char **ret_end, int *ret)
+{
+	char *end;
+	long id;
+
+	if (*s < '0' || *s > '9')
+		return false;
+	errno = 0;
+	id = strtol(s, &end, 10);
+	*ret = (int)id;
+	*ret_end = end;
+	return !errno && id <= INT_MAX && *end == until;
+}
+
+/* "PLAN:RUN" of plan/env.h. */
+static bool parse_ids(const char *ids, int *ret_plan, int *ret_run)
+{
+	return parse_id(ids, ':', &ids, ret_plan) &&
+	       parse_id(ids + 1, '\0', &ids, ret_run);
+}
+
+/* 0, -ENOENT when it is not there (any more), or -errno. */
+static int attach(int id, int flags, void **ret, size_t *ret_len)
+{
+	struct shmid_ds ds;
+	void *memory = shmat(id, NULL, flags);
+	int err;
+
+	if (memory == (void *)-1)
+		return errno == EINVAL || errno == EIDRM ? -ENOENT : -errno;
+	if (shmctl(id, IPC_STAT, &ds)) {
+		err = -errno;
+		shmdt(memory);
+		return err;
+	}
+	*ret = memory;
+	*ret_len = ds.shm_segsz;
+	return 0;
+}
+
+/* Copied before it is checked: a program could still write to it. */
+static int copy_plan(int id, struct fault_plan **ret, const char **ret_why)
+{
+	void *memory;
+	size_t len;
+	int r = attach(id, SHM_RDONLY, &memory, &len);
+
+	if (r < 0)
+		return r;
+
+	struct fault_plan *plan = len <= PLAN_MAX_SIZE ? malloc(len) : NULL;
+
+	if (plan)
+		memcpy(plan, memory, len);
+	shmdt(memory);
+	*ret_why = plan ? plan_check(plan, len) : "the plan is too large";
+	if (*ret_why) {
+		free(plan);
+		return -EBADMSG;
+	}
+	*ret = plan;
+	return 0;
+}
+
+static int attach_run(struct segments *s, const struct fault_plan *plan,
+                      const char **ret_why)
+{
+	struct fault_run head;
+	void *memory;
+	size_t len;
+	int r = attach(s->run_id, 0, &memory, &len);
+
+	if (r < 0)
+		return r;
+	s->run = memory;
+	s->run_len = len;
+	*ret_why = "the run is shorter than its header";
+	if (len >= sizeof(head)) {
+		memcpy(&head, memory, sizeof(head));
+		*ret_why = fault_run_check(&head, len, plan);
+	}
+	if (*ret_why) {
+		shmdt(memory);
+		return -EBADMSG;
+	}
+	remember_layout(s, &head);
+	return 0;
+}
+
+int segments_attach(const char *ids, struct segments *ret,
+                    struct fault_plan **ret_plan, const char **ret_why)
+{
+	struct segments s = {0};
+	struct fault_plan *plan;
+	int r;
+
+	*ret_why = NULL;
+	if (!parse_ids(ids, &s.plan_id, &s.run_id))
+		return -EINVAL;
+	r = copy_plan(s.plan_id, &plan, ret_why);
+	if (r < 0)
+		return r;
+	r = attach_run(&s, plan, ret_why);
+	if (r < 0) {
+		free(plan);
+		return r;
+	}
+	*ret = s;
+	*ret_plan = plan;
+	return 0;
+}
+
+/* ---- of both kinds ------------------------------------------------------- */
 
 void segments_release(struct segments *s)
 {

@@ -17,7 +17,7 @@
 
 struct segments {
 	int plan_id, run_id;
-	void *plan_memory; /* the programs' copy of the plan */
+	void *plan_memory; /* the programs' copy of the plan, or NULL */
 	struct fault_run *run;
 	uint64_t run_len;
 	/* Private: as fault_run_init() laid it out. */
@@ -33,6 +33,21 @@ struct segments {
  */
 int segments_create(const void *plan, size_t plan_len, struct segments *ret,
                     const char **ret_call);
+
+/*
+ * The segments that another `fault` made: ids is its FAULT_SHM (plan/env.h).
+ * What lies there may have been written by anybody: the plan is copied before
+ * it is checked and belongs to the caller (free()), who also releases ret;
+ * plan_memory is NULL.
+ *
+ * 0; -EINVAL: ids is not PLAN:RUN; -ENOENT: there are no such segments (any
+ * more), or not in this IPC namespace; -EBADMSG: they are no run, and ret_why
+ * says why; other -errno of shmat(2) and shmctl(2).
+ */
+int segments_attach(const char *ids, struct segments *ret,
+                    struct fault_plan **ret_plan, const char **ret_why);
+
+/* Detaches; for good when no other process has them. */
 void segments_release(struct segments *s);
 
 /* Element i of an array of the run, NULL when there is none. */

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runner/asleep.h"
 #include "runner/clock.h"
 #include "runner/listening.h"
 #include "runner/session_internal.h"
@@ -28,6 +29,8 @@
 #define ATTACH_NS    (10 * NS_PER_S)  /* a program attaches in its first ms */
 #define YOUNG_NS     (500 * NS_PER_MS)
 #define KILLED_NS    (5 * NS_PER_S)
+#define SETTLE_NS    (500 * NS_PER_MS) /* for services to come to rest */
+#define REST_NS      (1 * NS_PER_MS)   /* so often it is looked at */
 
 void session_end(struct session *s, enum session_end end, size_t program,
                  const char *format, ...)
@@ -273,6 +276,47 @@ static void run_phase(struct session *s)
 	s->at = s->scenario->n_programs;
 }
 
+/* What a service has written, but nobody has read: it may wait for us. */
+static bool output_waits(const struct session *s)
+{
+	for (size_t i = 0; i < s->result->n_programs; i++) {
+		const struct program_result *r = &s->result->programs[i];
+		struct pollfd p[] = {{r->out.fd, POLLIN, 0},
+		                     {r->err.fd, POLLIN, 0}};
+
+		if (poll(p, 2, 0) > 0 && (p[0].revents | p[1].revents) & POLLIN)
+			return true;
+	}
+	return false;
+}
+
+static bool services_rest(const struct session *s)
+{
+	pid_t pids[PLAN_MAX_PROGRAMS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->result->n_programs; i++)
+		if (running(s, i) && n < PLAN_MAX_PROGRAMS)
+			pids[n++] = s->result->programs[i].pid;
+	return all_asleep(pids, n) && !output_waits(s);
+}
+
+/*
+ * A service may be about to die of what the last job did to it, or of a fault
+ * at its end: a stop signal that comes before would hide that, or not, as the
+ * scheduler likes.  So none comes before all have come to rest; one that never
+ * does (it spins) has to be stopped all the same.
+ */
+static bool settled(struct session *s)
+{
+	if (!s->settle_ns)
+		s->settle_ns = now_ns() + SETTLE_NS;
+	if (now_ns() < s->settle_ns && !services_rest(s))
+		return false;
+	s->settle_ns = 0;
+	return true;
+}
+
 static void stop_one(struct session *s, size_t i)
 {
 	const struct program *p = &s->scenario->programs[i];
@@ -285,30 +329,38 @@ static void stop_one(struct session *s, size_t i)
 	guardian_signal(s->guardian, r->pid, SIGCONT, true);
 }
 
+/* It runs: true when there is something to wait for. */
+static bool stopping(struct session *s, size_t i)
+{
+	struct program_result *r = &s->result->programs[i];
+
+	if (!r->stopped) {
+		if (settled(s))
+			stop_one(s, i);
+		return true;
+	}
+	if (now_ns() < s->grace_ns)
+		return true;
+	if (r->killed)
+		return false; /* SIGKILL does not help either */
+	r->killed = true;
+	guardian_signal(s->guardian, r->pid, SIGKILL, true);
+	s->grace_ns = now_ns() + KILLED_NS;
+	return true;
+}
+
 /* From the last service to the first, each until it is gone. */
 static void stop_phase(struct session *s)
 {
-	while (s->phase == PHASE_STOP) {
-		size_t i = s->at;
-		struct program_result *r;
-
-		if (i < s->scenario->n_programs && running(s, i)) {
-			r = &s->result->programs[i];
-			if (now_ns() < s->grace_ns)
+	for (; s->phase == PHASE_STOP; s->at--) {
+		if (s->at < s->scenario->n_programs && running(s, s->at)) {
+			if (stopping(s, s->at))
 				return;
-			if (r->killed)
-				break; /* SIGKILL does not help either */
-			r->killed = true;
-			guardian_signal(s->guardian, r->pid, SIGKILL, true);
-			s->grace_ns = now_ns() + KILLED_NS;
-			return;
-		}
-		if (i == 0)
 			break;
-		s->at--;
-		s->grace_ns = 0;
-		if (running(s, s->at))
-			stop_one(s, s->at);
+		}
+		s->grace_ns = s->settle_ns = 0;
+		if (s->at == 0)
+			break;
 	}
 	s->phase = PHASE_OVER;
 }
@@ -479,6 +531,8 @@ static int timeout_ms(const struct session *s)
 	    s->scenario->programs[s->at].ready == READY_LISTENING)
 		at = sooner(at, now + LOOK_NS);
 	at = sooner(at, s->grace_ns);
+	if (s->settle_ns)
+		at = sooner(at, now + REST_NS);
 	if (s->phase < PHASE_STOP)
 		at = sooner(at, s->limit_ns);
 	ns = at - now;
@@ -529,6 +583,8 @@ static void collect_rules(struct session *s)
 		to->hits = atomic_load(&from->hits);
 		to->due = atomic_load(&from->due);
 		to->shadowed = atomic_load(&from->shadowed);
+		to->armings = atomic_load(&from->armings);
+		to->armed = atomic_load(&from->armed) != 0;
 		for (size_t g = 0; g < N_GATES; g++)
 			to->gated[g] = atomic_load(&from->gated[g]);
 	}

@@ -11,7 +11,8 @@
  *          ready (or is a job, which is ready once its exec succeeded)
  *   RUN    until all jobs have exited
  *   STOP   services get their signal in reverse order and their grace, then
- *          SIGKILL
+ *          SIGKILL; not before all of them have come to rest (asleep.h), so
+ *          that one that is dying already dies of that
  *   OVER   everything that any of them left behind is killed; the rest of the
  *          trace and of the output is read
  *
@@ -66,6 +67,8 @@ struct program_result {
 struct rule_result {
 	uint32_t hits, due, shadowed;
 	uint32_t gated[N_GATES];
+	uint32_t armings; /* while it ran */
+	bool armed;       /* at the end */
 };
 
 enum session_end {

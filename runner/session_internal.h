@@ -30,6 +30,7 @@ struct session {
 	size_t at; /* START: next to start; STOP: one above the one that ends */
 	int64_t limit_ns;   /* absolute, 0 = none */
 	int64_t grace_ns;   /* absolute, 0 = nobody is being stopped */
+	int64_t settle_ns;  /* absolute, 0 = nobody has to come to rest */
 	int64_t drain_ns;   /* interval of draining */
 	unsigned forwarded; /* signals passed on */
 	int tty;            /* passthrough in the foreground, else -1 */

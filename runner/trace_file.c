@@ -1,8 +1,9 @@
 /*
  * trace_file.c - writes and reads kept traces.
  *
- * The reader trusts nothing but its own bounds: lengths are checked against
- * the file, the plan by plan_check(), indexes by whoever uses them.
+ * The reader holds one record at a time, however long the file is, and trusts
+ * nothing in it: lengths are those it expects or skipped, the plan is checked
+ * by plan_check(), indexes by whoever uses them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,9 @@ struct item {
 };
 _Static_assert(sizeof(struct file_header) == 32 && sizeof(struct item) == 8,
                "layout");
+_Static_assert(sizeof(struct fault_record) % 8 == 0 &&
+                       sizeof(struct trace_process) % 8 == 0,
+               "read in place, without padding");
 
 static size_t padded(size_t len)
 {
@@ -106,72 +110,95 @@ int trace_writer_close(struct trace_writer *w)
 
 /* ---- reading ------------------------------------------------------------ */
 
-/* A whole regular file; malloc'ed. */
-static int read_file(const char *path, char **ret_data, size_t *ret_size)
+enum {
+	BUFFER_SIZE = 256 << 10
+};
+
+/* false: the file ends before. */
+static bool read_bytes(struct trace_reader *r, void *data, size_t len)
+{
+	return fread(data, 1, len, r->file) == len;
+}
+
+static bool skip(struct trace_reader *r, size_t len)
+{
+	char scratch[4096];
+	size_t n;
+
+	for (; len; len -= n) {
+		n = len < sizeof(scratch) ? len : sizeof(scratch);
+		if (!read_bytes(r, scratch, n))
+			return false;
+	}
+	return true;
+}
+
+/* The next item's head; false at the end, or when it is cut off. */
+static bool read_head(struct trace_reader *r, struct item *ret)
+{
+	size_t n = fread(ret, 1, sizeof(*ret), r->file);
+
+	r->cut = n > 0 && n < sizeof(*ret);
+	return n == sizeof(*ret);
+}
+
+/* A whole payload with its padding; data has room for that. */
+static bool read_payload(struct trace_reader *r, const struct item *item,
+                         void *data)
+{
+	r->cut = !read_bytes(r, data, padded(item->len));
+	return !r->cut;
+}
+
+/* Only what one can begin to read at once, and read again. */
+static int open_file(const char *path, FILE **ret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	size_t len = 0;
 	struct stat st;
-	ssize_t n = 1;
-	char *data;
+	int r = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		r = -EINVAL;
+	else if (!(*ret = fdopen(fd, "r")))
+		r = -errno;
+	if (r)
 		close(fd);
-		return -EINVAL;
-	}
-	data = malloc((size_t)st.st_size + 1);
-	while (data && len < (size_t)st.st_size && n > 0) {
-		n = read(fd, data + len, (size_t)st.st_size - len);
-		len += n > 0 ? (size_t)n : 0;
-	}
-	close(fd);
-	if (!data || n < 0) {
-		free(data);
-		return data ? -EIO : -ENOMEM;
-	}
-	*ret_data = data;
-	*ret_size = len;
-	return 0;
+	else
+		setvbuf(*ret, NULL, _IOFBF, BUFFER_SIZE);
+	return r;
 }
 
-/* The next item, NULL at the end or when it is cut off. */
-static const struct item *next_item(struct trace_reader *r,
-                                    const void **ret_data)
+static const char *read_plan(struct trace_reader *r)
 {
-	const struct item *item = (const void *)(r->data + r->at);
+	struct item item;
 
-	if (r->size - r->at < sizeof(*item) ||
-	    padded(item->len) > r->size - r->at - sizeof(*item))
-		return NULL;
-	*ret_data = item + 1;
-	r->at += sizeof(*item) + padded(item->len);
-	return item;
+	if (!read_head(r, &item) || item.kind != ITEM_PLAN ||
+	    item.len > PLAN_MAX_SIZE)
+		return "it has no plan";
+	r->plan = malloc(padded(item.len) + 1);
+	if (!r->plan)
+		return "there is no memory for its plan";
+	if (!read_payload(r, &item, r->plan))
+		return "it has no plan";
+	return plan_check(r->plan, item.len);
 }
 
-static const char *check_file(struct trace_reader *r)
+static const char *read_start(struct trace_reader *r)
 {
-	const struct file_header *h = (const void *)r->data;
-	const struct item *item;
-	const void *data;
+	struct file_header h;
 	const char *why;
 
-	if (r->size < sizeof(*h) || h->magic != FILE_MAGIC)
+	if (!read_bytes(r, &h, sizeof(h)) || h.magic != FILE_MAGIC)
 		return "it is no trace of fault";
-	if (h->version != FILE_VERSION ||
-	    h->record_size != sizeof(struct fault_record))
+	if (h.version != FILE_VERSION ||
+	    h.record_size != sizeof(struct fault_record))
 		return "it was written by another version of fault";
-	r->at = sizeof(*h);
-	item = next_item(r, &data);
-	if (!item || item->kind != ITEM_PLAN)
-		return "it has no plan";
-	why = plan_check(data, item->len);
-	if (why)
-		return why;
-	r->plan = data;
-	trace_context_init(&r->context, data, h->start_ns);
-	return NULL;
+	why = read_plan(r);
+	if (!why)
+		trace_context_init(&r->context, r->plan, h.start_ns);
+	return why;
 }
 
 int trace_reader_open(struct trace_reader *r, const char *path,
@@ -179,13 +206,13 @@ int trace_reader_open(struct trace_reader *r, const char *path,
 {
 	struct trace_reader t = {0};
 	const char *why;
-	int rc = read_file(path, &t.data, &t.size);
+	int rc = open_file(path, &t.file);
 
 	if (rc)
 		return rc;
-	why = check_file(&t);
+	why = read_start(&t);
 	if (why) {
-		free(t.data);
+		trace_reader_release(&t);
 		*ret_why = why;
 		return -EBADMSG;
 	}
@@ -195,28 +222,35 @@ int trace_reader_open(struct trace_reader *r, const char *path,
 
 const struct fault_record *trace_reader_next(struct trace_reader *r)
 {
-	const struct item *item;
-	const void *data;
+	struct trace_process process;
+	struct item item;
 
-	while ((item = next_item(r, &data))) {
-		if (item->kind == ITEM_RECORD &&
-		    item->len == sizeof(struct fault_record))
-			return data;
-		if (item->kind == ITEM_PROCESS &&
-		    item->len == sizeof(struct trace_process))
-			trace_context_set(&r->context, item->slot, data);
+	while (!r->cut && read_head(r, &item)) {
+		if (item.kind == ITEM_RECORD && item.len == sizeof(r->record)) {
+			if (read_payload(r, &item, &r->record))
+				return &r->record;
+		} else if (item.kind == ITEM_PROCESS &&
+		           item.len == sizeof(process)) {
+			if (read_payload(r, &item, &process))
+				trace_context_set(&r->context, item.slot,
+				                  &process);
+		} else {
+			r->cut = !skip(r, padded(item.len));
+		}
 	}
 	return NULL;
 }
 
 bool trace_reader_complete(const struct trace_reader *r)
 {
-	return r->at == r->size;
+	return !r->cut && feof(r->file);
 }
 
 void trace_reader_release(struct trace_reader *r)
 {
 	trace_context_release(&r->context);
-	free(r->data);
+	if (r->file)
+		fclose(r->file);
+	free(r->plan);
 	*r = (struct trace_reader){0};
 }

@@ -37,12 +37,13 @@ void trace_writer_record(struct trace_writer *w, const struct fault_record *r);
 /* Closes.  0, or the first error of all writes as -errno. */
 int trace_writer_close(struct trace_writer *w);
 
-/* A whole file in memory. */
+/* A file from its beginning to its end; one record of it in memory. */
 struct trace_reader {
-	char *data;
-	size_t size, at;
-	const void *plan; /* inside data */
+	FILE *file;
+	bool cut; /* it ends within an item */
+	void *plan;
 	struct trace_context context;
+	struct fault_record record;
 };
 
 /*
@@ -53,12 +54,12 @@ int trace_reader_open(struct trace_reader *r, const char *path,
                       const char **ret_why);
 
 /*
- * The next record, aligned, valid until the reader is released; context has
- * then seen all that precedes it.  NULL at the end of what is whole.
+ * The next record, valid until the next call; context has then seen all that
+ * precedes it.  NULL at the end of what is whole.
  */
 const struct fault_record *trace_reader_next(struct trace_reader *r);
 
-/* Was the end reached with nothing cut off? */
+/* After NULL: was that the end, with nothing cut off? */
 bool trace_reader_complete(const struct trace_reader *r);
 void trace_reader_release(struct trace_reader *r);
 

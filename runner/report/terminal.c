@@ -270,7 +270,9 @@ void terminal_case(struct terminal *t, const struct case_report *c)
 	time_len = snprintf(time, sizeof(time), "  (%.2f s)",
 	                    (double)c->result->time_ns / 1e9);
 	fprintf(t->out, " %s", c->id);
-	if (c->scenario->name)
+	/* A scenario without a name has that of its file, said already. */
+	if (c->scenario->name &&
+	    strncmp(c->id, c->scenario->name, strlen(c->scenario->name)) != 0)
 		print_name(t, c->scenario->name,
 		           strlen(word) + 1 + strlen(c->id) + (size_t)time_len);
 	fprintf(t->out, "%s\n", time);
