@@ -60,7 +60,6 @@ enum conf_flag {
 	CONF_RCVTIMEO = 2, /* SO_RCVTIMEO of 50 ms */
 	CONF_SNDTIMEO = 4, /* SO_SNDTIMEO of 50 ms */
 	CONF_NETNS = 8,    /* the real side runs in a namespace of its own */
-	CONF_LATER = 16, /* the action is not built yet (actions.def, LATER) */
 };
 
 struct conf_case;
@@ -82,7 +81,8 @@ struct conf_probe {
 	socklen_t addr_len;
 	uint64_t n_sent; /* bytes that our sends were told are accepted */
 	unsigned n_steps;
-	int stand_in; /* errno that the first accept reports, or 0 */
+	long began_ms; /* the first call */
+	int stand_in;  /* errno that the first accept reports, or 0 */
 };
 
 typedef void conf_producer(struct conf_probe *p);

@@ -2,7 +2,8 @@
  * conf_peer.c - the far end. A process of its own that is never under
  * injection: it is made before the library is loaded into the probe. One
  * message on a SOCK_SEQPACKET pair is a verb and a number, the answer is one
- * message, sent when the thing is done; "interrupt" alone has none.
+ * message, sent when the thing is done; "interrupt" and those that wait until
+ * the probe is asleep have none.
  */
 #include "conf.h"
 
@@ -24,11 +25,12 @@ static struct {
 	int family;
 	int listener;        /* or -1 */
 	int fd;              /* the connection, or -1 */
+	int full;            /* a listener whose queue is full, or -1 */
 	uint64_t n_received; /* of fd */
 	bool in_order;       /* so far */
 	char answer[ANSWER_LEN];
 	size_t answer_len;
-} peer = {.listener = -1, .fd = -1};
+} peer = {.listener = -1, .fd = -1, .full = -1};
 
 __attribute__((format(printf, 1, 2))) static void answer(const char *fmt, ...)
 {
@@ -107,6 +109,41 @@ static void do_unlisten(long unused)
 	close(peer.listener);
 	peer.listener = -1;
 	answer("ok");
+}
+
+/* Listens with room for one connection, which is there: SYNs are dropped. */
+static void do_fill(long unused)
+{
+	struct sockaddr_storage sa;
+	socklen_t len;
+	int filler = socket(peer.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)unused;
+	peer.full = conf_listen(peer.family, 0, &sa, &len);
+	if (connect(filler, (struct sockaddr *)&sa, len))
+		answer("0");
+	else
+		answer("%ld", conf_port(&sa));
+}
+
+/* The queue has room again: the next SYN is answered. */
+static void drain(void)
+{
+	close(accept4(peer.full, NULL, NULL, SOCK_CLOEXEC));
+}
+
+static void do_drain(long unused)
+{
+	(void)unused;
+	drain();
+	answer("ok");
+}
+
+/* Nobody listens any more: the next SYN is refused. */
+static void do_unfill(long unused)
+{
+	(void)unused;
+	answer_ok(!close(peer.full));
 }
 
 static void do_connect(long port)
@@ -262,14 +299,31 @@ static bool sleeping(pid_t pid)
 	return state && state[2] == 'S';
 }
 
-/* Signals the probe as soon as it sleeps in the call that it makes next. */
-static void do_interrupt(long pid)
+/* Until the probe sleeps in the call that it makes next. */
+static void await_sleep(long pid)
 {
 	long end = now_ms() + CONF_WAIT_MS;
 
 	while (!sleeping((pid_t)pid) && !kill((pid_t)pid, 0) && now_ms() < end)
 		sched_yield();
+}
+
+static void do_interrupt(long pid)
+{
+	await_sleep(pid);
 	kill((pid_t)pid, SIGUSR1);
+}
+
+static void do_drain_asleep(long pid)
+{
+	await_sleep(pid);
+	drain();
+}
+
+static void do_unfill_asleep(long pid)
+{
+	await_sleep(pid);
+	close(peer.full);
 }
 
 static void observe_recv(void)
@@ -313,14 +367,27 @@ static const struct {
 	const char *verb;
 	void (*run)(long arg);
 } verbs[] = {
-	{"listen", do_listen},     {"occupy", do_occupy},
-	{"unlisten", do_unlisten}, {"connect", do_connect},
-	{"accept", do_accept},     {"look", do_look},
-	{"send", do_send},         {"fin", do_fin},
-	{"close", do_close},       {"rst", do_rst},
-	{"deafen", do_deafen},     {"deafen-listener", do_deafen_listener},
-	{"take", do_take},         {"stream", do_stream},
-	{"observe", do_observe},   {"interrupt", do_interrupt},
+	{"listen", do_listen},
+	{"occupy", do_occupy},
+	{"unlisten", do_unlisten},
+	{"connect", do_connect},
+	{"accept", do_accept},
+	{"look", do_look},
+	{"send", do_send},
+	{"fin", do_fin},
+	{"close", do_close},
+	{"rst", do_rst},
+	{"deafen", do_deafen},
+	{"deafen-listener", do_deafen_listener},
+	{"take", do_take},
+	{"stream", do_stream},
+	{"observe", do_observe},
+	{"interrupt", do_interrupt},
+	{"fill", do_fill},
+	{"drain", do_drain},
+	{"unfill", do_unfill},
+	{"drain-asleep", do_drain_asleep},
+	{"unfill-asleep", do_unfill_asleep},
 };
 
 static void serve(int ctl, const char *verb, long arg)
@@ -358,7 +425,7 @@ const char *conf_peer_say(struct conf_probe *p, const char *verb, long arg)
 
 	if (write(p->peer, msg, (size_t)len) < 0)
 		conf_die("peer");
-	if (!strcmp(verb, "interrupt"))
+	if (!strcmp(verb, "interrupt") || strstr(verb, "-asleep"))
 		return "";
 	if (!conf_await(p->peer, POLLIN, 2 * CONF_WAIT_MS) ||
 	    read(p->peer, text, sizeof(text)) <= 0)

@@ -10,9 +10,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Waits for what the peer has just done to arrive here. */
@@ -26,6 +30,29 @@ void peer_sends(struct conf_probe *p)
 {
 	conf_peer_do(p, "send", 5);
 	arrived(p, POLLIN);
+}
+
+/*
+ * SIOCINQ by a raw system call: what is said of bytes that nobody is to see.
+ * The socket may be dead already, and then nothing comes.
+ */
+void peer_sends_unasked(struct conf_probe *p)
+{
+	struct timespec ts;
+	int before = 0, now = 0;
+	time_t end;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	end = ts.tv_sec + CONF_WAIT_MS / 1000;
+	syscall(SYS_ioctl, p->fd, FIONREAD, &before);
+	conf_peer_do(p, "send", 5);
+	while (syscall(SYS_ioctl, p->fd, FIONREAD, &now) == 0 &&
+	       now <= before && ts.tv_sec <= end) {
+		sched_yield();
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+	}
+	if (now <= before)
+		conf_die("what the peer sent did not arrive");
 }
 
 void peer_sends_one(struct conf_probe *p)
@@ -86,6 +113,21 @@ void real_shut_then_reset(struct conf_probe *p)
 	if (shutdown(p->fd, SHUT_WR))
 		conf_die("shutdown");
 	real_peer_resets(p);
+}
+
+void real_shut_then_closed(struct conf_probe *p)
+{
+	if (shutdown(p->fd, SHUT_WR))
+		conf_die("shutdown");
+	real_peer_closes(p);
+}
+
+/* Both are finished, and what the peer said before has not been read. */
+void trigger_closed(struct conf_probe *p)
+{
+	trigger_shut(p);
+	conf_peer_do(p, "close", 0);
+	arrived(p, 0);
 }
 
 /* The peer hears nothing any more, and something is on the way to it. */
@@ -158,23 +200,23 @@ void real_peer_takes_all(struct conf_probe *p)
 
 static struct rlimit usual_limit;
 
-/* The limit is one above the highest descriptor, and no hole is left. */
+/* The usual soft limit, and every number below it is in use. */
 void real_no_descriptors(struct conf_probe *p)
 {
 	struct rlimit limit;
-	int fd, highest = 0;
+	int fd;
 
 	(void)p;
-	for (fd = 0; fd < 1024; fd++)
-		if (fcntl(fd, F_GETFD) >= 0)
-			highest = fd;
 	getrlimit(RLIMIT_NOFILE, &usual_limit);
 	limit = usual_limit;
-	limit.rlim_cur = (rlim_t)highest + 1;
+	if (limit.rlim_cur > 1024)
+		limit.rlim_cur = 1024;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	do
 		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-	while (fd >= 0);
+	while (fd >= 0 && fd < 1024);
+	if (fd >= 0)
+		conf_die("descriptors without end");
 }
 
 void real_no_descriptors_queued(struct conf_probe *p)
@@ -183,10 +225,14 @@ void real_no_descriptors_queued(struct conf_probe *p)
 	real_no_descriptors(p);
 }
 
+/* All that were filled are empty again. */
 void real_descriptors(struct conf_probe *p)
 {
 	(void)p;
 	setrlimit(RLIMIT_NOFILE, &usual_limit);
+	for (int fd = 1023; fd > p->listener && fd > p->epfd; fd--)
+		if (fd != p->peer && fd != p->accepted)
+			close(fd);
 }
 
 /* The peer signals us once we sleep in the next call. */
@@ -272,6 +318,75 @@ void real_hears_again(struct conf_probe *p)
 
 	setsockopt(p->listener, SOL_SOCKET, SO_DETACH_FILTER, &unused,
 	           sizeof(unused));
+}
+
+void real_to_full_listener(struct conf_probe *p)
+{
+	long port = strtol(conf_peer_say(p, "fill", 0), NULL, 10);
+
+	if (!port)
+		conf_skip("no full listener");
+	conf_loopback(p->family, &p->target, &p->addr_len);
+	conf_set_port(&p->target, port);
+}
+
+/* The first connect of this run returns before its SYN is answered. */
+static bool returns_early(const struct conf_probe *p)
+{
+	return p->style != STYLE_BLOCKING ||
+	       p->c->flags & (CONF_SNDTIMEO | CONF_HANDLER);
+}
+
+/*
+ * The SYN is dropped, and answered when it is sent again a second later; what
+ * is to answer is done while the probe sleeps in connect, or after the call.
+ */
+static void answers_late(struct conf_probe *p, const char *verb)
+{
+	real_to_full_listener(p);
+	if (!returns_early(p))
+		conf_peer_say(p, verb, getpid());
+}
+
+void real_accepts_late(struct conf_probe *p)
+{
+	answers_late(p, "drain-asleep");
+}
+
+void real_accepts_now(struct conf_probe *p)
+{
+	if (returns_early(p))
+		conf_peer_do(p, "drain", 0);
+}
+
+void real_late_and_interrupt(struct conf_probe *p)
+{
+	real_to_full_listener(p);
+	real_interrupt(p);
+}
+
+void real_refuses_late(struct conf_probe *p)
+{
+	answers_late(p, "unfill-asleep");
+}
+
+void real_refuses_now(struct conf_probe *p)
+{
+	if (returns_early(p))
+		conf_peer_do(p, "unfill", 0);
+}
+
+void trigger_short_patience(struct conf_probe *p)
+{
+	unsigned ms = 300;
+
+	setsockopt(p->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
+void real_unanswered(struct conf_probe *p)
+{
+	trigger_short_patience(p);
+	real_to_full_listener(p);
 }
 
 static void to_host(struct conf_probe *p, const char *v4, const char *v6,

@@ -10,9 +10,11 @@
 
 /* The peer sends, resets, closes. */
 conf_producer peer_sends, peer_sends_one, peer_sends_four;
+conf_producer peer_sends_unasked;
 conf_producer real_peer_resets, real_peer_reset_and_read;
 conf_producer real_peer_closes, peer_half_closes;
 conf_producer real_fin_then_reset, real_shut_then_reset, trigger_shut;
+conf_producer real_shut_then_closed, trigger_closed;
 conf_producer real_path_dies;
 
 /* The peer's view of a reset: a connection that we reset. */
@@ -33,6 +35,10 @@ conf_producer real_to_bound_port, real_to_deaf_listener;
 conf_producer real_to_deaf_and_interrupt, real_hears_again;
 conf_producer real_to_no_neighbour, real_unreachable_arrived;
 conf_producer real_to_no_route, real_to_prohibited;
+conf_producer real_to_full_listener;
+conf_producer real_accepts_late, real_accepts_now, real_late_and_interrupt;
+conf_producer real_refuses_late, real_refuses_now;
+conf_producer real_unanswered, trigger_short_patience;
 
 /* bind and listen. */
 conf_producer real_to_used_port, real_to_foreign_address, trigger_bind_any;

@@ -14,7 +14,10 @@
  *   O socket    u the same            v dup            V dup2 on a used number
  *   e SO_ERROR  t TCP state           h did our signal handler run?
  *   p readiness now   W readiness, with time   Z wait for HUP, nothing noted
- *   F wait until descriptors can be had again
+ *   E what else needs a descriptor   g the soft limit of descriptors
+ *   M poll with many entries   U close one, accept with it, open it again
+ *   F wait until descriptors can be had again   T how long has it taken?
+ *   m an injected end: the peer sends all the same   x the peer resets
  *   P what the peer sees    Q did the peer get just what was accepted?
  *   K has the peer's listener a connection?
  */
@@ -30,7 +33,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -134,6 +140,21 @@ static void step_unsent(struct conf_probe *p)
 	int n = -1;
 
 	note_int(p, "TIOCOUTQ", ioctl(p->fd, TIOCOUTQ, &n) ? -1 : n);
+}
+
+static long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* A retransmitted SYN comes a second after the first. */
+static void step_time(struct conf_probe *p)
+{
+	conf_line(p, "time", "%s",
+	          now_ms() - p->began_ms < 900 ? "at once" : "a second");
 }
 
 static void first_connect(struct conf_probe *p)
@@ -277,6 +298,70 @@ static void step_dup2(struct conf_probe *p)
 	conf_line(p, "dup2", "%s", fd < 0 ? conf_errno(errno) : "done");
 }
 
+static int a_pipe(void)
+{
+	int ends[2];
+
+	if (pipe(ends))
+		return -1;
+	close(ends[1]);
+	return ends[0];
+}
+
+static int a_pair(void)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends))
+		return -1;
+	close(ends[1]);
+	return ends[0];
+}
+
+static void step_everything(struct conf_probe *p)
+{
+	note_fd(p, "open", open("/dev/null", O_RDONLY));
+	note_fd(p, "pipe", a_pipe());
+	note_fd(p, "socketpair", a_pair());
+	note_fd(p, "eventfd", eventfd(0, 0));
+	note_fd(p, "epoll_create1", epoll_create1(0));
+	note_fd(p, "F_DUPFD", fcntl(p->listener, F_DUPFD, 1000));
+	note_int(p, "wrong protocol", socket(AF_INET, SOCK_STREAM, 999));
+	note_int(p, "accept of none", accept(-1, NULL, NULL));
+	note_int(p, "accept of a pipe", accept(STDOUT_FILENO, NULL, NULL));
+}
+
+static void step_limit(struct conf_probe *p)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	conf_line(p, "limit", "%ld", (long)limit.rlim_cur);
+}
+
+static void step_many(struct conf_probe *p)
+{
+	struct pollfd many[1024];
+
+	for (int i = 0; i < 1024; i++)
+		many[i] = (struct pollfd){.fd = i ? -1 : STDOUT_FILENO,
+		                          .events = POLLOUT};
+	note_int(p, "poll of 1024", poll(many, 1024, 0));
+}
+
+/* What a server keeps a descriptor in reserve for. */
+static void step_reserve(struct conf_probe *p)
+{
+	close(STDIN_FILENO);
+	step_accept(p);
+	if (p->accepted >= 0)
+		conf_line(p, "it got", "%d", p->accepted);
+	if (p->accepted >= 0)
+		conf_reset_close(p->accepted);
+	p->accepted = -1;
+	note_int(p, "reserve", open("/dev/null", O_RDONLY));
+}
+
 static void step_error(struct conf_probe *p)
 {
 	int err = -1;
@@ -319,7 +404,21 @@ static void step_settle(struct conf_probe *p)
 	conf_await(p->fd, 0, 500);
 }
 
-/* The end of a shortage of descriptors is an event that only asking shows. */
+/* Before anything has happened; conf_run() asks. */
+static rlim_t usual_limit;
+
+/*
+ * The end of a shortage of descriptors is an event that only asking shows: the
+ * numbers are free, then the limit is what it was.
+ */
+static bool is_over(int fd)
+{
+	struct rlimit limit;
+
+	return fd >= 0 && !getrlimit(RLIMIT_NOFILE, &limit) &&
+	       limit.rlim_cur >= usual_limit;
+}
+
 static void step_until_fds(struct conf_probe *p)
 {
 	struct timespec ts;
@@ -330,7 +429,9 @@ static void step_until_fds(struct conf_probe *p)
 		real_descriptors(p);
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	end = ts.tv_sec + CONF_WAIT_MS / 1000;
-	while ((fd = dup(p->listener)) < 0 && ts.tv_sec < end) {
+	while (!is_over(fd = dup(p->listener)) && ts.tv_sec < end) {
+		if (fd >= 0)
+			close(fd);
 		sched_yield();
 		clock_gettime(CLOCK_MONOTONIC, &ts);
 	}
@@ -338,6 +439,21 @@ static void step_until_fds(struct conf_probe *p)
 	          fd < 0 ? conf_errno(errno) : "possible again");
 	if (fd >= 0)
 		close(fd);
+}
+
+/*
+ * A peer whose end is real cannot send. What comes after an injected one is
+ * waited for in the kernel's own count of it.
+ */
+static void step_send_on(struct conf_probe *p)
+{
+	if (!p->real)
+		peer_sends_unasked(p);
+}
+
+static void step_peer_resets(struct conf_probe *p)
+{
+	real_peer_resets(p);
 }
 
 /*
@@ -371,19 +487,28 @@ static const struct {
 	char letter;
 	void (*run)(struct conf_probe *p);
 } steps[] = {
-	{'R', first_recv},     {'r', step_recv},          {'k', step_peek},
-	{'q', step_queued},    {'o', step_unsent},        {'X', first_send},
-	{'s', step_send},      {'S', step_send_nosignal}, {'C', first_connect},
-	{'c', step_connect},   {'A', first_accept},       {'a', step_accept},
-	{'j', step_switch},    {'B', first_bind},         {'b', step_bind},
-	{'L', step_listen},    {'l', step_listen},        {'D', step_shut_wr},
-	{'d', step_shut_wr},   {'f', step_shut_rdwr},     {'G', step_peername},
-	{'n', step_peername},  {'N', step_sockname},      {'O', step_socket},
-	{'u', step_socket},    {'v', step_dup},           {'V', step_dup2},
-	{'e', step_error},     {'t', step_state},         {'h', step_handler},
-	{'p', step_ready},     {'W', step_wait},          {'Z', step_settle},
-	{'F', step_until_fds}, {'P', step_peer},          {'Q', step_stream},
-	{'K', step_look},
+	{'R', first_recv},       {'r', step_recv},
+	{'k', step_peek},        {'q', step_queued},
+	{'o', step_unsent},      {'X', first_send},
+	{'s', step_send},        {'S', step_send_nosignal},
+	{'C', first_connect},    {'c', step_connect},
+	{'A', first_accept},     {'a', step_accept},
+	{'j', step_switch},      {'B', first_bind},
+	{'b', step_bind},        {'L', step_listen},
+	{'l', step_listen},      {'D', step_shut_wr},
+	{'d', step_shut_wr},     {'f', step_shut_rdwr},
+	{'G', step_peername},    {'n', step_peername},
+	{'N', step_sockname},    {'O', step_socket},
+	{'u', step_socket},      {'v', step_dup},
+	{'V', step_dup2},        {'e', step_error},
+	{'t', step_state},       {'h', step_handler},
+	{'p', step_ready},       {'W', step_wait},
+	{'Z', step_settle},      {'F', step_until_fds},
+	{'P', step_peer},        {'Q', step_stream},
+	{'E', step_everything},  {'g', step_limit},
+	{'M', step_many},        {'U', step_reserve},
+	{'K', step_look},        {'m', step_send_on},
+	{'x', step_peer_resets}, {'T', step_time},
 };
 
 static void run_step(struct conf_probe *p, char letter)
@@ -400,9 +525,13 @@ static void run_step(struct conf_probe *p, char letter)
 void conf_run(struct conf_probe *p, const char *order)
 {
 	conf_producer *make = p->real ? p->c->real : p->c->trigger;
+	struct rlimit limit;
 
+	getrlimit(RLIMIT_NOFILE, &limit);
+	usual_limit = limit.rlim_cur;
 	if (make)
 		make(p);
+	p->began_ms = now_ms();
 	run_step(p, *order++);
 	if (p->real && p->c->real_after)
 		p->c->real_after(p);

@@ -60,8 +60,7 @@ static void list(void)
 		printf("%s\t%s\t%s\t%s\t", c->name, c->call, c->what, c->rule);
 		print_names(c->styles, conf_style_names, N_STYLES);
 		print_names(c->sides, conf_side_names, N_SIDES);
-		printf("%s%s\n", c->flags & CONF_LATER ? "not built yet; " : "",
-		       c->note ? c->note : "");
+		printf("%s\n", c->note ? c->note : "");
 	}
 }
 

@@ -1,0 +1,231 @@
+#!/bin/bash
+# Readiness: each case once with a peer that is late, once with one that is held
+# back by the library; both must look the same to the program.
+#
+#   tests/readiness/run.sh [--control | --stable] [-j N] [--table FILE] [GLOB…]
+#
+#   --control   no library is loaded: the two must now differ (a case that does
+#               not notice that nothing was held proves nothing)
+#   --stable    the real side twice: the same text, nothing early or late
+#   --table     the results as a table in Markdown
+#   GLOB        matches "CASE STYLE TRIGGER FAMILY", as in 'fin* epoll-et * 6'
+#
+# READINESS_BIN   the program; LIBFAULT the library
+# READINESS_KEEP  a directory for the records: N.real, N.inject
+#
+# Nothing that is held may be early, ever.  What is late, or early without a
+# hold, or could not be brought about in time, is tried once more, for a machine
+# that was busy, and counted.
+#
+# run: limit 600
+
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+BUILD=${BUILD:-$top/build/release}
+bin=${READINESS_BIN:-$BUILD/tests/readiness/readiness}
+lib=${LIBFAULT:-$BUILD/libfault.so}
+
+# ---- one run: its result and the details into $dir/N.result ------------------
+
+# record FILE SIDE CASE STYLE TRIGGER FAMILY: the status is the program's.
+record() {
+	file=$1 side=$2
+	shift 2
+	if [ "$side" = inject ] && [ "$mode" = inject ]; then
+		READINESS_FAULT=$BUILD/fault READINESS_LIB=$lib "$bin" inject "$@" >"$file" 2>&1
+	else
+		"$bin" "$side" "$@" >"$file" 2>&1
+	fi
+}
+
+# both CASE STYLE TRIGGER FAMILY: sets $status; records without their notes in
+# *.text.
+both() {
+	record "$real" real "$@"
+	status=$?
+	[ $status = 0 ] || return
+	other=inject
+	[ "$mode" != stable ] || other=real
+	record "$inject" $other "$@"
+	injected=$?
+	grep -v '^#' "$real" >"$real.text"
+	grep -v '^#' "$inject" >"$inject.text"
+	[ $injected = 0 ] || echo "exit status $injected" >>"$inject.text"
+}
+
+# Takes the excepted lines out of both records.
+except() {
+	while IFS=$'\t' read -r line reason; do
+		if diff -q <(grep -E "$line" "$1") <(grep -E "$line" "$2") \
+			>/dev/null; then
+			echo "# exception not needed: /$line/ $reason"
+		else
+			echo "# exception: /$line/ $reason"
+		fi
+		sed -E -i "/$line/d" "$1" "$2"
+	done
+}
+
+same_without() {
+	"$bin" list | awk -F'\t' -v name="$1" \
+		'$1 == name && $5 ~ /same-without/ { n++ } END { exit !n }'
+}
+
+# What "same" does not cover: lines that are only stated, lines left out.
+caveats() {
+	sed -n 's/^# STATED /not compared with the kernel: /p' "$real"
+	sed -n 's/^# exception: /left out: /p' "$real.notes"
+}
+
+judge() {
+	if [ "$mode" = control ]; then
+		if same_without "$1"; then
+			echo "skipped what is compared is what a hold leaves alone"
+		elif cmp -s "$real.text" "$inject.text"; then
+			echo "different the same without any injection"
+		else
+			echo "same"
+		fi
+	elif [ "$mode" = stable ] &&
+		grep -E ': (early|late|never)$' "$real.text" >"$real.diff"; then
+		echo "different"
+		sed 's/^/# /' "$real.diff"
+	elif { [ "$mode" = stable ] || "$bin" exceptions "$1"; } |
+		except "$real.text" "$inject.text" >"$real.notes" &&
+		diff -U 6 --label real --label injected "$real.text" \
+		"$inject.text" >"$real.diff"; then
+		echo "same $(caveats | paste -sd ';')"
+		cat "$real.notes"
+	else
+		echo "different"
+		sed 's/^/# /' "$real.diff"
+		grep '^#' "$inject"
+		echo "# once more: READINESS_LIB=$lib $bin inject $*"
+		echo "#   against: $bin real $*"
+	fi
+}
+
+one() { # N CASE STYLE TRIGGER FAMILY
+	n=$1
+	shift
+	real=$dir/$n.real
+	inject=$dir/$n.inject
+	both "$@"
+	if grep -qs '^BROKEN' "$real" "$inject" ||
+		{ [ $status = 0 ] &&
+			{ grep -qE ': (early|late)$' "$real.text" ||
+				{ [ "$mode" != control ] &&
+					grep -qE ': late$' "$inject.text"; }; }; }; then
+		both "$@"
+		echo late >"$dir/$n.late"
+	fi
+	if [ $status = 77 ]; then
+		echo "skipped $(sed -n 's/^SKIP //p' "$real")"
+	elif [ $status != 0 ]; then
+		echo "different the real side ended with status $status"
+		sed 's/^/# /' "$real"
+	elif grep -q '^SKIP' "$inject"; then
+		echo "skipped $(sed -n 's/^SKIP //p' "$inject")"
+	else
+		judge "$@"
+	fi
+}
+
+if [ "${1:-}" = --one ]; then
+	dir=$2 mode=$3
+	shift 3
+	one "$@" >"$dir/$1.result"
+	exit 0
+fi
+
+# ---- all runs ---------------------------------------------------------------
+
+mode='inject' jobs=4 table=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--control | --stable) mode=${1#--} ;;
+	-j)
+		jobs=$2
+		shift
+		;;
+	--table)
+		table=$2
+		shift
+		;;
+	*) break ;;
+	esac
+	shift
+done
+
+if [ ! -x "$bin" ]; then
+	echo "1..0 # SKIP $bin is not built"
+	exit 0
+fi
+if [ "$mode" = inject ] && [ ! -e "$lib" ]; then
+	echo "1..0 # SKIP there is no $lib"
+	exit 0
+fi
+if [ -n "${READINESS_KEEP:-}" ]; then
+	dir=$READINESS_KEEP
+	mkdir -p "$dir"
+else
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/fault-readiness.XXXXXX") || exit 1
+	trap 'rm -rf "$dir"' EXIT
+fi
+export READINESS_BIN=$bin LIBFAULT=$lib
+unset LD_PRELOAD FAULT_INJECT FAULT_SCENARIO READINESS_LIB
+
+selected() {
+	[ $# -gt 0 ] || set -- '*'
+	while read -r run; do
+		for glob in "$@"; do
+			# shellcheck disable=SC2254 # it is meant as a pattern
+			case $run in
+			$glob | $glob\ *) echo "$run" && break ;;
+			esac
+		done
+	done < <("$bin" plan)
+}
+
+selected "$@" | awk '{ print NR, $0 }' >"$dir/plan"
+echo "1..$(wc -l <"$dir/plan")"
+# What measures the whole machine runs alone, at the end.
+grep -v ' holds-10000 ' "$dir/plan" |
+	xargs -r -L 1 -P "$jobs" "$0" --one "$dir" "$mode"
+grep ' holds-10000 ' "$dir/plan" |
+	xargs -r -L 1 "$0" --one "$dir" "$mode"
+
+# ---- the report, in order ---------------------------------------------------
+
+table_row() { # RESULT REASON
+	[ -z "$table" ] ||
+		echo "| $name | $style | IPv$family | $trigger | $1 | $2 |" \
+			>>"$table"
+}
+
+if [ -n "$table" ]; then
+	{
+		echo "| Case | Style | Family | Trigger | Result | Reason |"
+		echo "|---|---|---|---|---|---|"
+	} >"$table"
+fi
+failed=0
+while read -r n name style trigger family; do
+	sentence="$name, $style, IPv$family, $trigger"
+	{
+		read -r result reason
+		case $result in
+		same) echo "ok $n - $sentence: same${reason:+ ($reason)}" ;;
+		skipped) echo "ok $n - $sentence # SKIP $reason" ;;
+		*)
+			echo "not ok $n - $sentence: different $reason"
+			failed=$((failed + 1))
+			;;
+		esac
+		table_row "$result" "$reason"
+		cat
+	} <"$dir/$n.result"
+done <"$dir/plan"
+late=$(find "$dir" -name '*.late' | wc -l)
+echo "# $late runs were made twice, since something was late"
+exit $((failed > 0))
