@@ -53,6 +53,39 @@ else
 	t_skip "man pages are sound" "no scdoc"
 fi
 
+# docs/conformance.md takes minutes to make: here it must have the cases and the
+# number of runs that the programs have, and nothing that differs.
+conformance=$BUILD/tests/conformance/state_after
+readiness=$BUILD/tests/readiness/readiness
+if [ -x "$conformance" ] && [ -x "$readiness" ]; then
+	{
+		"$conformance" list
+		"$readiness" list
+	} | cut -f1 | sort -u >"$T/cases"
+	sed -n 's/^| \([a-zA-Z0-9-]*\) |.*| [0-9]* of [0-9]* |$/\1/p' \
+		docs/conformance.md | sort -u >"$T/told"
+	for suite in 'after a fault' 'while it is held'; do
+		sed -n "s/^| $suite | \([0-9]*\) | [0-9]* | [0-9]* .*/\1/p" \
+			docs/conformance.md
+	done >>"$T/told"
+	for program in "$conformance" "$readiness"; do
+		"$program" plan | wc -l
+	done >>"$T/cases"
+	if diff "$T/cases" "$T/told" >"$T/diff"; then
+		t_pass "docs/conformance.md has every case and every run"
+	else
+		echo "mend it: make conformance-table" >>"$T/diff"
+		t_fail "docs/conformance.md has every case and every run" \
+			"$T/diff"
+	fi
+	t_no_match "... and none that differs" "$(cat docs/conformance.md)" \
+		'\| [^|]*different[^|]* \|'
+	t_no_match "... and no path of a machine" "$(cat docs/conformance.md)" \
+		'(^|[^A-Za-z0-9.])/(home|root|tmp|work|usr)/'
+else
+	t_skip "docs/conformance.md is current" "the suites are not built"
+fi
+
 # Each subcommand and each action is in its man page.
 "$FAULT" list actions --json >"$T/actions"
 python3 - "$T/actions" docs/man/fault-scenario.5.scd <<'END' >"$T/missing"

@@ -6,7 +6,7 @@
 
 t_ok "this machine has what is needed" "$FAULT" doctor
 out=$(cat "$T/out")
-for check in library attach reset kick refuse subreaper; do
+for check in library attach reset kick hold helper silent refuse subreaper; do
 	t_match "$check works" "$out" "^ok  $check "
 done
 t_match "the conclusion comes last" "$(tail -n 1 "$T/out")" 'everything'

@@ -173,13 +173,52 @@ transfers() {
 	say "$1 of length 0 is as it was under a reset" "$base"
 }
 
+# ends SYMBOL FAMILY: what a real end of the far end is followed by is what an
+# injected one is followed by, but for what the far end itself sees.
+ends() {
+	seen="peer 0 eof"
+	[ "$2" = send ] && seen="peer 0 ECONNRESET"
+	plain "$1" --closed
+	base=$got
+	under "$1:eof:nth=1" "$1"
+	say "$1 as if the peer had closed" "$base$nl$seen"
+	plain "$1" --half
+	base=$got
+	under "$1:eof=half:nth=1" "$1"
+	say "$1 as if the peer had shut down its sending side" "$base"
+}
+
+# corrupts SYMBOL FAMILY: the first bytes, and nothing but them. No buffer holds
+# what sendfile sends.
+corrupts() {
+	change=" changed 0..2"
+	case $1 in sendfile*) change= ;; esac
+	plain "$1" --all
+	base=${got%%"${nl}rest"*}
+	if [ "$2" = send ]; then
+		want="$base${nl}rest 64 intact${nl}so_error 0, then 0${nl}peer 64$change eof"
+	else
+		want="$base${nl}rest 64$change${nl}so_error 0, then 0${nl}peer 0 eof"
+	fi
+	under "$1:corrupt=3B:nth=1" "$1" --all
+	say "$1 corrupts the first three bytes that it moves" "$want"
+	plain "$1" --zero
+	base=$got
+	under "$1:corrupt=3B" "$1" --zero
+	say "$1 of length 0 is as it was under corruption" "$base"
+}
+
 # half N: the symbols whose number is N modulo 2.
 half() {
 	"$rows" list | awk -v n="$1" -v only=" $only " '
 		only ~ /^ *$/ || index(only, " " $1 " ") { i++; if (i % 2 == n) print }' | while read -r symbol family; do
 		untouched "$symbol" "$family"
 		case $family in
-		send | recv) transfers "$symbol" "$family" ;;
+		send | recv)
+			transfers "$symbol" "$family"
+			ends "$symbol" "$family"
+			corrupts "$symbol" "$family"
+			;;
 		esac
 		"$rows" errnos | awk -v s="$symbol" '$1 == s && $3 != "C"' |
 			while read -r _ err _ gate how situation; do

@@ -213,4 +213,24 @@ END
 holds scrubbed_peer "... which is allowed with attach: false" <<'END'
 programs: {a: {run: "env -i sleep 0", attach: false}}
 END
+
+# ---- rules without a call, and what is said once ----------------------------------
+scenario unnamed <<'END'
+matrix: {io: [blocking, epoll-et]}
+programs:
+  server: {run: "SERVER --port ${port} --io ${io}", ready: listening}
+  client: {run: "CLIENT --connect ${host}:${port} --io ${io} --echo 4KiB"}
+faults:
+  - {in: server, inject: reset, idle: 20s}
+  - {in: server, role: client, inject: eof, seen: 1MB}
+  - {name: late, armed: false, in: server, call: recv, inject: reset}
+END
+run 1 "rules without a call that never fired" unnamed
+says 'connections 2 -> in server 1 -> idle never held$'
+says 'connections 2 -> in server 1 -> role client: 0; roles seen: accepted$'
+says 'rule recv:reset:name=late:in=server:armed=false never fired$'
+t_is "a warning about both cases is said once" \
+	"$(grep -c 'idle. depends on time' out)" 1
+t_match "a scenario without a name is called by its file" "$(cat out)" \
+	'^FAIL +unnamed.yaml\[io=blocking\]  \('
 t_done

@@ -20,8 +20,22 @@ for file in scenarios/*/*.yaml; do
 	t_is "$file fails without its rules" 1 $?
 done
 
-for stage in create bind listen connect accept transfer half-close close \
+for stage in resolve create bind listen connect accept transfer half-close close \
 	whole-life; do
 	t_ok "$stage has a scenario" ls scenarios/$stage/*.yaml
+done
+
+# Each action that there is, on each side that it can happen to.
+"$FAULT" check --expand scenarios/*/*.yaml 2>/dev/null |
+	grep '^  - ' >"$T/rules"
+for action in $("$FAULT" list actions | awk '$3 == "yes" { print $1 }'); do
+	for side in client server; do
+		case $action-$side in
+		# A client does not listen, our server looks no name up.
+		backlog-client | answer-server) continue ;;
+		esac
+		t_ok "a scenario has $action on the side of the $side" \
+			grep -E "[ :]${action}[=:](.*:)?in=$side" "$T/rules"
+	done
 done
 t_done

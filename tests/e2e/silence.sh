@@ -1,7 +1,8 @@
 #!/bin/sh
 # On a path where no fault fires there is not one system call more: programs
 # make exactly the calls that they make without the library, loaded without
-# rules, and with 1,000 rules for ports that never come.
+# rules, and with 1,000 rules for ports that never come, whether those last
+# (readiness) or not.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
@@ -20,18 +21,27 @@ rules=$(awk 'BEGIN { for (i = 1; i <= 200; i++) printf \
 	"connect:error=ECONNREFUSED:port=%d;shutdown:delay=1ms:port=%d;", \
 	i, i, i, i, i }')
 
+# Those with which readiness has to agree: delay, stall, rate, and short reads,
+# which hide RDHUP.
+lasting=$(awk 'BEGIN { for (i = 1; i <= 200; i++) printf \
+	"recv:delay=1s:port=%d;send:stall:port=%d;recv:rate=1kB/s:port=%d;" \
+	"accept,connect:delay=1ms:port=%d;recv:short=1B:port=%d;", \
+	i, i, i, i, i }')
+
 # $T/VARIANT FILE COMMAND…: under strace; the library is loaded by the program
 # alone.
-variants='plain inert armed'
+loaded_variants='inert armed lasting'
+variants="plain $loaded_variants"
 for variant in $variants; do
 	case $variant in
 	plain) loaded= ;;
 	inert) loaded='-E LD_PRELOAD="$LIBFAULT"' ;;
 	armed) loaded='-E LD_PRELOAD="$LIBFAULT" -E FAULT_INJECT="$rules"' ;;
+	lasting) loaded='-E LD_PRELOAD="$LIBFAULT" -E FAULT_INJECT="$lasting"' ;;
 	esac
 	{
 		echo '#!/bin/sh'
-		echo "export LIBFAULT='$LIBFAULT' rules='$rules'"
+		echo "export LIBFAULT='$LIBFAULT' rules='$rules' lasting='$lasting'"
 		echo "file=\$1; shift"
 		echo "exec strace -I 2 -f -qq -s 64 -o \"\$file\" $loaded \"\$@\""
 	} >"$T/$variant"
@@ -111,7 +121,7 @@ same() {
 # getsockname, once for a listener on port 0 while rules name ports.
 known='access|brk|close|fstat|getdents64|getpid|getrandom|getrlimit|lseek|mmap'
 known="$known|mprotect|munmap|newfstatat|open|openat|prctl|pread64|prlimit64"
-known="$known|read|fcntl|getsockopt|getsockname|poll"
+known="$known|read|fcntl|getsockopt|getsockname|poll|epoll_create1"
 
 # attach VARIANT: "calls name" that attaching added.
 attach() {
@@ -125,14 +135,15 @@ for variant in $variants; do
 			cat "$T/out"
 		counts <"$T/trace" >"$T/$variant.$n"
 	done
+	cp "$T/out" "$T/$variant.has"
 done
 same "the probe makes the same calls each time" "$T/plain.$N" "$(
-	"$T/plain" "$T/trace" "$probe" life "$N"
+	"$T/plain" "$T/trace" "$probe" life "$N" >"$T/out"
 	counts <"$T/trace" >"$T/again"
 	echo "$T/again"
 )"
-for variant in inert armed; do
-	attach $variant >"$T/attach"
+for variant in $loaded_variants; do
+	attach "$variant" >"$T/attach"
 	echo "# attaching, $variant: $(tr '\n' ',' <"$T/attach")"
 	t_is "attaching ($variant) makes no call but the known ones" \
 		"$(grep -vE " ($known)\$" "$T/attach")" ""
@@ -141,6 +152,8 @@ for variant in inert armed; do
 		>"$T/rest"
 	same "the whole TCP lifecycle, $variant: the same calls" \
 		"$T/plain.$N" "$T/rest"
+	same "... $variant: no thread and no descriptor more" \
+		"$T/plain.has" "$T/$variant.has"
 done
 
 # ---- stock servers: from the first request to the last ------------------------
@@ -158,7 +171,7 @@ silent() {
 		stop "$t_pid"
 		counts begin-here end-here <"$T/trace" >"$T/$variant.calls"
 	done
-	for variant in inert armed; do
+	for variant in $loaded_variants; do
 		same "$sentence, $variant: the same calls" \
 			"$T/plain.calls" "$T/$variant.calls"
 	done
@@ -239,7 +252,7 @@ if stock_path python3 >/dev/null; then
 		forks "$variant" 12
 		added "$variant" 12 >"$T/$variant.calls"
 	done
-	for variant in inert armed; do
+	for variant in $loaded_variants; do
 		same "python's forks and subprocesses, $variant: the same calls" \
 			"$T/plain.calls" "$T/$variant.calls"
 	done

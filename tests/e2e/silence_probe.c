@@ -3,7 +3,9 @@
  * are the same ones in each run, and a client that asks one thing at a time.
  *
  *   silence_probe life N        N connections from birth to death, each call
- *                               of the TCP lifecycle at both ends
+ *                               of the TCP lifecycle at both ends; what each
+ *                               process has in the end, threads and
+ *                               descriptors, is printed
  *   silence_probe ask PORT N REQUEST
  *                               N connections, one after another, each open
  *                               until the server closes it; before and after
@@ -14,6 +16,7 @@
  * clock.  Where two processes meet, one waits for the other in a blocking call.
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -22,6 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -78,6 +83,29 @@ static int ask_all(const char *port, int n, const char *request)
 	return 0;
 }
 
+/* --- life ------------------------------------------------------------------
+ */
+
+static void tell_entries(const char *what, const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *d;
+	int n = 0;
+
+	check(dir != NULL, path);
+	while ((d = readdir(dir)))
+		n += d->d_name[0] != '.';
+	closedir(dir);
+	dprintf(1, " %d %s", n, what);
+}
+
+static void tell(const char *who)
+{
+	dprintf(1, "%s:", who);
+	tell_entries("threads", "/proc/self/task");
+	tell_entries("descriptors\n", "/proc/self/fd");
+}
+
 /* --- life: the client ----------------------------------------------------- */
 
 static int dial_nonblocking(void)
@@ -94,6 +122,25 @@ static int dial_nonblocking(void)
 	check(poll(&p, 1, -1) == 1, "poll");
 	check(!getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) && !err,
 	      "SO_ERROR");
+	check(!fcntl(fd, F_SETFL, 0), "F_SETFL");
+	return fd;
+}
+
+/* Registered before it is connected, edge-triggered, as event loops do it. */
+static int dial_registered(int epoll)
+{
+	struct epoll_event e = {.events = EPOLLOUT | EPOLLRDHUP | EPOLLET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	check(fd >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e), "ADD");
+	check(connect(fd, (const struct sockaddr *)&address, sizeof(address)) &&
+	              errno == EINPROGRESS,
+	      "non-blocking connect");
+	do
+		check(epoll_wait(epoll, &e, 1, -1) == 1, "epoll_wait");
+	while (!(e.events & EPOLLOUT) || e.events & EPOLLHUP);
+	e.events = EPOLLIN | EPOLLET;
+	check(!epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &e), "MOD");
 	check(!fcntl(fd, F_SETFL, 0), "F_SETFL");
 	return fd;
 }
@@ -117,6 +164,7 @@ static void client_talk(int fd)
  */
 static void client(int n, int turns)
 {
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	char c;
 
 	for (int i = 0; i < n; i++) {
@@ -124,7 +172,10 @@ static void client(int n, int turns)
 		check(read(turns, &c, 1) == 1, "turn");
 		client_talk(dial_nonblocking());
 		check(read(turns, &c, 1) == 1, "turn");
+		client_talk(dial_registered(epoll));
+		check(read(turns, &c, 1) == 1, "turn");
 	}
+	tell("client");
 	_exit(0);
 }
 
@@ -154,6 +205,25 @@ static void finish(int fd)
 	_exit(0);
 }
 
+/* What else a program may ask about a connection with a byte to read. */
+static void look_closer(int fd)
+{
+	int value = 1, queued;
+	socklen_t len = sizeof(value);
+	char c;
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	check(select(fd + 1, &set, NULL, NULL, NULL) == 1, "select");
+	check(!setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, len) &&
+	              !getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, &len) &&
+	              value == 1,
+	      "SO_RCVLOWAT");
+	check(!ioctl(fd, FIONREAD, &queued) && queued == 1, "FIONREAD");
+	check(recv(fd, &c, 1, MSG_PEEK) == 1, "MSG_PEEK");
+}
+
 static void serve_one(int listener, int epoll)
 {
 	struct epoll_event e = {.events = EPOLLIN};
@@ -166,6 +236,7 @@ static void serve_one(int listener, int epoll)
 	              epoll_wait(epoll, &e, 1, -1) == 1,
 	      "epoll");
 	check(poll(&p, 1, -1) == 1, "poll");
+	look_closer(fd);
 	echo(fd);
 	check(!epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL), "epoll_ctl");
 
@@ -191,12 +262,14 @@ static int make_listener(void)
 }
 
 /* Sockets that never meet anybody, and descriptors that are none. */
-static void others(void)
+static void others(int epoll)
 {
+	struct epoll_event e = {.events = EPOLLIN};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	int ends[2], pair[2];
 	char c;
 
-	check(!close(socket(AF_INET, SOCK_STREAM, 0)), "close");
+	check(!epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) && !close(fd), "close");
 	check(!close(socket(AF_INET, SOCK_DGRAM, 0)), "close");
 	check(!pipe(ends) && write(ends[1], "x", 1) == 1 &&
 	              read(ends[0], &c, 1) == 1,
@@ -222,13 +295,14 @@ static int life(int n)
 	if (!pid)
 		client(n, turns[0]);
 	for (int i = 0; i < n; i++) {
-		serve_one(listener, epoll);
-		check(write(turns[1], "t", 1) == 1, "turn");
-		serve_one(listener, epoll);
-		check(write(turns[1], "t", 1) == 1, "turn");
-		others();
+		for (int style = 0; style < 3; style++) {
+			serve_one(listener, epoll);
+			check(write(turns[1], "t", 1) == 1, "turn");
+		}
+		others(epoll);
 	}
 	check(waitpid(pid, &status, 0) == pid && !status, "the client");
+	tell("server");
 	return 0;
 }
 

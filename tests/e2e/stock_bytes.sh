@@ -28,6 +28,29 @@ node_js() {
 	END
 }
 
+# A proxy before an nginx without faults, which keeps its connections.
+haproxy_conf() {
+	cat <<-END
+	defaults
+		mode http
+		timeout connect 10s
+		timeout client 10s
+		timeout server 10s
+	frontend proxy
+		bind 127.0.0.1:$stock_port
+		default_backend nginx
+	backend nginx
+		server nginx 127.0.0.1:$behind
+	END
+}
+
+if stock_path nginx >/dev/null; then
+	behind=$(free_port)
+	mkdir -p "$T/nginx-$behind/www"
+	cp "$T/big" "$T/nginx-$behind/www/big"
+	serve nginx "$behind"
+fi
+
 # The calls that move the data of each; node 18 writes with writev or write.
 received_by() {
 	case $1 in
@@ -144,7 +167,7 @@ memcached() {
 }
 
 for mode in $(under_modes); do
-	for name in nginx python3 node lighttpd memcached redis; do
+	for name in nginx python3 node lighttpd haproxy memcached redis; do
 		if ! stock_path "$name" >"$T/path" &&
 			! stock_path "$name-server" >"$T/path"; then
 			t_skip "$name ($mode): single bytes" "not fetched"
@@ -155,7 +178,7 @@ for mode in $(under_modes); do
 		fi
 	done
 done
-for name in nginx python3 node lighttpd; do
+for name in nginx python3 node lighttpd haproxy; do
 	if ! [ -x "$FAULT" ]; then
 		t_skip "$name: pieces" "no fault yet"
 	elif stock_path "$name" >"$T/path"; then

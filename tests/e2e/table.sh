@@ -92,6 +92,8 @@ try table_async cancel-delay "a thread that is delayed can be, and the data stay
 try table_async cancel-anywhere "a cancelled delay leaves no descriptor, wherever it is" \
 	recv:delay=100ms:nth=1+:role=accepted
 try table_async close-under-thread "a close under a waiting thread: the number's next connection" "$second"
+try table_async close-under-delay "a delayed call whose socket is closed takes nothing from the next" \
+	"$delay"
 try table_async end-under-thread "and the entry's next connection" "$second"
 try table_async reset-under-thread "a thread that waits in recv hears of another's reset" \
 	send:reset:nth=1:role=client

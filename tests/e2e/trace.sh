@@ -71,6 +71,60 @@ for key in turn=2 bytes=100B nth=3:state=ESTABLISHED; do
 		'^60 40 .*ConnectionResetError'
 done
 
+# Calls that a fault holds or refuses. With epoll, which is told beforehand what
+# the program waits for, a delay begins when the bytes come and not with a call.
+cat >"$T/held.py" <<'END'
+import fcntl, select, socket, sys, termios
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+client.setblocking(False)
+waiter = getattr(select, sys.argv[1])()
+waiter.register(client, select.POLLIN)
+got = b""
+def receive():
+    global got
+    try:
+        got += client.recv(5)
+    except BlockingIOError:
+        pass
+server.sendall(b"0123456789")
+if sys.argv[1] == "epoll": # the bytes are noticed now, if not before
+    fcntl.ioctl(client, termios.FIONREAD, bytes(4))
+receive()
+receive()
+while len(got) < 10:
+    waiter.poll()
+    receive()
+print(got.decode())
+END
+t_held() {
+	"$FAULT" exec -e "$2" --trace "$T/held" -- python3 "$T/held.py" "$1" \
+		>"$T/stdout" 2>"$T/stderr"
+	text=$("$FAULT" trace "$T/held/trace" | grep 'recv(')
+	t_is "with $2 nothing is lost" "$(cat "$T/stdout" "$T/stderr")" \
+		0123456789
+}
+t_held poll recv:role=client:delay=100ms:nth=1
+t_match "a call that a fault delays has its number" "$text" \
+	' = -1 EAGAIN  conn 1 client #1 turn 1 ESTABLISHED  <- rule recv:delay'
+t_match "one that comes too early is held" "$text" \
+	' = -1 EAGAIN  conn 1 client held ESTABLISHED$'
+t_match "the one that gets the bytes is the same again" "$text" \
+	' = 5  conn 1 client #1 again turn 1 bytes 0\.\.5 ESTABLISHED$'
+t_match "and the next one the next" "$text" \
+	' = 5  conn 1 client #2 turn 1 bytes 5\.\.10 ESTABLISHED$'
+t_held epoll recv:role=client:delay=100ms:nth=1
+t_match "when nobody has called yet, calls are held" "$text" \
+	' = -1 EAGAIN  conn 1 client held ESTABLISHED$'
+t_match "and the first that gets something has number and rule" "$text" \
+	' = 5  conn 1 client #1 turn 1 bytes 0\.\.5 ESTABLISHED  <- rule recv:delay'
+t_match "and the next one the next number" "$text" \
+	' = 5  conn 1 client #2 turn 1 bytes 5\.\.10 ESTABLISHED$'
+t_held poll recv:role=client:error=EAGAIN:nth=1
+t_match "a call that was refused comes again" "$text" \
+	' = 5  conn 1 client #1 again turn 1 bytes 0\.\.5 ESTABLISHED$'
+
 "$FAULT" trace -- python3 "$T/talk.py" >"$T/stdout" 2>"$T/stderr"
 t_match "without -o the lines go to stderr" "$(cat "$T/stderr")" 'turn 2 bytes'
 
@@ -81,4 +135,18 @@ t_ok "trace --help works" "$FAULT" trace --help
 head -c 3000 "$T/raw" >"$T/cut"
 t_ok "a trace that was cut off prints what is whole" "$FAULT" trace "$T/cut"
 t_match "and says so" "$(cat "$T/out")" 'cut off'
+
+# The last record half a million times: 70 MB, in less memory than that.
+python3 - "$T/raw" "$T/long" <<'END'
+import sys
+raw = open(sys.argv[1], "rb").read()
+with open(sys.argv[2], "wb") as f:
+    f.write(raw)
+    for _ in range(500):
+        f.write(raw[-136:] * 1000)
+END
+# shellcheck disable=SC3045 # dash and bash have it
+lines=$(ulimit -v 50000 && "$FAULT" trace "$T/long" | wc -l)
+t_is "a long trace needs no more memory than a short one" "$lines" \
+	"$((500000 + $(wc -l <"$T/text")))"
 t_done

@@ -54,7 +54,7 @@ static void show(const struct rows_test *t, const char *word,
 	}
 }
 
-/* --- readiness and the pending error ---------------------------------- */
+/* --- readiness and the pending error ------------------------------------- */
 
 static void show_readiness(int fd)
 {
@@ -88,7 +88,27 @@ static void show_so_error(const struct rows_test *t)
 	printf("so_error %s, then %s\n", name_of(first), name_of(second));
 }
 
-/* --- the far end ------------------------------------------------------ */
+/* "" or " changed FIRST..LAST", all between them included or " patchy". */
+static const char *changes(const unsigned char *got, size_t n)
+{
+	static char text[64];
+	size_t first = n, last = 0, many = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (got[i] == rows_pattern(i % ROWS_BYTES))
+			continue;
+		first = first == n ? i : first;
+		last = i;
+		many++;
+	}
+	if (!many)
+		return "";
+	snprintf(text, sizeof(text), " changed %zu..%zu%s", first, last,
+	         many == last - first + 1 ? "" : " patchy");
+	return text;
+}
+
+/* --- the far end --------------------------------------------------------- */
 
 static void close_raw(int *fd)
 {
@@ -109,7 +129,6 @@ static void show_stream(int peer)
 {
 	unsigned char got[4 * ROWS_BYTES];
 	size_t n = 0;
-	bool same = true;
 	long r = 1;
 
 	while (r > 0 && n < sizeof(got) && readable(peer)) {
@@ -117,9 +136,7 @@ static void show_stream(int peer)
 		        (long)(sizeof(got) - n), 0, 0, 0);
 		n += r > 0 ? (size_t)r : 0;
 	}
-	for (size_t i = 0; i < n; i++)
-		same = same && got[i] == rows_pattern(i % ROWS_BYTES);
-	printf("peer %zu %s%s\n", n, same ? "" : "DIFFERENT ",
+	printf("peer %zu%s %s\n", n, changes(got, n),
 	       r > 0   ? "open"
 	       : r < 0 ? name_of((int)-r)
 	               : "eof");
@@ -150,7 +167,7 @@ static void show_peer(struct rows_test *t)
 	show_stream(t->peer);
 }
 
-/* --- the order -------------------------------------------------------- */
+/* --- the order ----------------------------------------------------------- */
 
 static void keep(struct rows_test *t, const struct rows_result *r, int *kept)
 {
@@ -163,16 +180,15 @@ static void move_all(struct rows_test *t, const struct rows_result *first)
 {
 	size_t n = first->moved > 0 ? (size_t)first->moved : 0;
 	struct rows_result r = *first;
-	bool same = true;
+	const char *changed;
 
 	while (n < ROWS_BYTES && (r.value > 0 || r.err == EAGAIN)) {
 		invoke(t, n, &r);
 		n += r.moved > 0 ? (size_t)r.moved : 0;
 	}
-	for (size_t i = 0; i < n; i++)
-		same = same && (t->row->family == FAMILY_SEND ||
-		                rows_received[i] == rows_pattern(i));
-	printf("rest %zu %s\n", n, same ? "intact" : "DIFFERENT");
+	changed =
+		t->row->family == FAMILY_SEND ? "" : changes(rows_received, n);
+	printf("rest %zu%s\n", n, *changed ? changed : " intact");
 }
 
 void follow(struct rows_test *t)

@@ -1,11 +1,13 @@
 /*
  * rows.c - call one row of calls.def in a situation that suits it.
  *
- *   rows list       "SYMBOL FAMILY" for each injectable row that libc has
+ *   rows list       "SYMBOL FAMILY" for each injectable row that libc has, but
+ *                   for the resolver's, which are no calls of a socket
+ *                   (tests/e2e/resolve.sh)
  *   rows lacking    those that it has not
  *   rows errnos     "SYMBOL ERRNO TIER GATE HOW SITUATION" for each pair
  *   rows call SYMBOL [--nonblock] [--handler] [--zero] [--all] [--bound]
- *             [--fresh]
+ *             [--fresh] [--closed] [--half]
  */
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +25,8 @@ static void list(bool there)
 	for (unsigned i = 1; i < N_CALLS; i++) {
 		const struct fault_call_row *r = &fault_calls[i];
 
-		if (r->kind == FAULT_INJECT && invoke_exists(i) == there)
+		if (r->kind == FAULT_INJECT && r->family != FAMILY_RESOLVE &&
+		    invoke_exists(i) == there)
 			printf("%s %s\n", r->symbol,
 			       fault_families[r->family].word);
 	}
@@ -103,6 +106,10 @@ static bool option(struct rows_test *t, const char *word)
 		t->bound = true;
 	else if (!strcmp(word, "--fresh"))
 		t->fresh = true;
+	else if (!strcmp(word, "--closed"))
+		t->closed = true;
+	else if (!strcmp(word, "--half"))
+		t->half = true;
 	else if (!strcmp(word, "--handler"))
 		install_handler();
 	else

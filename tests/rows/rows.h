@@ -37,6 +37,8 @@ struct rows_test {
 	bool all;      /* transfers go on until everything has moved */
 	bool bound;    /* bind and listen begin with a bound socket */
 	bool fresh;    /* transfers happen on an unconnected socket */
+	bool closed;   /* the far end has closed */
+	bool half;     /* ... or has shut down its sending side */
 	int fd;        /* the socket under test */
 	int listener;  /* the far end's listener, or -1 */
 	int peer;      /* the far end, or -1 */

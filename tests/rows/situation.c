@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,21 @@ static void waiting(struct rows_test *t)
 		                      t->fd, (long)&e, 0, 0));
 }
 
+/* The far end has nothing more to say; its FIN is here when this returns. */
+static void end_of_far_end(struct rows_test *t)
+{
+	struct pollfd p = {.fd = t->fd, .events = POLLRDHUP};
+
+	if (t->half) {
+		must("shutdown",
+		     raw(SYS_shutdown, t->peer, SHUT_WR, 0, 0, 0, 0));
+	} else {
+		must("close", raw(SYS_close, t->peer, 0, 0, 0, 0, 0));
+		t->peer = -1;
+	}
+	must("poll", raw(SYS_poll, (long)&p, 1, 1000, 0, 0, 0));
+}
+
 static void make(struct rows_test *t)
 {
 	enum fault_effect effect = t->row->effect;
@@ -144,7 +160,10 @@ static void make(struct rows_test *t)
 	} else {
 		connected(t);
 	}
-	if (effect == EFFECT_IO && t->row->family == FAMILY_RECV && !t->fresh)
+	if (t->closed || t->half)
+		end_of_far_end(t);
+	else if (effect == EFFECT_IO && t->row->family == FAMILY_RECV &&
+	         !t->fresh)
 		queue_data(t);
 	if (t->row->shape.kind == SHAPE_LEN)
 		file_of_data(t);

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Delays, stalls, rates, short and refused transfers at random, on blocking
+# threads and every kind of event loop at once: no byte is wrong, nobody hangs,
+# no one-shot registration fires twice. (Minutes of it: STRESS_SECONDS=300.)
+. "$(dirname "$0")/../lib.sh"
+[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
+probe=$BUILD/tests/probes/stress
+[ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
+	t_skip_all "no probes"
+seconds=${STRESS_SECONDS:-1}
+seed=${FAULT_SEED:-1}
+
+mixed="recv:delay=500us:nth=10%;send:delay=700us:nth=10%"
+mixed="$mixed;recv:short=7B:nth=20%;send:short=100B:nth=20%"
+
+alone() {
+	LD_PRELOAD=$LIBFAULT FAULT_INJECT=$2 \
+		t_ok "$1" timeout $((seconds + 60)) "$probe" "$seconds" "$seed"
+}
+
+alone "delays and short transfers" "$mixed"
+alone "spurious EAGAIN" \
+	"recv:error=EAGAIN:nth=20%;send:error=EAGAIN:nth=20%"
+alone "rates in both directions" "recv:rate=1MB/s;send:rate=1500KB/s"
+alone "stalls that end" \
+	"recv:stall=3ms:nth=5;send:stall=3ms:nth=4;recv:delay=1ms:nth=30%"
+
+t_ok "the same, traced" timeout $((seconds + 60)) "$FAULT" exec \
+	-e recv:delay=500us:nth=10% -e send:delay=700us:nth=10% \
+	-- "$probe" "$seconds" "$seed"
+
+# Rules come and go meanwhile, under whoever waits.
+cat >"$T/toggle.sh" <<'END2'
+"$1" "$2" "$3" &
+probe=$!
+while kill -0 $probe 2>/dev/null; do
+	fault disarm slow
+	fault arm slow
+done >/dev/null 2>&1
+wait $probe
+END2
+PATH=$BUILD:$PATH t_ok "armed and disarmed all the time" \
+	timeout $((seconds + 60)) "$FAULT" exec \
+	-e recv:delay=20ms:nth=10%:name=slow -e send:stall:nth=5:name=slow \
+	-- sh "$T/toggle.sh" "$probe" "$seconds" "$seed"
+
+t_done
