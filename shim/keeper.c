@@ -625,7 +625,6 @@ static void *help(void *arg)
 	(void)arg;
 	shim_thread.helper = true;
 	prctl(PR_SET_TIMERSLACK, 1);
-	accord_listens(k.relays);
 	accord_all();
 	for (;;) {
 		for (int i = 0; i < n; i++)
@@ -715,12 +714,15 @@ bool keeper_start(void)
 	shim.orphaned = false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	/* First, so that the helper only says that it listens if it hears. */
+	/* First, so that the process only says that it listens if it hears. */
 	k.relays = accord_from_outside() &&
 	           make_thread(relay, (void *)(uintptr_t)atomic_load(&life));
+	/* Before the helper runs: what is held from now on is its to open. */
+	accord_listens(k.relays);
 	done = make_thread(help, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (!done) {
+		accord_listens(false);
 		shim.helpless = true;
 		give_up();
 	}
