@@ -7,8 +7,6 @@
  * (readiness.md 1).  What shows through (FIN, a full queue) is masked in the
  * registrations (regs.c) and in poll and select (filter.c).
  */
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "decide.h"
@@ -43,7 +41,8 @@ bool gates_held(struct fault_sock *s, enum gate gate, uint64_t now_ns)
 	struct fault_hold *h = gates_hold(s, gate);
 	uint64_t until = atomic_load_explicit(&h->until, memory_order_relaxed);
 
-	return UNLIKELY(until > now_ns) && is_armed(atomic_load(&h->rule));
+	return UNLIKELY(until > now_ns) &&
+	       (until == GATES_ARRIVING || is_armed(atomic_load(&h->rule)));
 }
 
 uint64_t gates_next(struct fault_sock *s, uint64_t now_ns)
@@ -102,8 +101,7 @@ short gates_hidden(struct fault_sock *s, uint64_t now_ns)
 	return bits;
 }
 
-/* --- the low-water mark ------------------------------------------------------
- */
+/* --- the low-water mark -------------------------------------------------- */
 
 static int option(int fd, int name)
 {
@@ -154,6 +152,8 @@ void gates_raise_lowat(int fd, struct fault_sock *s)
 
 void gates_restore_lowat(int fd, struct fault_sock *s)
 {
+	/* As it is found: who lowers it between has given the edge. */
+	bool raised = atomic_load(&s->rcvlowat);
 	struct lock_guard guard;
 	uint32_t theirs;
 	bool still;
@@ -176,8 +176,8 @@ void gates_restore_lowat(int fd, struct fault_sock *s)
 			break;
 	}
 	lock_give(&guard);
-	/* Another has lowered it too early: the edge is owed all the same. */
-	if (still && !theirs)
+	/* Lowered too early, in this hold or before: the edge is owed. */
+	if (still && !theirs && !raised)
 		lever_kick_in(fd);
 }
 
@@ -209,8 +209,7 @@ bool gates_set_lowat(struct shim_call *c)
 	return false;
 }
 
-/* --- shut and open -----------------------------------------------------------
- */
+/* --- shut and open ------------------------------------------------------- */
 
 /* This process knows of the hold; false: it did already. */
 static bool note(struct fault_sock *s, enum gate gate, uint64_t until)
@@ -389,9 +388,7 @@ bool gates_collapse(int fd, struct fault_sock *s, enum gate gate)
 	return true;
 }
 
-/* --- armed: the next arrival is known to be held
- * ------------------------------
- */
+/* --- armed: the next arrival is known to be held ------------------------- */
 
 /* Whatever call of the family receives it: the class selects them all. */
 static bool selects_every_recv(const struct plan_rule *r)
@@ -475,6 +472,19 @@ static uint64_t end_of(const struct plan_action *a, uint64_t draw)
 	return shim_now() + engine_delay(shim.plan, a, draw);
 }
 
+/*
+ * The arrival is not held after all.  A call that met it was refused: the edge
+ * is owed, and given before the masks, so that a parked one has a single edge.
+ */
+static void let_arrive(int fd, struct fault_sock *s)
+{
+	uint64_t arriving = GATES_ARRIVING;
+
+	if (atomic_compare_exchange_strong(&s->rx_hold.until, &arriving, 0))
+		lever_kick_in(fd);
+	regs_apply(s);
+}
+
 /* The arrival is the call that counts; the one that fetches it is the same. */
 static void hold_arrival(int fd, struct fault_sock *s)
 {
@@ -485,8 +495,7 @@ static void hold_arrival(int fd, struct fault_sock *s)
 
 	e.now_ns = shim_now();
 	if (!rule || !engine_take(shim.plan, shim.run, &e, &choice)) {
-		atomic_store(&s->rx_hold.until, 0);
-		regs_apply(s);
+		let_arrive(fd, s);
 	} else {
 		r = &plan_rules(shim.plan)[rule - 1];
 		self_follow(rule - 1);
@@ -516,33 +525,35 @@ void gates_reconsider(int fd, struct fault_sock *s)
 		gates_consider(fd, s);
 }
 
+/*
+ * Held first, unarmed then: a call that finds it unarmed finds the hold.  The
+ * rest of the hold is another's until the word is ours.
+ */
+static void claim_arrival(int fd, struct fault_sock *s)
+{
+	uint64_t none = 0;
+
+	if (!atomic_load(&s->rx_armed) ||
+	    !atomic_compare_exchange_strong(&s->rx_hold.until, &none,
+	                                    GATES_ARRIVING))
+		return;
+	if (atomic_exchange(&s->rx_armed, 0))
+		hold_arrival(fd, s);
+	else
+		let_arrive(fd, s);
+}
+
 void gates_arrived(int fd, struct fault_sock *s)
 {
 	short here = arrival(fd);
-	uint64_t none = 0;
-	uint32_t armed;
 	int saved = errno;
 
-	if (here & POLLERR) {
+	if (here & POLLERR)
 		unarm(s);
-	} else if (!here) {
+	else if (!here)
 		keeper_watch(fd, s);
-	} else {
-		/* Held first: a call that finds it unarmed finds the hold. */
-		armed = atomic_load(&s->rx_armed);
-		atomic_store(&s->rx_hold.rule, armed);
-		atomic_store(&s->rx_hold.owner, 0);
-		if (armed &&
-		    atomic_compare_exchange_strong(&s->rx_hold.until, &none,
-		                                   GATES_ARRIVING)) {
-			if (atomic_exchange(&s->rx_armed, 0))
-				hold_arrival(fd, s);
-			else
-				atomic_compare_exchange_strong(
-					&s->rx_hold.until,
-					&(uint64_t){GATES_ARRIVING}, 0);
-		}
-	}
+	else
+		claim_arrival(fd, s);
 	errno = saved;
 }
 
@@ -553,9 +564,7 @@ bool gates_take_armed(struct fault_sock *s)
 	       !atomic_load(&s->rx_hold.until);
 }
 
-/* --- before this process goes
- * --------------------------------------------------
- */
+/* --- before this process goes -------------------------------------------- */
 
 /* The image that follows knows nothing of this one's sockets. */
 static bool survives_unknown(uint64_t word)

@@ -29,7 +29,6 @@
 #include "private_fd.h"
 #include "process.h"
 #include "regs.h"
-#include "regs.h"
 
 #include "poison.h"
 
@@ -73,8 +72,7 @@ static struct {
 /* Tells a relay that its helper is gone. */
 static _Atomic uint32_t life;
 
-/* --- deadlines: a binary heap -----------------------------------------------
- */
+/* --- deadlines: a binary heap -------------------------------------------- */
 
 static void sift_up(uint32_t i)
 {
@@ -167,8 +165,7 @@ static bool heap_prepare(void)
 	return true;
 }
 
-/* --- the timer ---------------------------------------------------------------
- */
+/* --- the timer ----------------------------------------------------------- */
 
 static void set_timer(uint64_t when)
 {
@@ -194,8 +191,7 @@ static uint64_t earliest(void)
 	return k.rung ? 1 : when;
 }
 
-/* --- what callers ask ------------------------------------------------------
- */
+/* --- what callers ask ---------------------------------------------------- */
 
 void keeper_open_at(int fd, struct fault_sock *s, enum gate gate,
                     uint64_t until_ns)
@@ -297,8 +293,7 @@ void keeper_unwatch(int fd, const struct fault_sock *s)
 	errno = saved;
 }
 
-/* --- blocking calls that wait -----------------------------------------------
- */
+/* --- blocking calls that wait -------------------------------------------- */
 
 void keeper_wait_begins(int timer_fd, const struct fault_sock *s,
                         enum gate gate)
@@ -353,8 +348,7 @@ void keeper_wake_waits(const struct fault_sock *s, enum gate gate)
 	lock_give(&guard);
 }
 
-/* --- the helper --------------------------------------------------------------
- */
+/* --- the helper ---------------------------------------------------------- */
 
 /* Any descriptor of s in this process, best the one it was held by. */
 struct search {
@@ -657,8 +651,7 @@ static void *relay(void *arg)
 	}
 }
 
-/* --- its life ----------------------------------------------------------------
- */
+/* --- its life ------------------------------------------------------------ */
 
 static bool make_thread(void *(*run)(void *), void *arg)
 {

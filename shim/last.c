@@ -41,8 +41,7 @@ struct fault_hold *last_hold(const struct shim_call *c)
 	return gate == NO_GATE ? NULL : gates_hold(c->sock, (enum gate)gate);
 }
 
-/* --- waiting -----------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------- */
 
 /*
  * 0, EINTR, EAGAIN when the socket's own time-out is over, or ESHUTDOWN: its
@@ -176,8 +175,7 @@ void act_delay(struct shim_call *c, const struct plan_action *a)
 		keep(c, (enum gate)gate, until, false);
 }
 
-/* --- sending slice by slice -------------------------------------------------
- */
+/* --- sending slice by slice ---------------------------------------------- */
 
 /* Bytes that may go now, after waiting; 0: errno in c->err. */
 typedef uint64_t allowance(struct shim_call *c, uint64_t rest);
@@ -209,9 +207,7 @@ static void send_all(struct shim_call *c, allowance *allow)
 		c->result = (long)total;
 }
 
-/* --- a peer that has fallen silent
- * --------------------------------------------
- */
+/* --- a peer that has fallen silent --------------------------------------- */
 
 static uint64_t room_left(int fd)
 {
@@ -305,8 +301,7 @@ void act_stall(struct shim_call *c, const struct plan_action *a)
 	send_stalled(c);
 }
 
-/* --- a slow direction
- * ---------------------------------------------------------- */
+/* --- a slow direction ---------------------------------------------------- */
 
 /*
  * One word per direction: the time at which the next byte may move.  A
@@ -463,14 +458,15 @@ void act_rate(struct shim_call *c, const struct plan_action *a)
 	}
 }
 
-/* --- the retry
- * ------------------------------------------------------------------- */
+/* --- the retry ----------------------------------------------------------- */
 
 static bool is_mine(const struct fault_hold *h)
 {
 	uint32_t owner = atomic_load(&h->owner);
 
-	return !owner || owner == (uint32_t)shim_tid();
+	/* Of one that is being made, it is that of the hold before. */
+	return !owner || owner == (uint32_t)shim_tid() ||
+	       atomic_load(&h->until) == GATES_ARRIVING;
 }
 
 /* false: the call is over. */
