@@ -123,6 +123,16 @@ static bool is_still(int fd, const struct fault_sock *s)
 }
 
 /*
+ * Under the lock: a short hold may have been opened by the helper before the
+ * mark is raised for it, and nobody would lower it.
+ */
+static bool is_to_be_raised(struct fault_sock *s)
+{
+	return atomic_load(&s->flags) & SOCK_EOF ||
+	       gates_held(s, GATE_OF_RX, shim_now());
+}
+
+/*
  * Word and kernel change together, or ours would be taken for theirs.  The lock
  * is of this process; what another that shares the socket does in between shows
  * in the word: lowered while it was being raised here, it is lowered again.
@@ -135,7 +145,8 @@ void gates_raise_lowat(int fd, struct fault_sock *s)
 	int theirs;
 
 	lock_take(&guard);
-	if (half > 1 && is_still(fd, s) && !atomic_load(&s->rcvlowat)) {
+	if (half > 1 && is_still(fd, s) && !atomic_load(&s->rcvlowat) &&
+	    is_to_be_raised(s)) {
 		theirs = option(fd, SO_RCVLOWAT);
 		/* Ours, left by another: not theirs to be given back. */
 		if (theirs == half)

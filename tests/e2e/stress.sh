@@ -19,6 +19,23 @@ alone() {
 }
 
 alone "delays and short transfers" "$mixed"
+alone "delays that are over at once" "recv:delay=30us;send:delay=20us:nth=3"
+
+# Four at once, or a hold is never over before it is made.
+turns() {
+	pids=
+	for i in 1 2 3 4; do
+		LD_PRELOAD=$LIBFAULT FAULT_INJECT=$1 timeout 60 \
+			"$BUILD/tests/probes/turns" $((seconds * 2000)) &
+		pids="$pids $!"
+	done
+	for i in $pids; do
+		wait "$i" || return 1
+	done
+}
+t_ok "one byte by turns, each late" turns recv:delay=100us:role=client
+t_ok "one byte by turns, each sent late" turns send:delay=60us:role=client
+
 alone "spurious EAGAIN" \
 	"recv:error=EAGAIN:nth=20%;send:error=EAGAIN:nth=20%"
 alone "rates in both directions" "recv:rate=1MB/s;send:rate=1500KB/s"
