@@ -238,10 +238,20 @@ void cut_make_from(struct shim_call *c, uint64_t skip, uint64_t most)
 		make(c, (struct part){skip, most});
 }
 
+/* What lies behind has not come yet, as far as the program is told. */
+static bool rest_is_hidden(const struct shim_call *c)
+{
+	uint32_t visible = c->row->family == FAMILY_RECV && c->sock
+	                           ? atomic_load(&c->sock->rx_visible)
+	                           : 0;
+
+	return visible && cut_moved(c) >= visible;
+}
+
 void cut_make(struct shim_call *c, uint64_t most)
 {
 	cut_make_from(c, 0, most);
-	if (most >= c->e.want || c->result <= 0)
+	if (most >= c->e.want || c->result <= 0 || rest_is_hidden(c))
 		return;
 	if (c->row->family == FAMILY_RECV)
 		lever_kick_in(c->fd);

@@ -9,6 +9,7 @@
  */
 #include <sys/socket.h>
 
+#include "arrivals.h"
 #include "decide.h"
 #include "gates.h"
 #include "keeper.h"
@@ -94,7 +95,7 @@ short gates_hidden(struct fault_sock *s, uint64_t now_ns)
 		if (has_finished(s))
 			bits |= POLLHUP;
 	}
-	if (gates_cutting(s))
+	if (gates_cutting(s) || arrivals_hide_fin(s, now_ns))
 		bits |= POLLRDHUP;
 	if (gates_held(s, GATE_OF_TX, now_ns) && !takes_more(s))
 		bits |= OUT_BITS;
@@ -476,11 +477,21 @@ static short arrival(int fd)
 	return next.poll(&p, 1, 0) > 0 ? p.revents : 0;
 }
 
-static uint64_t end_of(const struct plan_action *a, uint64_t draw)
+static void hold_for(int fd, struct fault_sock *s, uint32_t rule, uint64_t draw)
 {
-	if (a->kind == ACTION_STALL)
-		return a->value ? shim_now() + a->value : RUN_FOREVER;
-	return shim_now() + engine_delay(shim.plan, a, draw);
+	const struct plan_rule *r = &plan_rules(shim.plan)[rule - 1];
+	const struct plan_action *a = &r->actions[0];
+	bool counts = arrivals_count(r);
+	uint64_t from = counts ? arrivals_first(fd, s) : shim_now();
+	uint64_t until = RUN_FOREVER;
+
+	if (a->kind == ACTION_DELAY)
+		until = from + engine_delay(shim.plan, a, draw);
+	else if (a->value)
+		until = from + a->value;
+	gates_shut(fd, s, GATE_OF_RX, until, rule | RUN_UNRECORDED, 0);
+	if (counts)
+		arrivals_held(fd, s, from, until);
 }
 
 /*
@@ -502,17 +513,13 @@ static void hold_arrival(int fd, struct fault_sock *s)
 	struct engine_call e = {0};
 	struct engine_choice choice;
 	uint32_t rule = next_rule(s, &e, &choice);
-	const struct plan_rule *r;
 
 	e.now_ns = shim_now();
 	if (!rule || !engine_take(shim.plan, shim.run, &e, &choice)) {
 		let_arrive(fd, s);
 	} else {
-		r = &plan_rules(shim.plan)[rule - 1];
 		self_follow(rule - 1);
-		gates_shut(fd, s, GATE_OF_RX,
-		           end_of(&r->actions[0], choice.draw),
-		           rule | RUN_UNRECORDED, 0);
+		hold_for(fd, s, rule, choice.draw);
 	}
 	/* Those that met GATES_ARRIVING look again. */
 	keeper_wake_waits(s, GATE_OF_RX);

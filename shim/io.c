@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "arrivals.h"
 #include "correct.h"
 #include "cut.h"
 #include "decide.h"
@@ -176,36 +177,13 @@ static bool satisfiable(struct shim_call *c)
 
 static bool delays_arrivals(const struct shim_call *c)
 {
-	const struct plan_rule *r = decide_rule(c);
-
-	return receiving(c) && r->n_actions == 1 &&
-	       r->actions[0].kind == ACTION_DELAY && !r->nth.first &&
-	       !r->turn.first && !r->bytes_unit;
+	return receiving(c) && arrivals_count(decide_rule(c));
 }
 
 /* Bytes that had come before the last delay ended are visible already. */
 static bool already_visible(struct shim_call *c)
 {
 	return delays_arrivals(c) && atomic_load(&c->sock->rx_visible);
-}
-
-static void note_visible(struct shim_call *c)
-{
-	int queued = 0;
-
-	if (c->result > 0 && next.ioctl(c->fd, FIONREAD, (long)&queued) == 0)
-		atomic_store(&c->sock->rx_visible, (uint32_t)queued);
-}
-
-static void consume_visible(struct shim_call *c)
-{
-	uint32_t visible = atomic_load(&c->sock->rx_visible);
-	uint64_t moved = cut_moved(c);
-
-	if (!call_owns_sock(c))
-		return;
-	atomic_store(&c->sock->rx_visible,
-	             moved < visible ? visible - (uint32_t)moved : 0);
 }
 
 /* --- the ways ------------------------------------------------------------- */
@@ -229,7 +207,7 @@ static void make_due(struct shim_call *c)
 	act(c);
 	io_account(c);
 	if (arrivals)
-		note_visible(c);
+		arrivals_taken(c);
 }
 
 static void make_cut(struct shim_call *c)
@@ -248,7 +226,7 @@ static bool make_held(struct shim_call *c)
 	arrivals = c->choice.rule >= 0 && delays_arrivals(c);
 	io_account(c);
 	if (arrivals)
-		note_visible(c);
+		arrivals_taken(c);
 	return true;
 }
 
@@ -261,6 +239,8 @@ static void transfer(struct shim_call *c)
 		return;
 	if (LIKELY(!look)) {
 		make_plain(c);
+		if (UNLIKELY(atomic_load(&c->sock->rx_visible)))
+			arrivals_taken(c);
 		return;
 	}
 	if (c->choice.rule < 0) {
@@ -278,12 +258,14 @@ static void transfer(struct shim_call *c)
 		visible = true;
 		engine_look_next(shim.plan, shim.run, &c->e, &c->choice);
 	}
+	if (visible)
+		arrivals_limit(c);
 	if (c->choice.rule >= 0)
 		make_due(c);
 	else
 		make_cut(c);
 	if (visible)
-		consume_visible(c);
+		arrivals_taken(c);
 }
 
 void io_expect(int fd, struct fault_sock *s)
@@ -320,7 +302,7 @@ void handle_io(struct shim_call *c)
 		/* answered */
 	} else if (c->flags & RECORD_PEEK) {
 		if (!last_peek(c))
-			call_real(c);
+			arrivals_peek(c);
 		note_peek(c);
 	} else if (opening_done(c)) {
 		transfer(c);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "accord.h"
+#include "arrivals.h"
 #include "engine/engine.h"
 #include "exhaust.h"
 #include "keeper.h"
@@ -33,6 +34,8 @@
 #include "poison.h"
 
 enum {
+	/* In place of a gate: a look at what has come. */
+	LOOK = N_GATES_OF,
 	MAX_DEADLINES = 1 << 18,
 	MAX_WAITS = 4096,
 	N_EVENTS = 64,
@@ -112,7 +115,7 @@ static bool is_stale(const struct deadline *d)
 	struct fault_sock *s = &run_socks(shim.run)[d->sock];
 
 	return atomic_load(&s->generation) != d->generation ||
-	       (d->gate != GATE_OF_OPEN && !gates_closed_here(s, d->gate));
+	       (d->gate < GATE_OF_OPEN && !gates_closed_here(s, d->gate));
 }
 
 static void purge(void)
@@ -193,22 +196,34 @@ static uint64_t earliest(void)
 
 /* --- what callers ask ---------------------------------------------------- */
 
-void keeper_open_at(int fd, struct fault_sock *s, enum gate gate,
-                    uint64_t until_ns)
+static void plan_deadline(int fd, struct fault_sock *s, uint32_t gate,
+                          uint64_t when)
 {
-	const struct deadline d = {.when = gates_look_at(until_ns, shim_now()),
+	const struct deadline d = {.when = when,
 	                           .fd = fd,
 	                           .sock = socks_index(s),
 	                           .generation = atomic_load(&s->generation),
 	                           .gate = gate};
 	struct lock_guard guard;
 
-	if (until_ns == RUN_FOREVER || !heap_prepare())
+	if (!heap_prepare())
 		return;
 	lock_take(&guard);
 	push(&d);
 	wake_by(d.when);
 	lock_give(&guard);
+}
+
+void keeper_open_at(int fd, struct fault_sock *s, enum gate gate,
+                    uint64_t until_ns)
+{
+	if (until_ns != RUN_FOREVER)
+		plan_deadline(fd, s, gate, gates_look_at(until_ns, shim_now()));
+}
+
+void keeper_look_at(int fd, struct fault_sock *s, uint64_t when_ns)
+{
+	plan_deadline(fd, s, LOOK, when_ns);
 }
 
 static void plan_task(enum keeper_task task, uint64_t when_ns, bool only_if)
@@ -386,6 +401,10 @@ static void deadline_due(const struct deadline *d)
 	fd = descriptor_of(s, d->fd);
 	if (fd < 0)
 		return;
+	if (d->gate == LOOK) {
+		arrivals_look(fd, s);
+		return;
+	}
 	until = atomic_load(&gates_hold(s, d->gate)->until);
 	if (!gates_held(s, d->gate, shim_now())) {
 		/* Opened already by who waited for it: no second edge. */

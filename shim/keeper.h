@@ -26,6 +26,9 @@ bool keeper_start(void);
 void keeper_open_at(int fd, struct fault_sock *s, enum gate gate,
                     uint64_t until_ns);
 
+/* arrivals_look(fd, s) then. */
+void keeper_look_at(int fd, struct fault_sock *s, uint64_t when_ns);
+
 /*
  * Without a helper (shim.helpless) a thread that waits does its work: what is
  * due now; when is the next.

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "arrivals.h"
 #include "cut.h"
 #include "decide.h"
 #include "gates.h"
@@ -159,10 +160,23 @@ static void keep(struct shim_call *c, enum gate gate, uint64_t until,
 		release(c, gate);
 }
 
+/* What is received is held from its arrival on. */
+static void keep_arrival(struct shim_call *c, uint64_t delay)
+{
+	uint64_t from = arrivals_first(c->fd, c->sock);
+	uint64_t until = from + delay;
+
+	arrivals_held(c->fd, c->sock, from, until);
+	if (until > shim_now())
+		keep(c, GATE_OF_RX, until, false);
+	if (!c->made)
+		arrivals_open(c, until);
+}
+
 void act_delay(struct shim_call *c, const struct plan_action *a)
 {
-	uint64_t until =
-		shim_now() + engine_delay(shim.plan, a, c->choice.draw);
+	uint64_t delay = engine_delay(shim.plan, a, c->choice.draw);
+	uint64_t until = shim_now() + delay;
 	int gate = gate_of(c);
 
 	if (c->row->effect == EFFECT_RESOLVE)
@@ -171,6 +185,9 @@ void act_delay(struct shim_call *c, const struct plan_action *a)
 		hold_through(until);
 	else if (gate == NO_GATE)
 		keep_connect(c, a, until);
+	else if (c->row->family == FAMILY_RECV &&
+	         arrivals_count(decide_rule(c)))
+		keep_arrival(c, delay);
 	else
 		keep(c, (enum gate)gate, until, false);
 }
@@ -489,7 +506,7 @@ static bool wait_or_refuse(struct shim_call *c, enum gate gate)
 }
 
 /* Its actions from the one that lasted. */
-static void go_on(struct shim_call *c, uint32_t rule)
+static void go_on(struct shim_call *c, uint32_t rule, uint64_t until)
 {
 	const struct plan_rule *r;
 	unsigned i = 0;
@@ -502,6 +519,8 @@ static void go_on(struct shim_call *c, uint32_t rule)
 		return;
 	}
 	r = decide_rule(c);
+	if (c->row->family == FAMILY_RECV && arrivals_count(r))
+		arrivals_open(c, until);
 	while (i + 1 < r->n_actions && r->actions[i].kind != ACTION_DELAY &&
 	       r->actions[i].kind != ACTION_STALL &&
 	       r->actions[i].kind != ACTION_RATE)
@@ -539,7 +558,7 @@ bool act_resume(struct shim_call *c)
 		c->flags &= (uint8_t)~RECORD_UNCOUNTED;
 		return false;
 	}
-	go_on(c, rule);
+	go_on(c, rule, until);
 	return true;
 }
 

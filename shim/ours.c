@@ -101,6 +101,7 @@ static void empty(struct our_sock *o)
 	atomic_store(&o->watched, 0);
 	atomic_store(&o->registered, false);
 	atomic_store(&o->refused, 0);
+	arrivals_forget(&o->come);
 }
 
 struct our_sock *ours_of(const struct fault_sock *s)

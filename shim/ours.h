@@ -9,6 +9,7 @@
 #ifndef FAULT_SHIM_OURS_H
 #define FAULT_SHIM_OURS_H
 
+#include "arrivals.h"
 #include "gates.h"
 
 /* One registration: epoll_ctl(2)'s (epfd, fd). */
@@ -29,6 +30,7 @@ struct our_sock {
 	_Atomic uint32_t watched; /* fd + 1: the helper sees arrivals at it */
 	_Atomic bool registered;  /* once in the helper's epoll, by some fd */
 	_Atomic uint32_t refused; /* calls during holds: regs_adopt() */
+	struct arrivals come;
 };
 
 /* Map the arrays; idempotent, any thread.  false: no memory. */

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "arrivals.h"
 #include "early.h"
 #include "fdinfo.h"
 #include "gates.h"
@@ -63,7 +64,7 @@ static struct view look_at(struct fault_sock *s)
 		.tx = gates_hidden(s, now) & POLLOUT,
 		.open = late_moving(s),
 		.armed = atomic_load(&s->rx_armed),
-		.cutting = gates_cutting(s),
+		.cutting = gates_cutting(s) || arrivals_hide_fin(s, now),
 		.listener = state == STATE_LISTEN,
 		.half_closed =
 			state == STATE_FIN_WAIT || state == STATE_LAST_ACK,

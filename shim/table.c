@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "arrivals.h"
 #include "correct.h"
 #include "decide.h"
 #include "filter.h"
@@ -98,6 +99,8 @@ static void told_queued(struct shim_call *c)
 	if (gates_held(c->sock, GATE_OF_RX, shim_now()) ||
 	    atomic_load(&c->sock->flags) & SOCK_EOF)
 		*(int *)c->a[2] = 0;
+	else
+		*(int *)c->a[2] = arrivals_queued(c->sock, *(int *)c->a[2]);
 	if (*(int *)c->a[2] > 0)
 		atomic_fetch_or(&c->sock->flags, SOCK_PEEKED);
 }

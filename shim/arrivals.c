@@ -1,0 +1,326 @@
+/*
+ * arrivals.c - see arrivals.h.
+ *
+ * System calls are made before the lock is taken; what two threads find at the
+ * same time differs by bytes that one of them receives, and a mark that lies a
+ * few bytes off is no harm: nothing is lost by it.
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "arrivals.h"
+#include "cut.h"
+#include "decide.h"
+#include "keeper.h"
+#include "lock.h"
+#include "ours.h"
+#include "regs.h"
+
+#include "poison.h"
+
+enum {
+	EVERY = 16, /* looks in a delay */
+	SHORTEST_NS = 1000000,
+	LOOK_NS = 20000, /* what a look may cost: 2 % of the time in all */
+};
+
+bool arrivals_count(const struct plan_rule *r)
+{
+	return r->n_actions == 1 && r->actions[0].kind == ACTION_DELAY &&
+	       !r->nth.first && !r->turn.first && !r->bytes_unit;
+}
+
+/* --- looking ------------------------------------------------------------- */
+
+/* How exactly the kernel knows the age of the last data: a tick. */
+static uint64_t tick_ns(void)
+{
+	static _Atomic uint64_t tick;
+	struct timespec t;
+
+	if (!atomic_load(&tick) && !clock_getres(CLOCK_MONOTONIC_COARSE, &t))
+		atomic_store(&tick, (uint64_t)t.tv_nsec);
+	return atomic_load(&tick);
+}
+
+/* What is queued now, the end of the stream being one more. */
+struct sight {
+	uint64_t now_ns;
+	uint64_t data_end, end;
+	uint64_t age_ns; /* of the last data, a tick less than it may be */
+	bool fin;
+};
+
+static bool has_fin(int state)
+{
+	return state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK ||
+	       state == TCP_CLOSING || state == TCP_TIME_WAIT;
+}
+
+static struct sight see(int fd, const struct fault_sock *s)
+{
+	uint64_t taken = atomic_load(&s->rx_bytes);
+	struct sight sight;
+	struct tcp_info info;
+	unsigned len = sizeof(info);
+	int queued = 0;
+
+	memset(&info, 0, sizeof(info));
+	next.ioctl(fd, FIONREAD, (long)&queued);
+	next.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	sight.now_ns = shim_now();
+	sight.fin = has_fin(info.tcpi_state);
+	sight.data_end = taken + (uint64_t)queued;
+	sight.end = sight.data_end + sight.fin;
+	sight.age_ns = (uint64_t)info.tcpi_last_data_recv * 1000000u;
+	sight.age_ns -= sight.age_ns < tick_ns() ? sight.age_ns : tick_ns();
+	return sight;
+}
+
+static void drop(struct arrivals *a, uint32_t n)
+{
+	a->n -= n;
+	memmove(&a->mark[0], &a->mark[n], a->n * sizeof(a->mark[0]));
+}
+
+/* When it has come at the earliest: since the last look, as TCP_INFO says. */
+static uint64_t time_of(const struct arrivals *a, const struct sight *sight)
+{
+	uint64_t when = sight->now_ns - sight->age_ns;
+
+	return when < a->looked_ns ? a->looked_ns : when;
+}
+
+/* Too many: with the last, which is never too early. */
+static void add(struct arrivals *a, uint64_t end, uint64_t when_ns)
+{
+	if (a->n < ARRIVALS_MAX)
+		a->n++;
+	a->mark[a->n - 1].end = end;
+	a->mark[a->n - 1].when_ns = when_ns;
+}
+
+/* TCP_INFO knows no time of a FIN: it came now. */
+static void note(struct arrivals *a, const struct sight *sight, uint64_t taken,
+                 uint32_t visible)
+{
+	uint32_t old = 0;
+	uint64_t known;
+
+	while (old < a->n && a->mark[old].end <= taken)
+		old++;
+	drop(a, old);
+	known = a->n ? a->mark[a->n - 1].end : taken + visible;
+	if (sight->data_end > known)
+		add(a, sight->data_end, time_of(a, sight));
+	if (sight->end > known && sight->fin) {
+		add(a, sight->end, sight->now_ns);
+		atomic_store(&a->fin_ns, sight->now_ns);
+	}
+	a->looked_ns = sight->now_ns;
+}
+
+/* Under the lock. */
+static struct arrivals *look(const struct fault_sock *s,
+                             const struct sight *sight)
+{
+	struct our_sock *o = ours_of(s);
+
+	if (o)
+		note(&o->come, sight, atomic_load(&s->rx_bytes),
+		     atomic_load(&s->rx_visible));
+	return o ? &o->come : NULL;
+}
+
+uint64_t arrivals_first(int fd, struct fault_sock *s)
+{
+	struct sight sight;
+	struct lock_guard guard;
+	struct arrivals *a;
+	uint64_t when;
+
+	if (!ours_prepare())
+		return shim_now();
+	sight = see(fd, s);
+	lock_take(&guard);
+	a = look(s, &sight);
+	when = a && a->n ? a->mark[0].when_ns : sight.now_ns;
+	lock_give(&guard);
+	return when;
+}
+
+/* --- while it is held ---------------------------------------------------- */
+
+/* How many sockets are looked at. */
+static _Atomic uint32_t n_looks;
+
+/* Soon at first: most of what comes together comes at once. */
+static uint64_t next_look(const struct arrivals *a, uint64_t now_ns)
+{
+	uint64_t all = atomic_load(&n_looks) * (uint64_t)LOOK_NS;
+	uint64_t wait = a->n ? now_ns - a->mark[0].when_ns : 0;
+
+	if (wait > a->delay_ns / EVERY)
+		wait = a->delay_ns / EVERY;
+	if (wait < SHORTEST_NS)
+		wait = SHORTEST_NS;
+	return now_ns + (wait < all ? all : wait);
+}
+
+void arrivals_held(int fd, struct fault_sock *s, uint64_t first_ns,
+                   uint64_t until_ns)
+{
+	struct lock_guard guard;
+	struct our_sock *o;
+	uint64_t next_ns = 0;
+
+	lock_take(&guard);
+	o = ours_exist() ? ours_of(s) : NULL;
+	if (o) {
+		o->come.delay_ns = until_ns - first_ns;
+		if (!o->come.looks) {
+			o->come.looks = true;
+			atomic_fetch_add(&n_looks, 1);
+			next_ns = next_look(&o->come, shim_now());
+		}
+	}
+	lock_give(&guard);
+	if (next_ns)
+		keeper_look_at(fd, s, next_ns);
+}
+
+void arrivals_look(int fd, struct fault_sock *s)
+{
+	struct sight sight = see(fd, s);
+	bool held = gates_held(s, GATE_OF_RX, sight.now_ns);
+	struct lock_guard guard;
+	struct arrivals *a;
+	uint64_t next_ns = 0;
+
+	lock_take(&guard);
+	a = look(s, &sight);
+	if (a && a->looks && held) {
+		next_ns = next_look(a, sight.now_ns);
+	} else if (a && a->looks) {
+		a->looks = false;
+		atomic_fetch_sub(&n_looks, 1);
+	}
+	lock_give(&guard);
+	if (next_ns)
+		keeper_look_at(fd, s, next_ns);
+}
+
+void arrivals_forget(struct arrivals *a)
+{
+	if (a->looks)
+		atomic_fetch_sub(&n_looks, 1);
+	a->looks = false;
+	a->n = 0;
+	a->looked_ns = 0;
+	atomic_store(&a->fin_ns, 0);
+}
+
+/* --- what is visible ----------------------------------------------------- */
+
+/* Not MSG_WAITALL: it waits for all, and is delayed once. */
+void arrivals_limit(struct shim_call *c)
+{
+	uint32_t visible = atomic_load(&c->sock->rx_visible);
+
+	if (visible && !(call_flags(c) & MSG_WAITALL) &&
+	    (!c->choice.cut || c->choice.cut > visible))
+		c->choice.cut = visible;
+}
+
+/* Bytes up to the last mark that is as old as the hold has lasted. */
+static uint64_t visible_end(struct arrivals *a, uint64_t late_ns, uint64_t end)
+{
+	uint64_t last = a->n ? a->mark[0].when_ns : 0;
+	uint32_t n = 0;
+
+	if (a->n && late_ns < RUN_FOREVER - last) {
+		while (n < a->n && a->mark[n].when_ns <= last + late_ns)
+			end = a->mark[n++].end;
+		drop(a, n);
+	} else {
+		a->n = 0;
+	}
+	if (!a->n)
+		atomic_store(&a->fin_ns, 0);
+	return end;
+}
+
+void arrivals_open(struct shim_call *c, uint64_t until_ns)
+{
+	struct sight sight = see(c->fd, c->sock);
+	uint64_t taken = atomic_load(&c->sock->rx_bytes);
+	uint64_t end = sight.end, late_ns = RUN_FOREVER;
+	struct lock_guard guard;
+	struct arrivals *a;
+	bool hid_fin;
+
+	if (until_ns > 1 && until_ns <= sight.now_ns)
+		late_ns = sight.now_ns - until_ns;
+	lock_take(&guard);
+	a = look(c->sock, &sight);
+	hid_fin = a && atomic_load(&a->fin_ns);
+	if (a)
+		end = visible_end(a, late_ns, sight.end);
+	lock_give(&guard);
+	atomic_store(&c->sock->rx_visible,
+	             end > taken ? (uint32_t)(end - taken) : 0);
+	if (hid_fin)
+		regs_apply(c->sock);
+	arrivals_limit(c);
+}
+
+void arrivals_taken(struct shim_call *c)
+{
+	uint32_t visible = atomic_load(&c->sock->rx_visible);
+	uint64_t moved = cut_moved(c);
+
+	if (!call_owns_sock(c))
+		return;
+	atomic_store(&c->sock->rx_visible,
+	             moved < visible ? visible - (uint32_t)moved : 0);
+}
+
+/* Visible bytes that others, not visible yet, lie behind: how many; else 0. */
+static uint32_t ends_at(const struct fault_sock *s)
+{
+	const struct our_sock *o = ours_peek(s);
+
+	return o && __atomic_load_n(&o->come.n, __ATOMIC_RELAXED)
+	               ? atomic_load(&s->rx_visible)
+	               : 0;
+}
+
+void arrivals_peek(struct shim_call *c)
+{
+	uint32_t visible = c->sock ? ends_at(c->sock) : 0;
+
+	if (visible && c->row->family == FAMILY_RECV &&
+	    call_flags(c) & MSG_PEEK)
+		cut_make_from(c, 0, visible);
+	else
+		call_real(c);
+}
+
+int arrivals_queued(const struct fault_sock *s, int queued)
+{
+	uint32_t visible = ends_at(s);
+
+	return visible && (uint32_t)queued > visible ? (int)visible : queued;
+}
+
+bool arrivals_hide_fin(const struct fault_sock *s, uint64_t now_ns)
+{
+	const struct our_sock *o = ours_peek(s);
+	uint64_t fin_ns = o ? atomic_load(&o->come.fin_ns) : 0;
+
+	return fin_ns && now_ns < fin_ns + o->come.delay_ns;
+}
