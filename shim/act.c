@@ -169,10 +169,11 @@ static void act_error(struct shim_call *c, const struct plan_action *a)
 static void act_short(struct shim_call *c, const struct plan_action *a)
 {
 	uint64_t most = engine_short(a, c->e.want);
+	uint64_t mark = cut_mark(c);
 
 	/* Not beyond the mark of another rule. */
-	if (c->choice.cut && c->choice.cut < most)
-		most = c->choice.cut;
+	if (mark && mark < most)
+		most = mark;
 	cut_make(c, most);
 }
 

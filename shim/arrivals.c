@@ -231,9 +231,8 @@ void arrivals_limit(struct shim_call *c)
 {
 	uint32_t visible = atomic_load(&c->sock->rx_visible);
 
-	if (visible && !(call_flags(c) & MSG_WAITALL) &&
-	    (!c->choice.cut || c->choice.cut > visible))
-		c->choice.cut = visible;
+	if (!(call_flags(c) & MSG_WAITALL))
+		c->visible = visible;
 }
 
 /* Bytes up to the last mark that is as old as the hold has lasted. */

@@ -33,6 +33,8 @@ struct shim_call {
 	uint32_t rule; /* index + 1 of the rule that acted */
 	/* Bytes that it changes, from the first on. */
 	uint64_t corrupt;
+	/* It receives no more, since no more has come yet; 0: all there is. */
+	uint32_t visible;
 	struct record record;
 	struct engine_call e;
 	struct engine_choice choice;

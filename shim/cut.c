@@ -259,13 +259,23 @@ void cut_make(struct shim_call *c, uint64_t most)
 		lever_kick_out(c->fd);
 }
 
+uint64_t cut_mark(const struct shim_call *c)
+{
+	bool promised = c->row->family == FAMILY_RECV && c->sock &&
+	                atomic_load(&c->sock->flags) & SOCK_PEEKED;
+	uint64_t mark = promised ? 0 : c->choice.cut;
+
+	return c->visible && (!mark || c->visible < mark) ? c->visible : mark;
+}
+
 void cut_or_whole(struct shim_call *c)
 {
+	uint64_t mark = cut_mark(c);
+
 	if (correct_io(c))
 		return;
-	if (c->choice.cut && !(c->row->family == FAMILY_RECV && c->sock &&
-	                       atomic_load(&c->sock->flags) & SOCK_PEEKED))
-		cut_make(c, c->choice.cut);
+	if (mark)
+		cut_make(c, mark);
 	else
 		ask(c);
 }

@@ -22,8 +22,14 @@ void cut_make(struct shim_call *c, uint64_t most);
 /* The same from byte `skip` of the request on; not for sendmmsg, no kick. */
 void cut_make_from(struct shim_call *c, uint64_t skip, uint64_t most);
 
-/* The real call, up to the mark of a rule if one lies inside (choice.cut). */
+/* The real call, up to the mark if one lies inside. */
 void cut_or_whole(struct shim_call *c);
+
+/*
+ * Where it is to end: at that mark, or at what is visible (arrivals.h); 0:
+ * nowhere.  What a peek has promised (G5) is visible.
+ */
+uint64_t cut_mark(const struct shim_call *c);
 
 /* Bytes that a successful call has moved. */
 uint64_t cut_moved(const struct shim_call *c);

@@ -36,6 +36,7 @@ turns() {
 t_ok "one byte by turns, each late" turns recv:delay=100us:role=client
 t_ok "one byte by turns, each sent late" turns send:delay=60us:role=client
 
+alone "each arrival is late" "recv:delay=5ms"
 alone "spurious EAGAIN" \
 	"recv:error=EAGAIN:nth=20%;send:error=EAGAIN:nth=20%"
 alone "rates in both directions" "recv:rate=1MB/s;send:rate=1500KB/s"
