@@ -1,9 +1,8 @@
 /*
  * arrivals.c - see arrivals.h.
  *
- * System calls are made before the lock is taken; what two threads find at the
- * same time differs by bytes that one of them receives, and a mark that lies a
- * few bytes off is no harm: nothing is lost by it.
+ * System calls are made before the lock is taken: what two threads find at the
+ * same time may be noted in the wrong order, and then it counts for nothing.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -47,10 +46,14 @@ static uint64_t tick_ns(void)
 	return atomic_load(&tick);
 }
 
-/* What is queued now, the end of the stream being one more. */
+/*
+ * What has come by now.  Offsets are the kernel's, of all that it has received;
+ * a FIN counts as a byte there.
+ */
 struct sight {
 	uint64_t now_ns;
-	uint64_t data_end, end;
+	uint64_t end;    /* of all that has come */
+	uint64_t taken;  /* of what has been received; only if asked for */
 	uint64_t age_ns; /* of the last data, a tick less than it may be */
 	bool fin;
 };
@@ -61,23 +64,38 @@ static bool has_fin(int state)
 	       state == TCP_CLOSING || state == TCP_TIME_WAIT;
 }
 
-static struct sight see(int fd, const struct fault_sock *s)
-{
-	uint64_t taken = atomic_load(&s->rx_bytes);
-	struct sight sight;
+/* tcp_info as Linux has it since 4.1; glibc stops before. */
+struct long_info {
 	struct tcp_info info;
-	unsigned len = sizeof(info);
+	uint64_t pacing_rate, max_pacing_rate;
+	uint64_t bytes_acked, bytes_received;
+};
+
+static struct sight see(int fd)
+{
+	struct sight sight = {0};
+	struct long_info now;
+	unsigned len = sizeof(now);
+
+	memset(&now, 0, sizeof(now));
+	next.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &now, &len);
+	sight.now_ns = shim_now();
+	sight.fin = has_fin(now.info.tcpi_state);
+	sight.end = now.bytes_received;
+	sight.age_ns = (uint64_t)now.info.tcpi_last_data_recv * 1000000u;
+	sight.age_ns -= sight.age_ns < tick_ns() ? sight.age_ns : tick_ns();
+	return sight;
+}
+
+/* First what is queued, then what has come: never more than there is. */
+static struct sight see_taken(int fd)
+{
+	struct sight sight;
 	int queued = 0;
 
-	memset(&info, 0, sizeof(info));
 	next.ioctl(fd, FIONREAD, (long)&queued);
-	next.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-	sight.now_ns = shim_now();
-	sight.fin = has_fin(info.tcpi_state);
-	sight.data_end = taken + (uint64_t)queued;
-	sight.end = sight.data_end + sight.fin;
-	sight.age_ns = (uint64_t)info.tcpi_last_data_recv * 1000000u;
-	sight.age_ns -= sight.age_ns < tick_ns() ? sight.age_ns : tick_ns();
+	sight = see(fd);
+	sight.taken = sight.end - sight.fin - (uint64_t)queued;
 	return sight;
 }
 
@@ -85,6 +103,17 @@ static void drop(struct arrivals *a, uint32_t n)
 {
 	a->n -= n;
 	memmove(&a->mark[0], &a->mark[n], a->n * sizeof(a->mark[0]));
+}
+
+static void drop_taken(struct arrivals *a, uint64_t taken)
+{
+	uint32_t n = 0;
+
+	while (n < a->n && a->mark[n].end <= taken)
+		n++;
+	drop(a, n);
+	if (a->known < taken)
+		a->known = taken;
 }
 
 /* When it has come at the earliest: since the last look, as TCP_INFO says. */
@@ -105,34 +134,24 @@ static void add(struct arrivals *a, uint64_t end, uint64_t when_ns)
 }
 
 /* TCP_INFO knows no time of a FIN: it came now. */
-static void note(struct arrivals *a, const struct sight *sight, uint64_t taken,
-                 uint32_t visible)
+static void note(struct arrivals *a, const struct sight *sight)
 {
-	uint32_t old = 0;
-	uint64_t known;
-
-	while (old < a->n && a->mark[old].end <= taken)
-		old++;
-	drop(a, old);
-	known = a->n ? a->mark[a->n - 1].end : taken + visible;
-	if (sight->data_end > known)
-		add(a, sight->data_end, time_of(a, sight));
-	if (sight->end > known && sight->fin) {
+	if (sight->end - sight->fin > a->known)
+		add(a, sight->end - sight->fin, time_of(a, sight));
+	if (sight->fin && sight->end > a->known) {
 		add(a, sight->end, sight->now_ns);
 		atomic_store(&a->fin_ns, sight->now_ns);
 	}
+	if (sight->end > a->known)
+		a->known = sight->end;
 	a->looked_ns = sight->now_ns;
 }
 
-/* Under the lock. */
-static struct arrivals *look(const struct fault_sock *s,
-                             const struct sight *sight)
+/* Under the lock; NULL: this process keeps nothing. */
+static struct arrivals *of(const struct fault_sock *s)
 {
-	struct our_sock *o = ours_of(s);
+	struct our_sock *o = ours_exist() ? ours_of(s) : NULL;
 
-	if (o)
-		note(&o->come, sight, atomic_load(&s->rx_bytes),
-		     atomic_load(&s->rx_visible));
 	return o ? &o->come : NULL;
 }
 
@@ -145,9 +164,13 @@ uint64_t arrivals_first(int fd, struct fault_sock *s)
 
 	if (!ours_prepare())
 		return shim_now();
-	sight = see(fd, s);
+	sight = see_taken(fd);
 	lock_take(&guard);
-	a = look(s, &sight);
+	a = of(s);
+	if (a) {
+		drop_taken(a, sight.taken + atomic_load(&s->rx_visible));
+		note(a, &sight);
+	}
 	when = a && a->n ? a->mark[0].when_ns : sight.now_ns;
 	lock_give(&guard);
 	return when;
@@ -162,31 +185,36 @@ static _Atomic uint32_t n_looks;
 static uint64_t next_look(const struct arrivals *a, uint64_t now_ns)
 {
 	uint64_t all = atomic_load(&n_looks) * (uint64_t)LOOK_NS;
+	uint64_t grid = SHORTEST_NS / 8;
 	uint64_t wait = a->n ? now_ns - a->mark[0].when_ns : 0;
 
 	if (wait > a->delay_ns / EVERY)
 		wait = a->delay_ns / EVERY;
+	if (wait < all)
+		wait = all;
 	if (wait < SHORTEST_NS)
 		wait = SHORTEST_NS;
-	return now_ns + (wait < all ? all : wait);
+	/* Those of many sockets at the same time: the helper wakes once. */
+	while (grid <= wait / 8)
+		grid *= 2;
+	return (now_ns + wait) / grid * grid + grid;
 }
 
 void arrivals_held(int fd, struct fault_sock *s, uint64_t first_ns,
                    uint64_t until_ns)
 {
 	struct lock_guard guard;
-	struct our_sock *o;
+	struct arrivals *a;
 	uint64_t next_ns = 0;
 
 	lock_take(&guard);
-	o = ours_exist() ? ours_of(s) : NULL;
-	if (o) {
-		o->come.delay_ns = until_ns - first_ns;
-		if (!o->come.looks) {
-			o->come.looks = true;
-			atomic_fetch_add(&n_looks, 1);
-			next_ns = next_look(&o->come, shim_now());
-		}
+	a = of(s);
+	if (a)
+		a->delay_ns = until_ns - first_ns;
+	if (a && !a->looks) {
+		a->looks = true;
+		atomic_fetch_add(&n_looks, 1);
+		next_ns = next_look(a, shim_now());
 	}
 	lock_give(&guard);
 	if (next_ns)
@@ -195,14 +223,16 @@ void arrivals_held(int fd, struct fault_sock *s, uint64_t first_ns,
 
 void arrivals_look(int fd, struct fault_sock *s)
 {
-	struct sight sight = see(fd, s);
+	struct sight sight = see(fd);
 	bool held = gates_held(s, GATE_OF_RX, sight.now_ns);
 	struct lock_guard guard;
 	struct arrivals *a;
 	uint64_t next_ns = 0;
 
 	lock_take(&guard);
-	a = look(s, &sight);
+	a = of(s);
+	if (a && held)
+		note(a, &sight);
 	if (a && a->looks && held) {
 		next_ns = next_look(a, sight.now_ns);
 	} else if (a && a->looks) {
@@ -220,6 +250,7 @@ void arrivals_forget(struct arrivals *a)
 		atomic_fetch_sub(&n_looks, 1);
 	a->looks = false;
 	a->n = 0;
+	a->known = 0;
 	a->looked_ns = 0;
 	atomic_store(&a->fin_ns, 0);
 }
@@ -255,8 +286,7 @@ static uint64_t visible_end(struct arrivals *a, uint64_t late_ns, uint64_t end)
 
 void arrivals_open(struct shim_call *c, uint64_t until_ns)
 {
-	struct sight sight = see(c->fd, c->sock);
-	uint64_t taken = atomic_load(&c->sock->rx_bytes);
+	struct sight sight = see_taken(c->fd);
 	uint64_t end = sight.end, late_ns = RUN_FOREVER;
 	struct lock_guard guard;
 	struct arrivals *a;
@@ -265,13 +295,15 @@ void arrivals_open(struct shim_call *c, uint64_t until_ns)
 	if (until_ns > 1 && until_ns <= sight.now_ns)
 		late_ns = sight.now_ns - until_ns;
 	lock_take(&guard);
-	a = look(c->sock, &sight);
+	a = of(c->sock);
 	hid_fin = a && atomic_load(&a->fin_ns);
-	if (a)
+	if (a) {
+		note(a, &sight);
 		end = visible_end(a, late_ns, sight.end);
+	}
 	lock_give(&guard);
 	atomic_store(&c->sock->rx_visible,
-	             end > taken ? (uint32_t)(end - taken) : 0);
+	             end > sight.taken ? (uint32_t)(end - sight.taken) : 0);
 	if (hid_fin)
 		regs_apply(c->sock);
 	arrivals_limit(c);

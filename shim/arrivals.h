@@ -26,9 +26,10 @@ struct arrivals {
 	uint32_t n; /* marks, oldest first */
 	bool looks; /* the helper will */
 	struct {
-		uint64_t end;     /* offset in the stream, of the byte behind */
+		uint64_t end;     /* of its bytes, as the kernel counts them */
 		uint64_t when_ns; /* CLOCK_MONOTONIC */
 	} mark[ARRIVALS_MAX];
+	uint64_t known;     /* up to here it is marked, or visible */
 	uint64_t looked_ns; /* when last */
 	uint64_t delay_ns;  /* of the hold */
 	/* When the FIN came that is not visible yet; 0: none. */
