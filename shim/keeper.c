@@ -29,7 +29,6 @@
 #include "private_fd.h"
 #include "process.h"
 #include "regs.h"
-#include "regs.h"
 
 #include "poison.h"
 
