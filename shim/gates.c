@@ -76,13 +76,6 @@ static bool takes_more(struct fault_sock *s)
 	return atomic_load(&s->tx_budget) > 0;
 }
 
-static bool has_finished(const struct fault_sock *s)
-{
-	enum fault_state state = atomic_load(&s->state);
-
-	return state == STATE_FIN_WAIT || state == STATE_LAST_ACK;
-}
-
 short gates_hidden(struct fault_sock *s, uint64_t now_ns)
 {
 	short bits = 0;
@@ -92,7 +85,7 @@ short gates_hidden(struct fault_sock *s, uint64_t now_ns)
 	if (gates_held(s, GATE_OF_RX, now_ns) && !gates_shut_down(s)) {
 		bits |= IN_BITS;
 		/* Both sides having finished: it comes of the FIN. */
-		if (has_finished(s))
+		if (gates_finished(s))
 			bits |= POLLHUP;
 	}
 	if (gates_cutting(s))
@@ -375,8 +368,9 @@ void gates_end(int fd, struct fault_sock *s, enum gate gate)
  */
 bool gates_collapse(int fd, struct fault_sock *s, enum gate gate)
 {
-	short ends = has_finished(s) || gates_shut_down(s) ? POLLERR
-	                                                   : POLLERR | POLLHUP;
+	short ends = gates_finished(s) || gates_shut_down(s)
+	                     ? POLLERR
+	                     : POLLERR | POLLHUP;
 	struct pollfd p = {.fd = fd};
 	int saved = errno;
 

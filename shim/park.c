@@ -29,8 +29,7 @@ struct park_view park_look_at(struct fault_sock *s)
 		.armed = atomic_load(&s->rx_armed),
 		.cutting = gates_cutting(s),
 		.listener = state == STATE_LISTEN,
-		.half_closed =
-			state == STATE_FIN_WAIT || state == STATE_LAST_ACK,
+		.finished = gates_finished(s),
 	};
 }
 
@@ -84,7 +83,7 @@ struct park_wanted park_wanted(const struct our_reg *r,
 	w.deleted =
 		v->open ||
 		(hide & ~(uint32_t)EPOLLRDHUP && r->events & EPOLLEXCLUSIVE) ||
-		(v->rx && v->half_closed && !(r->events & PARK_HOW)) ||
+		(v->rx && v->finished && !(r->events & PARK_HOW)) ||
 		(hide & EPOLLIN && !(w.events & ~(uint32_t)PARK_HOW) &&
 	         !(r->events & (EPOLLET | EPOLLONESHOT)));
 	return w;

@@ -33,7 +33,7 @@ struct park_view {
 	bool armed;
 	bool cutting;
 	bool listener;
-	bool half_closed; /* FIN and its own make HUP, which is not an error */
+	bool finished; /* what its program sends */
 };
 struct park_view park_look_at(struct fault_sock *s);
 
