@@ -74,6 +74,8 @@ void ours_forget_holds(void)
 			atomic_store(&all[i].watched, 0);
 		if (atomic_load(&all[i].registered))
 			atomic_store(&all[i].registered, false);
+		if (atomic_load(&all[i].look_at))
+			atomic_store(&all[i].look_at, 0);
 	}
 }
 
@@ -101,6 +103,8 @@ static void empty(struct our_sock *o)
 	atomic_store(&o->watched, 0);
 	atomic_store(&o->registered, false);
 	atomic_store(&o->refused, 0);
+	atomic_store(&o->look_at, 0);
+	o->looks = 0;
 }
 
 struct our_sock *ours_of(const struct fault_sock *s)

@@ -17,18 +17,17 @@ enum {
 struct park_view park_look_at(struct fault_sock *s)
 {
 	uint64_t now = shim_now();
-	enum fault_state state = atomic_load(&s->state);
 
 	/* This image ends: nobody would open them. */
 	if (atomic_load(&shim.left) || atomic_load(&shim.ended))
-		return (struct park_view){.listener = state == STATE_LISTEN};
+		return (struct park_view){0};
 	return (struct park_view){
 		.rx = gates_held(s, GATE_OF_RX, now) && !gates_shut_down(s),
 		.tx = gates_hidden(s, now) & POLLOUT,
 		.open = late_moving(s),
 		.armed = atomic_load(&s->rx_armed),
 		.cutting = gates_cutting(s),
-		.listener = state == STATE_LISTEN,
+		.listener = atomic_load(&s->state) == STATE_LISTEN,
 		.finished = gates_finished(s),
 	};
 }
@@ -125,9 +124,7 @@ bool park_change(struct our_reg *r, struct park_wanted w)
 		return true;
 	if (w.deleted) {
 		park_ctl(r, EPOLL_CTL_DEL, 0);
-	} else if (r->deleted || r->events & EPOLLEXCLUSIVE) {
-		if (!r->deleted)
-			park_ctl(r, EPOLL_CTL_DEL, 0);
+	} else if (r->deleted) {
 		park_ctl(r, EPOLL_CTL_ADD, w.events);
 	} else if (!has_fired(r)) {
 		if (is_firing(r))

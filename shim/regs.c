@@ -2,6 +2,7 @@
  * regs.c - see regs.h.
  */
 #include "early.h"
+#include "exclusive.h"
 #include "fdinfo.h"
 #include "gates.h"
 #include "keeper.h"
@@ -91,21 +92,47 @@ static struct our_sock *all_of(const struct fault_sock *s)
 static bool apply(struct fault_sock *s, struct our_sock *o, uint32_t how)
 {
 	const struct park_view v = park_look_at(s);
-	bool all = true;
+	bool all = true, due = false;
 
+	/* A hold: what its end wakes is counted from 0. */
+	if (v.rx && v.listener)
+		atomic_store(&s->roused, 0);
 	for (uint32_t i = o->first_reg; i; i = ours_reg(i)->next) {
 		struct our_reg *r = ours_reg(i);
+		const struct park_wanted w = park_wanted(r, &v, false);
 
-		if (r->epfd >= 0 && (r->events & how) == how &&
-		    socks_of(fds_word(r->fd)) == s)
-			all &= park_change(r, park_wanted(r, &v, false));
+		if (r->epfd < 0 || (r->events & how) != how ||
+		    socks_of(fds_word(r->fd)) != s)
+			continue;
+		if (exclusive_is_due(r, &w, &v))
+			due = true;
+		else
+			all &= park_change(r, w);
 	}
+	if (due)
+		all &= exclusive_add(s, o, &v);
 	return all;
 }
 
 enum {
 	SOON_NS = 2000000
 };
+
+/* Is it to be tried again, and not yet planned?  all: nothing is left. */
+static bool plan_look(struct our_sock *o, bool all)
+{
+	uint64_t now = shim_now();
+
+	if (all) {
+		atomic_store(&o->look_at, 0);
+		o->looks = 0;
+	} else if (atomic_load(&o->look_at) <= now) {
+		atomic_store(&o->look_at, now + SOON_NS);
+		o->looks++;
+		return true;
+	}
+	return false;
+}
 
 static bool is_recorded(const struct fault_sock *s)
 {
@@ -119,7 +146,7 @@ static void apply_all(struct fault_sock *s, uint32_t how)
 	int saved = errno;
 	struct lock_guard guard;
 	struct our_sock *o;
-	bool all = true;
+	bool again = false;
 	int fd = -1;
 
 	/* What is only kept in mind is as the program asked for. */
@@ -130,12 +157,14 @@ static void apply_all(struct fault_sock *s, uint32_t how)
 	o = all_of(s);
 	if (o && o->first_reg) {
 		fd = ours_reg(o->first_reg)->fd;
-		all = apply(s, o, how);
+		again = plan_look(o, apply(s, o, how));
 	}
 	lock_give(&guard);
 	/* If what was ready has gone before it was told, nothing fires. */
-	if (!all)
+	if (again) {
 		keeper_open_at(fd, s, GATE_OF_RX, shim_now() + SOON_NS);
+		keeper_start();
+	}
 	errno = saved;
 }
 
@@ -169,6 +198,13 @@ void regs_show_end(struct fault_sock *s)
 	}
 	lock_give(&guard);
 	errno = saved;
+}
+
+bool regs_wait(const struct fault_sock *s)
+{
+	const struct our_sock *o = ours_peek(s);
+
+	return o && atomic_load_explicit(&o->look_at, memory_order_relaxed);
 }
 
 bool regs_any(const struct fault_sock *s)
@@ -353,16 +389,12 @@ void regs_kick_accept(const struct fault_sock *s)
 		struct our_reg *r = ours_reg(i);
 
 		/* A ONESHOT is armed again by the program itself. */
-		if (r->epfd < 0 || r->deleted || !(r->events & EPOLLET) ||
-		    r->events & EPOLLONESHOT)
-			continue;
-		if (r->events & EPOLLEXCLUSIVE) {
-			park_ctl(r, EPOLL_CTL_DEL, 0);
-			park_ctl(r, EPOLL_CTL_ADD, r->kernel);
-		} else {
+		if (r->epfd >= 0 && !r->deleted &&
+		    (r->events & (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE)) ==
+		            EPOLLET)
 			park_ctl(r, EPOLL_CTL_MOD, r->kernel);
-		}
 	}
+	exclusive_kick(o);
 	lock_give(&guard);
 }
 
