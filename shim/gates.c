@@ -569,6 +569,9 @@ static void release(int fd, uint64_t word, const void *context)
 		if ((o && atomic_load(&o->until[g])) ||
 		    (survives_unknown(word) && gates_closed_here(s, g)))
 			gates_open(fd, s, g);
+	/* What the helper has begun, or put off. */
+	if (s && regs_any(s))
+		regs_apply(s);
 }
 
 /* What another process that shares a socket still holds, it holds again. */
