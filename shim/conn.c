@@ -239,6 +239,8 @@ void handle_accept(struct shim_call *c)
 	want_address(c, &mine);
 	record_enter(c);
 	accept_one(c);
+	if (c->result >= 0 && UNLIKELY(regs_wait(c->sock)))
+		regs_apply(c->sock);
 	if (c->result >= 0 && fds_mine())
 		accepted(c, &mine);
 	record_return(c);
