@@ -8,7 +8,6 @@
 
 void case_accept_again(struct rd *r);
 void case_accept_delay(struct rd *r);
-void case_accept_exclusive(struct rd *r);
 void case_accept_two(struct rd *r);
 void case_added_to_waiting(struct rd *r);
 void case_already_waiting(struct rd *r);
@@ -30,6 +29,12 @@ void case_eintr(struct rd *r);
 void case_eintr_rcvtimeo(struct rd *r);
 void case_eintr_wait(struct rd *r);
 void case_exclusive(struct rd *r);
+void case_exclusive_busy(struct rd *r);
+void case_exclusive_dies(struct rd *r);
+void case_exclusive_exits(struct rd *r);
+void case_exclusive_processes(struct rd *r);
+void case_exclusive_refused(struct rd *r);
+void case_exclusive_threads(struct rd *r);
 void case_exec(struct rd *r);
 void case_exec_child(struct rd *r);
 void case_exec_other(struct rd *r);

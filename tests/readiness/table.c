@@ -7,6 +7,7 @@
 #define MATRIX  (BIT(ANY_STYLE) - 1)
 #define SIMPLE  (S(BLOCKING) | S(POLL) | S(SELECT) | S(EPOLL_LT) | S(EPOLL_ET))
 #define WAITING (SIMPLE & ~S(BLOCKING))
+#define LT_ET   (S(EPOLL_LT) | S(EPOLL_ET))
 #define ONE     S(ANY_STYLE)
 
 #define T(x)  BIT(x)
@@ -129,6 +130,23 @@ const struct rd_case rd_cases[] = {
 	SINGLE("poll-with-others", case_poll_others),
 	SINGLE("poll-hold-ends-early", case_poll_ends_early),
 	SINGLE("select-time-left", case_select_left),
+	/* exclusive.c */
+	OWN_RULE("exclusive-threads", case_exclusive_threads, LT_ET,
+                 "accept:delay=200ms:nth=1", 0),
+	OWN_RULE("exclusive-processes", case_exclusive_processes, LT_ET,
+                 "accept:delay=200ms:nth=1", 0),
+	OWN_RULE("exclusive-worker-busy", case_exclusive_busy, LT_ET,
+                 "accept:delay=200ms:nth=1", 0),
+	OWN_RULE("exclusive-worker-dies", case_exclusive_dies, LT_ET,
+                 "accept:delay=200ms:nth=1", 0),
+	OWN_RULE("exclusive-process-exits", case_exclusive_exits, ONE,
+                 "accept:delay=200ms:nth=1", 0),
+	{.name = "exclusive-refused",
+         .run = case_exclusive_refused,
+         .styles = ONE,
+         .triggers = T(OWN),
+         .rule = "accept:error=EAGAIN:nth=1",
+         .flags = RD_SAME_WITHOUT},
 	/* share.c */
 	SINGLE("dups-share-hold", case_dups),
 	SINGLE("dup-closed-during-hold", case_dup_closed),
@@ -194,8 +212,6 @@ const struct rd_case rd_cases[] = {
                  "accept:delay=200ms:nth=1", 0),
 	OWN_RULE("accept-two", case_accept_two, ONE, "accept:delay=200ms:nth=1",
                  0),
-	OWN_RULE("accept-exclusive", case_accept_exclusive, ONE,
-                 "accept:delay=200ms:nth=1", 0),
 	OWN_RULE("connect-late", case_connect_late, SIMPLE,
                  "connect:delay=1s:nth=1", 1000),
 	OWN_RULE("connect-sndtimeo", case_connect_sndtimeo, ONE,
@@ -229,11 +245,9 @@ const struct rd_case rd_cases[] = {
 };
 const size_t rd_n_cases = sizeof(rd_cases) / sizeof(rd_cases[0]);
 
-/* Lines that a preload cannot make equal, with the reason. */
+/* Lines that a preload cannot make equal, with the reason: none. */
 const struct rd_exception rd_exceptions[] = {
-	{"accept-exclusive", "^woken: ",
-         "an exclusive registration refuses MOD: it is added anew, and each "
-         "ADD "
-         "of a ready listener wakes its set (epoll_ctl(2) allows it)"},
+	{0},
 };
-const size_t rd_n_exceptions = sizeof(rd_exceptions) / sizeof(rd_exceptions[0]);
+const size_t rd_n_exceptions =
+	sizeof(rd_exceptions) / sizeof(rd_exceptions[0]) - 1;
