@@ -53,7 +53,7 @@ static bool is_left(const struct adding *a, const struct our_reg *r)
 {
 	const struct park_wanted w = park_wanted(r, a->view, false);
 
-	return r->epfd >= 0 && exclusive_is_due(r, &w, a->view) &&
+	return exclusive_is_due(r, &w, a->view) &&
 	       socks_of(fds_word(r->fd)) == a->sock;
 }
 
@@ -115,8 +115,7 @@ bool exclusive_add(struct fault_sock *s, struct our_sock *o,
 
 static bool has_edges(const struct our_reg *r)
 {
-	return r->epfd >= 0 && !r->deleted && r->events & EPOLLEXCLUSIVE &&
-	       r->events & EPOLLET;
+	return !r->deleted && r->events & EPOLLEXCLUSIVE && r->events & EPOLLET;
 }
 
 static void kick(const struct our_reg *r)

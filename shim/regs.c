@@ -13,55 +13,12 @@
 
 #include "poison.h"
 
-static struct our_reg *find(struct our_sock *o, int epfd, int fd)
-{
-	for (uint32_t i = o->first_reg; i; i = ours_reg(i)->next) {
-		struct our_reg *r = ours_reg(i);
-
-		if (r->epfd == epfd && r->fd == fd)
-			return r;
-	}
-	return NULL;
-}
-
-/*
- * The registrations of fd in the set epfd (-1: in all of them) go; so do those
- * of sets that are closed: a set for each request leaves nothing behind in a
- * socket that lives on.
- */
-static void drop(struct our_sock *o, int epfd, int fd)
-{
-	uint32_t *link = &o->first_reg;
-
-	while (*link) {
-		uint32_t index = *link;
-		struct our_reg *r = ours_reg(index);
-
-		if (r->epfd < 0 ||
-		    (r->fd == fd && (epfd < 0 || r->epfd == epfd))) {
-			*link = r->next;
-			ours_free_reg(index);
-			continue;
-		}
-		link = &r->next;
-	}
-}
-
 static struct our_reg *add(struct our_sock *o, int epfd, int fd)
 {
-	uint32_t index;
-	struct our_reg *r;
+	struct our_reg *r = ours_add_reg(o, epfd, fd);
 
-	drop(o, -1, -1);
-	index = ours_take_reg();
-	if (!index)
-		return NULL;
-	r = ours_reg(index);
-	r->epfd = epfd;
-	r->fd = fd;
-	r->next = o->first_reg;
-	o->first_reg = index;
-	early_mark_set(epfd);
+	if (r)
+		early_mark_set(epfd);
 	return r;
 }
 
@@ -69,7 +26,8 @@ static struct our_reg *add(struct our_sock *o, int epfd, int fd)
 static void add_found(struct our_sock *o, int epfd, int fd, uint32_t events,
                       uint64_t data)
 {
-	struct our_reg *r = find(o, epfd, fd) ? NULL : add(o, epfd, fd);
+	struct our_reg *r =
+		ours_find_reg(o, epfd, fd) ? NULL : add(o, epfd, fd);
 
 	if (r) {
 		r->events = r->kernel = events;
@@ -101,8 +59,7 @@ static bool apply(struct fault_sock *s, struct our_sock *o, uint32_t how)
 		struct our_reg *r = ours_reg(i);
 		const struct park_wanted w = park_wanted(r, &v, false);
 
-		if (r->epfd < 0 || (r->events & how) != how ||
-		    socks_of(fds_word(r->fd)) != s)
+		if ((r->events & how) != how || socks_of(fds_word(r->fd)) != s)
 			continue;
 		if (exclusive_is_due(r, &w, &v))
 			due = true;
@@ -192,8 +149,7 @@ void regs_show_end(struct fault_sock *s)
 	for (uint32_t i = o ? o->first_reg : 0; i; i = ours_reg(i)->next) {
 		struct our_reg *r = ours_reg(i);
 
-		if (r->epfd >= 0 && socks_of(fds_word(r->fd)) == s &&
-		    r->events & EPOLLRDHUP)
+		if (socks_of(fds_word(r->fd)) == s && r->events & EPOLLRDHUP)
 			park_change(r, park_wanted(r, &natural, true));
 	}
 	lock_give(&guard);
@@ -244,7 +200,7 @@ static void set(struct shim_call *c, struct our_sock *o,
 {
 	int op = (int)c->a[1];
 	const struct park_view v = park_look_at(c->sock);
-	struct our_reg *known = find(o, (int)c->a[0], c->fd);
+	struct our_reg *known = ours_find_reg(o, (int)c->a[0], c->fd);
 	struct our_reg fresh = {.epfd = (int)c->a[0], .fd = c->fd};
 	struct park_wanted w;
 
@@ -278,13 +234,15 @@ static void set(struct shim_call *c, struct our_sock *o,
 		known = add(o, fresh.epfd, fresh.fd);
 	if (!known)
 		return;
-	fresh.next = known->next;
-	*known = fresh;
+	known->events = fresh.events;
+	known->kernel = fresh.kernel;
+	known->data = fresh.data;
+	known->deleted = fresh.deleted;
 }
 
 static void del(struct shim_call *c, struct our_sock *o)
 {
-	struct our_reg *known = find(o, (int)c->a[0], c->fd);
+	struct our_reg *known = ours_find_reg(o, (int)c->a[0], c->fd);
 
 	if (known && known->deleted) {
 		c->result = 0;
@@ -292,8 +250,8 @@ static void del(struct shim_call *c, struct our_sock *o)
 	} else {
 		call_real(c);
 	}
-	if (!c->result)
-		drop(o, (int)c->a[0], c->fd);
+	if (!c->result && known)
+		ours_drop_reg(known);
 }
 
 /* Lasting or cutting rules, or an accept whose edge may have to come again. */
@@ -359,7 +317,7 @@ void regs_closed(int fd, const struct fault_sock *s)
 	lock_take(&guard);
 	o = ours_of(s);
 	if (o)
-		drop(o, -1, fd);
+		ours_drop_fd(o, fd);
 	lock_give(&guard);
 }
 
@@ -370,9 +328,7 @@ void regs_set_closed(int epfd)
 	if (!ours_exist())
 		return;
 	lock_take(&guard);
-	for (uint32_t i = 1; i <= ours_used_regs(); i++)
-		if (ours_reg(i)->epfd == epfd)
-			ours_reg(i)->epfd = -1;
+	ours_drop_set(epfd);
 	lock_give(&guard);
 }
 
@@ -389,9 +345,8 @@ void regs_kick_accept(const struct fault_sock *s)
 		struct our_reg *r = ours_reg(i);
 
 		/* A ONESHOT is armed again by the program itself. */
-		if (r->epfd >= 0 && !r->deleted &&
-		    (r->events & (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE)) ==
-		            EPOLLET)
+		if (!r->deleted && (r->events & (EPOLLET | EPOLLONESHOT |
+		                                 EPOLLEXCLUSIVE)) == EPOLLET)
 			park_ctl(r, EPOLL_CTL_MOD, r->kernel);
 	}
 	exclusive_kick(o);
