@@ -217,8 +217,9 @@ static void set(struct shim_call *c, struct our_sock *o,
 	} else if (known && known->deleted) {
 		c->result = 0;
 		c->made = true;
-		if (!w.deleted)
-			park_ctl(&fresh, EPOLL_CTL_ADD, w.events);
+		/* There already: a process that shares the set was first. */
+		if (!w.deleted && !park_ctl(&fresh, EPOLL_CTL_ADD, w.events))
+			park_ctl(&fresh, EPOLL_CTL_MOD, w.events);
 	} else if (w.deleted && op == EPOLL_CTL_ADD) {
 		add_deleted(c, &fresh);
 	} else {
@@ -245,6 +246,7 @@ static void del(struct shim_call *c, struct our_sock *o)
 	struct our_reg *known = ours_find_reg(o, (int)c->a[0], c->fd);
 
 	if (known && known->deleted) {
+		park_ctl(known, EPOLL_CTL_DEL, 0);
 		c->result = 0;
 		c->made = true;
 	} else {
