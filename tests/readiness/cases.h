@@ -12,6 +12,7 @@ void case_accept_two(struct rd *r);
 void case_added_to_waiting(struct rd *r);
 void case_already_waiting(struct rd *r);
 void case_cancel(struct rd *r);
+void case_changed_by_child(struct rd *r);
 void case_child_exits(struct rd *r);
 void case_child_handles(struct rd *r);
 void case_connect_fails_late(struct rd *r);

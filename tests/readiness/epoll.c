@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 /* Registers fd in a new set. */
 static int set_with(int fd, unsigned events, uint64_t data)
@@ -189,6 +190,38 @@ void case_del_parked(struct rd *r)
 	say_silent("taken out", ep, 30);
 	say_ctl("ADD", ep, EPOLL_CTL_ADD, r->fd, EPOLLIN, 3);
 	say_event(r, "added again", ep, r->delay_ms);
+}
+
+/*
+ * The set is shared with a child, which was made during the hold; what the
+ * child changes when it is over is changed.
+ */
+void case_changed_by_child(struct rd *r)
+{
+	int ep, other;
+	pid_t pid;
+
+	rd_open(r);
+	ep = set_with(r->fd, EPOLLIN, 1);
+	other = set_with(r->fd, EPOLLIN, 3);
+	rd_hold(r, 5);
+	say_silent("held", ep, 0);
+	pid = fork();
+	if (pid < 0)
+		rd_broken("fork");
+	if (!pid) {
+		/* It has not noticed the hold: it has asked for nothing. */
+		rd_until(r, r->delay_ms + 50);
+		say_ctl("MOD", ep, EPOLL_CTL_MOD, r->fd, EPOLLIN | EPOLLOUT, 2);
+		say_event(r, "changed", ep, r->delay_ms + 50);
+		say_ctl("DEL", ep, EPOLL_CTL_DEL, r->fd, 0, 0);
+		say_silent("taken out", ep, 30);
+		say_ctl("DEL", other, EPOLL_CTL_DEL, r->fd, 0, 0);
+		say_silent("taken out", other, 30);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	say_silent("in the parent", ep, 30);
 }
 
 /* One that fires for what is not held is disarmed, and stays it. */

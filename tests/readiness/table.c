@@ -118,6 +118,7 @@ const struct rd_case rd_cases[] = {
 	SINGLE("mod-while-parked", case_mod_parked),
 	SINGLE("mod-mask-while-parked", case_mod_mask),
 	SINGLE("del-while-parked", case_del_parked),
+	SINGLE("changed-by-child", case_changed_by_child),
 	SINGLE("oneshot-fired-stays", case_oneshot_stays),
 	SINGLE("registered-by-asm", case_raw_asm),
 	SINGLE("registered-by-syscall", case_raw_syscall),
