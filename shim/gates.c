@@ -276,9 +276,15 @@ void gates_meet(int fd, struct fault_sock *s, enum gate gate)
 	struct our_sock *o = ours_peek(s);
 	int saved = errno;
 
+	/*
+	 * Noted, but who did so may not have got round to the registrations: a
+	 * loop that goes round must not keep it from that.
+	 */
 	if (o && atomic_load(&o->until[gate]) == until) {
 		if (atomic_fetch_add(&o->refused, 1) + 1 == PATIENCE)
 			regs_adopt(s);
+		else
+			regs_apply(s);
 		errno = saved;
 		return;
 	}
