@@ -126,10 +126,14 @@ void gates_raise_lowat(int fd, struct fault_sock *s)
 {
 	int half = option(fd, SO_RCVBUF) / 2;
 	struct lock_guard guard;
+	struct our_sock *o;
 	uint32_t none = 0;
 	int theirs;
 
 	lock_take(&guard);
+	o = ours_of(s);
+	if (o)
+		o->raised = true;
 	if (half > 1 && is_still(fd, s) && !atomic_load(&s->rcvlowat)) {
 		theirs = option(fd, SO_RCVLOWAT);
 		/* Ours, left by another: not theirs to be given back. */
@@ -148,8 +152,9 @@ void gates_raise_lowat(int fd, struct fault_sock *s)
 void gates_restore_lowat(int fd, struct fault_sock *s)
 {
 	struct lock_guard guard;
+	struct our_sock *o;
 	uint32_t theirs;
-	bool still;
+	bool still, owed;
 
 	/* After an end of file it stays (eof.h). */
 	if (atomic_load(&s->flags) & SOCK_EOF)
@@ -157,6 +162,15 @@ void gates_restore_lowat(int fd, struct fault_sock *s)
 	lock_take(&guard);
 	still = is_still(fd, s);
 	theirs = still ? atomic_load(&s->rcvlowat) : 0;
+	/*
+	 * Another process has lowered it, too early perhaps: the edge of this
+	 * one's hold is owed all the same.  Of this one only the first to open
+	 * it makes an edge, or an edge-triggered program hears of OUT again.
+	 */
+	o = still ? ours_of(s) : NULL;
+	owed = o && o->raised && !theirs;
+	if (o)
+		o->raised = false;
 	/*
 	 * The kernel first, then the word: the lock is this process's, and
 	 * another one that opens at the same moment must not find the word
@@ -169,8 +183,7 @@ void gates_restore_lowat(int fd, struct fault_sock *s)
 			break;
 	}
 	lock_give(&guard);
-	/* Another has lowered it too early: the edge is owed all the same. */
-	if (still && !theirs)
+	if (owed)
 		lever_kick_in(fd);
 }
 

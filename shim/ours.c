@@ -77,6 +77,8 @@ void ours_forget_holds(void)
 			atomic_store(&all[i].registered, false);
 		if (atomic_load(&all[i].look_at))
 			atomic_store(&all[i].look_at, 0);
+		if (all[i].raised)
+			all[i].raised = false;
 	}
 }
 
@@ -201,6 +203,7 @@ static void empty(struct our_sock *o)
 	atomic_store(&o->watched, 0);
 	atomic_store(&o->registered, false);
 	atomic_store(&o->refused, 0);
+	o->raised = false;
 	atomic_store(&o->look_at, 0);
 	o->looks = 0;
 }

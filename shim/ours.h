@@ -32,6 +32,7 @@ struct our_sock {
 	_Atomic uint32_t watched; /* fd + 1: the helper sees arrivals at it */
 	_Atomic bool registered;  /* once in the helper's epoll, by some fd */
 	_Atomic uint32_t refused; /* calls during holds: regs_adopt() */
+	bool raised; /* its low-water mark, for a hold known here */
 	_Atomic uint64_t look_at; /* what could not be changed is tried again */
 	uint32_t looks;           /* ... how often so far */
 };
