@@ -73,6 +73,7 @@ void case_poll_others(struct rd *r);
 void case_poll_twice(struct rd *r);
 void case_poll_twice_out(struct rd *r);
 void case_raw_asm(struct rd *r);
+void case_raw_fin(struct rd *r);
 void case_raw_syscall(struct rd *r);
 void case_rcvbuf(struct rd *r);
 void case_rcvlowat(struct rd *r);

@@ -275,7 +275,7 @@ void case_finished(struct rd *r)
 }
 
 /* By system calls that no library sees: one of libc's, one by hand. */
-static void raw_registration(struct rd *r, bool by_hand)
+static void raw_registration(struct rd *r, bool by_hand, bool ends)
 {
 	struct epoll_event ev = {.events = EPOLLIN,
 	                         .data.u64 = 0xfedcba9876543210};
@@ -291,24 +291,37 @@ static void raw_registration(struct rd *r, bool by_hand)
 	            : syscall(SYS_epoll_ctl, w.ep, EPOLL_CTL_ADD, r->fd, &ev))
 		rd_broken("epoll_ctl");
 	cpu = rd_cpu_ms();
-	rd_hold(r, 5);
-	rd_take(r, &w, 5, &t);
+	if (ends)
+		rd_hold_fin(r);
+	else
+		rd_hold(r, 5);
+	rd_take(r, &w, ends ? 0 : 5, &t);
 	/* Unseen, it is found when the socket keeps being read. */
 	r->trigger = CALL;
-	rd_say_take(r, &t, r->delay_ms);
+	if (ends)
+		note("early events: %u", t.early);
+	else
+		rd_say_take(r, &t, r->delay_ms);
 	rd_say_spin(cpu);
-	rd_peer(r, "send", r->conn, 3, 0);
+	if (!ends)
+		rd_peer(r, "send", r->conn, 3, 0);
 	say_event(r, "more", w.ep, r->delay_ms);
 }
 
 void case_raw_asm(struct rd *r)
 {
-	raw_registration(r, true);
+	raw_registration(r, true, false);
+}
+
+/* No low-water mark hides a FIN: the registration has to be found. */
+void case_raw_fin(struct rd *r)
+{
+	raw_registration(r, true, true);
 }
 
 void case_raw_syscall(struct rd *r)
 {
-	raw_registration(r, false);
+	raw_registration(r, false, false);
 }
 
 void case_nested(struct rd *r)

@@ -123,6 +123,7 @@ const struct rd_case rd_cases[] = {
 	SINGLE("oneshot-fired-full", case_oneshot_full),
 	SINGLE("finished-before-fin", case_finished),
 	SINGLE("registered-by-asm", case_raw_asm),
+	SINGLE("registered-by-asm-fin", case_raw_fin),
 	SINGLE("registered-by-syscall", case_raw_syscall),
 	SINGLE("nested-epoll", case_nested),
 	{.name = "connects-while-asked",
