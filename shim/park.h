@@ -8,7 +8,10 @@
  *                    an edge of OUT.  The low-water mark does the rest.  OUT
  *                    while there is nothing to read: no edge of IN is made
  *   EPOLLONESHOT     by the program's own, else only when it has not fired: a
- *                    MOD would arm it again
+ *                    MOD would arm it again.  One that fires between the look
+ *                    and the MOD does (limits.md).  To leave IN to the mark
+ *                    would save one MOD of two, but show each FIN at once, and
+ *                    all that comes while a gate is only armed
  *   EPOLLEXCLUSIVE   refuses MOD: deleted and added
  *   ERR, HUP         cannot be masked: deleted and added, also where nothing
  *                    else is left, or a RST would come as HUP|ERR alone
