@@ -65,6 +65,17 @@ static uint32_t removable(const struct our_reg *r, const struct park_view *v,
 	                                                       : gone;
 }
 
+/*
+ * The FIN of the peer, which is held, makes HUP as well if its program has
+ * finished.  An armed gate may be so for ever: OUT is not to be missed for it.
+ */
+static bool hangs_up(const struct our_reg *r, const struct park_view *v,
+                     uint32_t events)
+{
+	return v->finished && !(r->events & PARK_HOW) &&
+	       (v->rx || (v->armed && !(events & OUT)));
+}
+
 struct park_wanted park_wanted(const struct our_reg *r,
                                const struct park_view *v, bool asked)
 {
@@ -80,9 +91,8 @@ struct park_wanted park_wanted(const struct our_reg *r,
 	hide &= r->events & removable(r, v, asked);
 	w.events &= ~hide;
 	w.deleted =
-		v->open ||
+		v->open || hangs_up(r, v, w.events) ||
 		(hide & ~(uint32_t)EPOLLRDHUP && r->events & EPOLLEXCLUSIVE) ||
-		(v->rx && v->finished && !(r->events & PARK_HOW)) ||
 		(hide & EPOLLIN && !(w.events & ~(uint32_t)PARK_HOW) &&
 	         !(r->events & (EPOLLET | EPOLLONESHOT)));
 	return w;
