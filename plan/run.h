@@ -116,6 +116,8 @@ struct fault_sock {
 	                               peer gone: bytes that it never took */
 	_Atomic uint32_t next_free;
 	_Atomic uint32_t in_flight; /* references held by SCM_RIGHTS messages */
+	_Atomic uint32_t roused;    /* of a listener: sets that the end of a
+	                               hold has woken (shim/exclusive.h) */
 };
 
 struct fault_rule_state {

@@ -239,6 +239,8 @@ void handle_accept(struct shim_call *c)
 	want_address(c, &mine);
 	record_enter(c);
 	accept_one(c);
+	if (c->result >= 0 && UNLIKELY(regs_wait(c->sock)))
+		regs_apply(c->sock);
 	if (c->result >= 0 && fds_mine())
 		accepted(c, &mine);
 	record_return(c);
@@ -453,6 +455,14 @@ static enum fault_state finished(enum fault_state state)
 	return state == STATE_CLOSE_WAIT ? STATE_LAST_ACK : state;
 }
 
+/* The hang-up of a FIN that is held must not show in epoll (park.h). */
+static void set_finished(struct fault_sock *s, uint8_t from, uint8_t to)
+{
+	if (atomic_compare_exchange_strong(&s->state, &from, to) &&
+	    gates_concern(s))
+		regs_apply(s);
+}
+
 /*
  * First: when the peer's end follows at once, the helper has to know that the
  * hang-up is no error (gates_collapse).
@@ -463,10 +473,10 @@ static void make_shutdown(struct shim_call *c)
 	uint8_t after = (uint8_t)finished(before);
 
 	if (c->a[1] != SHUT_RD)
-		atomic_compare_exchange_strong(&c->sock->state, &before, after);
+		set_finished(c->sock, before, after);
 	call_real(c);
 	if (c->a[1] != SHUT_RD && c->result && call_owns_sock(c))
-		atomic_compare_exchange_strong(&c->sock->state, &after, before);
+		set_finished(c->sock, after, before);
 }
 
 static void after_shutdown(struct shim_call *c)

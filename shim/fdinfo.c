@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fdinfo.h"
@@ -11,21 +12,27 @@
 
 #include "poison.h"
 
+/* DIR, a number, END. */
+static int open_numbered(const char *dir, int number, const char *end)
+{
+	char path[48];
+	size_t n = strlen(dir), len = strlen(end);
+	char digits[10];
+	int left = 0;
+
+	memcpy(path, dir, n);
+	do
+		digits[left++] = (char)('0' + number % 10);
+	while ((number /= 10) > 0 && left < 10);
+	while (left)
+		path[n++] = digits[--left];
+	memcpy(path + n, end, len + 1);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 static int open_fdinfo(int epfd)
 {
-	char path[] = "/proc/self/fdinfo/0000000000";
-	char *end = path + sizeof(path) - 1;
-	char *to = path + sizeof("/proc/self/fdinfo/") - 1;
-	char digits[10];
-	int n = 0;
-
-	do
-		digits[n++] = (char)('0' + epfd % 10);
-	while ((epfd /= 10) > 0 && n < 10);
-	while (n && to < end)
-		*to++ = digits[--n];
-	*to = 0;
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return open_numbered("/proc/self/fdinfo/", epfd, "");
 }
 
 /* Reads lines "tfd: 7 events: 2000001d data: ..." of the set. */
@@ -118,23 +125,25 @@ bool fdinfo_target(int epfd, int fd, struct epoll_target *ret)
 	return found;
 }
 
-/* The name of each descriptor in /proc/self/fd, which is open as dir. */
-typedef void entry_visit(int dir, const char *name, const void *context);
+/* Each name in a directory, which is open as dir; until one says false. */
+typedef bool entry_visit(int dir, const char *name, const void *context);
 
-static bool each_entry(entry_visit *visit, const void *context)
+static bool each_entry(const char *path, entry_visit *visit,
+                       const void *context)
 {
 	char buf[2048] __attribute__((aligned(8)));
-	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool more = true;
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	long n;
 
 	if (dir < 0)
 		return false;
-	while ((n = getdents64(dir, buf, sizeof(buf))) > 0) {
-		for (long at = 0; at < n;) {
+	while (more && (n = getdents64(dir, buf, sizeof(buf))) > 0) {
+		for (long at = 0; more && at < n;) {
 			const struct dirent64 *d = (const void *)(buf + at);
 
 			if (*d->d_name != '.')
-				visit(dir, d->d_name, context);
+				more = visit(dir, d->d_name, context);
 			at += d->d_reclen;
 		}
 	}
@@ -147,20 +156,21 @@ struct fd_visit {
 	void *context;
 };
 
-static void visit_number(int dir, const char *name, const void *context)
+static bool visit_number(int dir, const char *name, const void *context)
 {
 	const struct fd_visit *v = context;
 	int fd = (int)number(&name, 10);
 
 	if (fd != dir)
 		v->visit(fd, v->context);
+	return true;
 }
 
 bool fdinfo_each_fd(fdinfo_fd_visit *visit, void *context)
 {
 	const struct fd_visit v = {visit, context};
 
-	return each_entry(visit_number, &v);
+	return each_entry("/proc/self/fd", visit_number, &v);
 }
 
 static bool is_epoll(int dir, const char *name)
@@ -192,17 +202,70 @@ struct target_visit {
 	void *context;
 };
 
-static void visit_epoll(int dir, const char *name, const void *context)
+static bool visit_epoll(int dir, const char *name, const void *context)
 {
 	const struct target_visit *v = context;
 
 	if (is_epoll(dir, name))
 		each_of((int)number(&name, 10), v->visit, v->context);
+	return true;
 }
 
 void fdinfo_each_target(fdinfo_visit *visit, void *context)
 {
 	const struct target_visit v = {visit, context};
 
-	each_entry(visit_epoll, &v);
+	each_entry("/proc/self/fd", visit_epoll, &v);
+}
+
+/* --- threads -------------------------------------------------------------- */
+
+static bool is_epoll_wait(uint64_t nr)
+{
+#ifdef SYS_epoll_wait
+	if (nr == SYS_epoll_wait)
+		return true;
+#endif
+	return nr == SYS_epoll_pwait || nr == SYS_epoll_pwait2;
+}
+
+/* "232 0x4 ...": the call and its arguments; "running" if in none. */
+static int slept_in(int tid)
+{
+	int fd = open_numbered("/proc/self/task/", tid, "/syscall");
+	char line[64];
+	const char *p = line;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = next.read(fd, line, sizeof(line) - 1);
+	next.close(fd);
+	if (n <= 0)
+		return -1;
+	line[n] = 0;
+	if (!is_epoll_wait(number(&p, 10)) || !skip_word(&p, "0x"))
+		return -1;
+	return (int)number(&p, 16);
+}
+
+struct sleeper_visit {
+	fdinfo_sleeper_visit *visit;
+	const void *context;
+};
+
+static bool visit_task(int dir, const char *name, const void *context)
+{
+	const struct sleeper_visit *v = context;
+	int epfd = slept_in((int)number(&name, 10));
+
+	(void)dir;
+	return epfd < 0 || v->visit(epfd, v->context);
+}
+
+void fdinfo_each_sleeper(fdinfo_sleeper_visit *visit, const void *context)
+{
+	const struct sleeper_visit v = {visit, context};
+
+	each_entry("/proc/self/task", visit_task, &v);
 }

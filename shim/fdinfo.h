@@ -1,7 +1,8 @@
 /*
  * fdinfo.h - what /proc/self/fdinfo tells of epoll sets (proc(5)): the targets
- * and their masks.  Slow (20 ms for 10,000 targets): asked only when a
- * registration was made behind our back, or when a ONESHOT may have fired.
+ * and their masks; and what /proc/self/task tells of the threads in them.  Slow
+ * (20 ms for 10,000 targets): asked only when a registration was made behind
+ * our back, or when a ONESHOT may have fired.
  *
  * No memory but the stack; async-signal-safe.
  */
@@ -28,5 +29,12 @@ bool fdinfo_each_fd(fdinfo_fd_visit *visit, void *context);
 typedef void fdinfo_visit(int epfd, const struct epoll_target *t,
                           void *context);
 void fdinfo_each_target(fdinfo_visit *visit, void *context);
+
+/*
+ * Every set that a thread of this process sleeps in, as far as /proc tells.
+ * false from the visit: enough.
+ */
+typedef bool fdinfo_sleeper_visit(int epfd, const void *context);
+void fdinfo_each_sleeper(fdinfo_sleeper_visit *visit, const void *context);
 
 #endif

@@ -76,13 +76,6 @@ static bool takes_more(struct fault_sock *s)
 	return atomic_load(&s->tx_budget) > 0;
 }
 
-static bool has_finished(const struct fault_sock *s)
-{
-	enum fault_state state = atomic_load(&s->state);
-
-	return state == STATE_FIN_WAIT || state == STATE_LAST_ACK;
-}
-
 short gates_hidden(struct fault_sock *s, uint64_t now_ns)
 {
 	short bits = 0;
@@ -92,7 +85,7 @@ short gates_hidden(struct fault_sock *s, uint64_t now_ns)
 	if (gates_held(s, GATE_OF_RX, now_ns) && !gates_shut_down(s)) {
 		bits |= IN_BITS;
 		/* Both sides having finished: it comes of the FIN. */
-		if (has_finished(s))
+		if (gates_finished(s))
 			bits |= POLLHUP;
 	}
 	if (gates_cutting(s) || arrivals_hide_fin(s, now_ns))
@@ -124,16 +117,6 @@ static bool is_still(int fd, const struct fault_sock *s)
 }
 
 /*
- * Under the lock: a short hold may have been opened by the helper before the
- * mark is raised for it, and nobody would lower it.
- */
-static bool is_to_be_raised(struct fault_sock *s)
-{
-	return atomic_load(&s->flags) & SOCK_EOF ||
-	       gates_held(s, GATE_OF_RX, shim_now());
-}
-
-/*
  * Word and kernel change together, or ours would be taken for theirs.  The lock
  * is of this process; what another that shares the socket does in between shows
  * in the word: lowered while it was being raised here, it is lowered again.
@@ -142,12 +125,15 @@ void gates_raise_lowat(int fd, struct fault_sock *s)
 {
 	int half = option(fd, SO_RCVBUF) / 2;
 	struct lock_guard guard;
+	struct our_sock *o;
 	uint32_t none = 0;
 	int theirs;
 
 	lock_take(&guard);
-	if (half > 1 && is_still(fd, s) && !atomic_load(&s->rcvlowat) &&
-	    is_to_be_raised(s)) {
+	o = ours_of(s);
+	if (o)
+		o->raised = true;
+	if (half > 1 && is_still(fd, s) && !atomic_load(&s->rcvlowat)) {
 		theirs = option(fd, SO_RCVLOWAT);
 		/* Ours, left by another: not theirs to be given back. */
 		if (theirs == half)
@@ -164,11 +150,10 @@ void gates_raise_lowat(int fd, struct fault_sock *s)
 
 void gates_restore_lowat(int fd, struct fault_sock *s)
 {
-	/* As it is found: who lowers it between has given the edge. */
-	bool raised = atomic_load(&s->rcvlowat);
 	struct lock_guard guard;
+	struct our_sock *o;
 	uint32_t theirs;
-	bool still;
+	bool still, owed;
 
 	/* After an end of file it stays (eof.h). */
 	if (atomic_load(&s->flags) & SOCK_EOF)
@@ -176,6 +161,15 @@ void gates_restore_lowat(int fd, struct fault_sock *s)
 	lock_take(&guard);
 	still = is_still(fd, s);
 	theirs = still ? atomic_load(&s->rcvlowat) : 0;
+	/*
+	 * Another process has lowered it, too early perhaps: the edge of this
+	 * one's hold is owed all the same.  Of this one only the first to open
+	 * it makes an edge, or an edge-triggered program hears of OUT again.
+	 */
+	o = still ? ours_of(s) : NULL;
+	owed = o && o->raised && !theirs;
+	if (o)
+		o->raised = false;
 	/*
 	 * The kernel first, then the word: the lock is this process's, and
 	 * another one that opens at the same moment must not find the word
@@ -188,8 +182,7 @@ void gates_restore_lowat(int fd, struct fault_sock *s)
 			break;
 	}
 	lock_give(&guard);
-	/* Lowered too early, in this hold or before: the edge is owed. */
-	if (still && !theirs && !raised)
+	if (owed)
 		lever_kick_in(fd);
 }
 
@@ -294,9 +287,15 @@ void gates_meet(int fd, struct fault_sock *s, enum gate gate)
 	struct our_sock *o = ours_peek(s);
 	int saved = errno;
 
+	/*
+	 * Noted, but who did so may not have got round to the registrations: a
+	 * loop that goes round must not keep it from that.
+	 */
 	if (o && atomic_load(&o->until[gate]) == until) {
 		if (atomic_fetch_add(&o->refused, 1) + 1 == PATIENCE)
 			regs_adopt(s);
+		else
+			regs_apply(s);
 		errno = saved;
 		return;
 	}
@@ -386,8 +385,9 @@ void gates_end(int fd, struct fault_sock *s, enum gate gate)
  */
 bool gates_collapse(int fd, struct fault_sock *s, enum gate gate)
 {
-	short ends = has_finished(s) || gates_shut_down(s) ? POLLERR
-	                                                   : POLLERR | POLLHUP;
+	short ends = gates_finished(s) || gates_shut_down(s)
+	                     ? POLLERR
+	                     : POLLERR | POLLHUP;
 	struct pollfd p = {.fd = fd};
 	int saved = errno;
 
@@ -602,6 +602,9 @@ static void release(int fd, uint64_t word, const void *context)
 		if ((o && atomic_load(&o->until[g])) ||
 		    (survives_unknown(word) && gates_closed_here(s, g)))
 			gates_open(fd, s, g);
+	/* What the helper has begun, or put off. */
+	if (s && regs_any(s))
+		regs_apply(s);
 }
 
 /* What another process that shares a socket still holds, it holds again. */

@@ -52,6 +52,17 @@ static inline bool gates_shut_down(const struct fault_sock *s)
 	return atomic_load(&s->flags) & SOCK_SHUT_RD;
 }
 
+/*
+ * Its program has finished sending: HUP comes of the peer's FIN then, and is no
+ * error.
+ */
+static inline bool gates_finished(const struct fault_sock *s)
+{
+	enum fault_state state = atomic_load(&s->state);
+
+	return state == STATE_FIN_WAIT || state == STATE_LAST_ACK;
+}
+
 /* The program has shut it down: waiters and registrations hear of it. */
 void gates_shutting_down(struct fault_sock *s);
 

@@ -115,7 +115,8 @@ static bool is_stale(const struct deadline *d)
 	struct fault_sock *s = &run_socks(shim.run)[d->sock];
 
 	return atomic_load(&s->generation) != d->generation ||
-	       (d->gate < GATE_OF_OPEN && !gates_closed_here(s, d->gate));
+	       (d->gate < GATE_OF_OPEN && !gates_closed_here(s, d->gate) &&
+	        !regs_wait(s));
 }
 
 static void purge(void)

@@ -1,7 +1,6 @@
 /*
  * ours.c - see ours.h.
  */
-#include <string.h>
 #include <sys/mman.h>
 
 #include "ours.h"
@@ -9,12 +8,14 @@
 #include "poison.h"
 
 enum {
-	MAX_REGS = 1 << 18
+	MAX_REGS = 1 << 18,
+	N_BUCKETS = 1024
 };
 
 static _Atomic(struct our_sock *) of_socks;
 static _Atomic(struct our_reg *) regs;
 static uint32_t used, first_free;
+static uint32_t of_sets[N_BUCKETS]; /* a registration of such an epfd */
 
 static void *map(size_t size)
 {
@@ -74,6 +75,10 @@ void ours_forget_holds(void)
 			atomic_store(&all[i].watched, 0);
 		if (atomic_load(&all[i].registered))
 			atomic_store(&all[i].registered, false);
+		if (atomic_load(&all[i].look_at))
+			atomic_store(&all[i].look_at, 0);
+		if (all[i].raised)
+			all[i].raised = false;
 	}
 }
 
@@ -88,20 +93,120 @@ struct our_sock *ours_peek(const struct fault_sock *s)
 	return o->generation == atomic_load(&s->generation) ? o : NULL;
 }
 
+struct our_reg *ours_reg(uint32_t index)
+{
+	return &atomic_load(&regs)[index];
+}
+
+static uint32_t *bucket(int epfd)
+{
+	return &of_sets[(unsigned)epfd % N_BUCKETS];
+}
+
+static void link_in(uint32_t index, struct our_reg *r, struct our_sock *o)
+{
+	uint32_t *of_set = bucket(r->epfd);
+
+	r->next = o->first_reg;
+	r->set_next = *of_set;
+	if (r->next)
+		ours_reg(r->next)->prev = index;
+	if (r->set_next)
+		ours_reg(r->set_next)->set_prev = index;
+	o->first_reg = *of_set = index;
+}
+
+static void link_out(const struct our_reg *r)
+{
+	struct our_sock *o = &atomic_load(&of_socks)[r->sock];
+
+	*(r->prev ? &ours_reg(r->prev)->next : &o->first_reg) = r->next;
+	*(r->set_prev ? &ours_reg(r->set_prev)->set_next : bucket(r->epfd)) =
+		r->set_next;
+	if (r->next)
+		ours_reg(r->next)->prev = r->prev;
+	if (r->set_next)
+		ours_reg(r->set_next)->set_prev = r->set_prev;
+}
+
+struct our_reg *ours_add_reg(struct our_sock *o, int epfd, int fd)
+{
+	uint32_t index = first_free;
+	struct our_reg *r;
+
+	if (index)
+		first_free = ours_reg(index)->next;
+	else if (used + 1 < MAX_REGS)
+		index = ++used;
+	else
+		return NULL;
+	r = ours_reg(index);
+	*r = (struct our_reg){.epfd = epfd,
+	                      .fd = fd,
+	                      .sock = (uint32_t)(o - atomic_load(&of_socks))};
+	link_in(index, r, o);
+	return r;
+}
+
+/* It would be in both lists: the shorter one tells. */
+struct our_reg *ours_find_reg(const struct our_sock *o, int epfd, int fd)
+{
+	uint32_t i = o->first_reg, j = *bucket(epfd);
+	uint32_t sock = (uint32_t)(o - atomic_load(&of_socks));
+
+	for (; i && j; i = ours_reg(i)->next, j = ours_reg(j)->set_next) {
+		struct our_reg *r = ours_reg(i), *q = ours_reg(j);
+
+		if (r->epfd == epfd && r->fd == fd)
+			return r;
+		if (q->epfd == epfd && q->fd == fd && q->sock == sock)
+			return q;
+	}
+	return NULL;
+}
+
+void ours_drop_reg(struct our_reg *r)
+{
+	link_out(r);
+	r->next = first_free;
+	first_free = (uint32_t)(r - ours_reg(0));
+}
+
+void ours_drop_fd(struct our_sock *o, int fd)
+{
+	uint32_t after;
+
+	for (uint32_t i = o->first_reg; i; i = after) {
+		after = ours_reg(i)->next;
+		if (ours_reg(i)->fd == fd)
+			ours_drop_reg(ours_reg(i));
+	}
+}
+
+void ours_drop_set(int epfd)
+{
+	uint32_t after;
+
+	for (uint32_t i = *bucket(epfd); i; i = after) {
+		after = ours_reg(i)->set_next;
+		if (ours_reg(i)->epfd == epfd)
+			ours_drop_reg(ours_reg(i));
+	}
+}
+
 static void empty(struct our_sock *o)
 {
-	while (o->first_reg) {
-		uint32_t index = o->first_reg;
-
-		o->first_reg = ours_reg(index)->next;
-		ours_free_reg(index);
-	}
+	while (o->first_reg)
+		ours_drop_reg(ours_reg(o->first_reg));
 	for (int i = 0; i < N_GATES_OF; i++)
 		atomic_store(&o->until[i], 0);
 	atomic_store(&o->watched, 0);
 	atomic_store(&o->registered, false);
 	atomic_store(&o->refused, 0);
 	arrivals_forget(&o->come);
+	o->raised = false;
+	atomic_store(&o->look_at, 0);
+	o->looks = 0;
 }
 
 struct our_sock *ours_of(const struct fault_sock *s)
@@ -118,36 +223,4 @@ struct our_sock *ours_of(const struct fault_sock *s)
 		o->generation = generation;
 	}
 	return o;
-}
-
-struct our_reg *ours_reg(uint32_t index)
-{
-	return &atomic_load(&regs)[index];
-}
-
-uint32_t ours_take_reg(void)
-{
-	uint32_t index = first_free;
-
-	if (index)
-		first_free = ours_reg(index)->next;
-	else if (used + 1 < MAX_REGS)
-		index = ++used;
-	if (index)
-		memset(ours_reg(index), 0, sizeof(struct our_reg));
-	return index;
-}
-
-void ours_free_reg(uint32_t index)
-{
-	struct our_reg *r = ours_reg(index);
-
-	r->epfd = r->fd = -1;
-	r->next = first_free;
-	first_free = index;
-}
-
-uint32_t ours_used_regs(void)
-{
-	return used;
 }

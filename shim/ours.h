@@ -19,8 +19,11 @@ struct our_reg {
 	uint32_t events; /* as the program asked */
 	uint32_t kernel; /* as the kernel has it */
 	uint64_t data;
-	uint32_t next;    /* of the same socket, or of the free list; 0 ends */
 	uint32_t deleted; /* parked: the kernel has none */
+	uint32_t sock;    /* index of its our_sock */
+	/* Others, 0 ends: of the same socket, or free; of the same set. */
+	uint32_t next, prev;
+	uint32_t set_next, set_prev;
 };
 
 struct our_sock {
@@ -31,6 +34,9 @@ struct our_sock {
 	_Atomic bool registered;  /* once in the helper's epoll, by some fd */
 	_Atomic uint32_t refused; /* calls during holds: regs_adopt() */
 	struct arrivals come;
+	bool raised; /* its low-water mark, for a hold known here */
+	_Atomic uint64_t look_at; /* what could not be changed is tried again */
+	uint32_t looks;           /* ... how often so far */
 };
 
 /* Map the arrays; idempotent, any thread.  false: no memory. */
@@ -55,11 +61,19 @@ struct our_sock *ours_of(const struct fault_sock *s);
 /* The same without the lock: NULL if it is not of this generation. */
 struct our_sock *ours_peek(const struct fault_sock *s);
 
+/* Registrations, under the lock.  NULL: there is no room for more. */
 struct our_reg *ours_reg(uint32_t index);
-uint32_t ours_take_reg(void); /* 0: none is free */
-void ours_free_reg(uint32_t index);
+struct our_reg *ours_add_reg(struct our_sock *o, int epfd, int fd);
 
-/* Every registration, for descriptors that are closed: index 1 .. this. */
-uint32_t ours_used_regs(void);
+/* NULL: it is not known.  Fast if the socket is in few sets, or the set small.
+ */
+struct our_reg *ours_find_reg(const struct our_sock *o, int epfd, int fd);
+void ours_drop_reg(struct our_reg *r);
+
+/* All of the socket's descriptor fd. */
+void ours_drop_fd(struct our_sock *o, int fd);
+
+/* Those of all sockets in this set. */
+void ours_drop_set(int epfd);
 
 #endif

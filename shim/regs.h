@@ -23,8 +23,14 @@ bool regs_any(const struct fault_sock *s);
 void regs_apply(struct fault_sock *s);
 
 /*
- * The same for those with EPOLLEXCLUSIVE alone: added before there is anything
- * to read, so that what comes then wakes one of them and not all.
+ * Has some of it been put off?  The helper looks again soon (gates are open);
+ * who knows that something has changed does so at once.  Without the lock.
+ */
+bool regs_wait(const struct fault_sock *s);
+
+/*
+ * regs_apply() for those with EPOLLEXCLUSIVE alone: added before there is
+ * anything to read, so that what comes then wakes one of them and not all.
  */
 void regs_apply_exclusive(struct fault_sock *s);
 

@@ -3,9 +3,11 @@
  */
 #include "cases.h"
 
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 /* Registers fd in a new set. */
 static int set_with(int fd, unsigned events, uint64_t data)
@@ -191,6 +193,38 @@ void case_del_parked(struct rd *r)
 	say_event(r, "added again", ep, r->delay_ms);
 }
 
+/*
+ * The set is shared with a child, which was made during the hold; what the
+ * child changes when it is over is changed.
+ */
+void case_changed_by_child(struct rd *r)
+{
+	int ep, other;
+	pid_t pid;
+
+	rd_open(r);
+	ep = set_with(r->fd, EPOLLIN, 1);
+	other = set_with(r->fd, EPOLLIN, 3);
+	rd_hold(r, 5);
+	say_silent("held", ep, 0);
+	pid = fork();
+	if (pid < 0)
+		rd_broken("fork");
+	if (!pid) {
+		/* It has not noticed the hold: it has asked for nothing. */
+		rd_until(r, r->delay_ms + 50);
+		say_ctl("MOD", ep, EPOLL_CTL_MOD, r->fd, EPOLLIN | EPOLLOUT, 2);
+		say_event(r, "changed", ep, r->delay_ms + 50);
+		say_ctl("DEL", ep, EPOLL_CTL_DEL, r->fd, 0, 0);
+		say_silent("taken out", ep, 30);
+		say_ctl("DEL", other, EPOLL_CTL_DEL, r->fd, 0, 0);
+		say_silent("taken out", other, 30);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	say_silent("in the parent", ep, 30);
+}
+
 /* One that fires for what is not held is disarmed, and stays it. */
 void case_oneshot_stays(struct rd *r)
 {
@@ -206,10 +240,45 @@ void case_oneshot_stays(struct rd *r)
 	say_silent("fired", ep, 30);
 }
 
-/* By system calls that no library sees: one of libc's, one by hand. */
-static void raw_registration(struct rd *r, bool by_hand)
+/* The same when it could not fire again: there is no room to write. */
+void case_oneshot_full(struct rd *r)
 {
-	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = 1};
+	char buf[1 << 14] = {0};
+	int ep;
+
+	rd_open(r);
+	ep = set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT, 1);
+	rd_hold(r, 5);
+	say_event(r, "writable", ep, 0);
+	while (send(r->fd, buf, sizeof(buf), MSG_NOSIGNAL) > 0)
+		;
+	say_silent("fired", ep, r->delay_ms + RD_SLACK_MS);
+	say_ctl("MOD", ep, EPOLL_CTL_MOD, r->fd, EPOLLIN | EPOLLONESHOT, 2);
+	say_event(r, "readable", ep, r->delay_ms + RD_SLACK_MS);
+}
+
+/* It has finished itself: with the FIN, which is held, comes HUP. */
+void case_finished(struct rd *r)
+{
+	int ep;
+
+	rd_open(r);
+	ep = set_with(r->fd, EPOLLIN | EPOLLPRI, 1);
+	say_result("shutdown", shutdown(r->fd, SHUT_WR));
+	r->t0 = rd_now();
+	rd_peer(r, "fin", r->conn, 0, r->real ? r->delay_ms : 0);
+	if (!r->real)
+		rd_raw_await_state(r->fd, TCP_CLOSE);
+	rd_provoke(r);
+	say_event(r, "the end", ep, r->delay_ms);
+	say_result("receive", rd_recv(r, r->fd, 10, 0));
+}
+
+/* By system calls that no library sees: one of libc's, one by hand. */
+static void raw_registration(struct rd *r, bool by_hand, bool ends)
+{
+	struct epoll_event ev = {.events = EPOLLIN,
+	                         .data.u64 = 0xfedcba9876543210};
 	struct rd_watch w = {.style = EPOLL_LT, .want = POLLIN};
 	struct rd_take t;
 	double cpu;
@@ -222,22 +291,37 @@ static void raw_registration(struct rd *r, bool by_hand)
 	            : syscall(SYS_epoll_ctl, w.ep, EPOLL_CTL_ADD, r->fd, &ev))
 		rd_broken("epoll_ctl");
 	cpu = rd_cpu_ms();
-	rd_hold(r, 5);
-	rd_take(r, &w, 5, &t);
+	if (ends)
+		rd_hold_fin(r);
+	else
+		rd_hold(r, 5);
+	rd_take(r, &w, ends ? 0 : 5, &t);
 	/* Unseen, it is found when the socket keeps being read. */
 	r->trigger = CALL;
-	rd_say_take(r, &t, r->delay_ms);
+	if (ends)
+		note("early events: %u", t.early);
+	else
+		rd_say_take(r, &t, r->delay_ms);
 	rd_say_spin(cpu);
+	if (!ends)
+		rd_peer(r, "send", r->conn, 3, 0);
+	say_event(r, "more", w.ep, r->delay_ms);
 }
 
 void case_raw_asm(struct rd *r)
 {
-	raw_registration(r, true);
+	raw_registration(r, true, false);
+}
+
+/* No low-water mark hides a FIN: the registration has to be found. */
+void case_raw_fin(struct rd *r)
+{
+	raw_registration(r, true, true);
 }
 
 void case_raw_syscall(struct rd *r)
 {
-	raw_registration(r, false);
+	raw_registration(r, false, false);
 }
 
 void case_nested(struct rd *r)
@@ -259,6 +343,37 @@ void case_nested(struct rd *r)
 	say_event(r, "inner", inner, r->delay_ms);
 	say_result("receive", rd_recv(r, r->fd, 10, 0));
 	say_silent("level", level, 0);
+}
+
+/*
+ * A connect that is late is made anew when its time has come, under the eyes of
+ * a program that keeps asking.
+ */
+void case_connects_asked(struct rd *r)
+{
+	int port = (int)rd_peer(r, "listen", 256, 0, 0);
+	unsigned other = 0;
+	struct sockaddr_storage sa;
+	socklen_t len;
+
+	rd_loopback(r->family, port, &sa, &len);
+	for (int i = 0; i < 200; i++) {
+		int fd = socket(r->family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		struct epoll_event ev = {0};
+		int ep;
+
+		connect(fd, (struct sockaddr *)&sa, len);
+		ep = set_with(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, 1);
+		while (epoll_wait(ep, &ev, 1, 0) == 0)
+			;
+		if (ev.events != EPOLLOUT) {
+			other++;
+			note("an event: %s", rd_mask(ev.events));
+		}
+		close(ep);
+		close(fd);
+	}
+	say("other events than OUT: %u", other);
 }
 
 /* ---- threads that wait already ----------------------------------------------

@@ -14,7 +14,7 @@
  *   setup.c       connections, holds, the truth by raw system calls, lines
  *   watch.c       readiness in the style of the run
  *   matrix.c      styles x traffic
- *   recv.c arrivals.c epoll.c share.c send.c open.c rare.c   the cases
+ *   recv.c arrivals.c epoll.c exclusive.c share.c send.c open.c rare.c   cases
  *
  * Moments are compared with strict lower and generous upper bounds: a busy
  * machine may make everything late, nothing may be early.
@@ -189,7 +189,7 @@ struct rd_thread {
 };
 void rd_thread_recv(struct rd_thread *t, struct rd *r, size_t len, int flags);
 void rd_thread_join(struct rd_thread *t);
-/* Waits until that thread sleeps in the kernel. */
+/* Waits until that thread, of any process, sleeps in the kernel. */
 void rd_await_asleep(int tid);
 /* Sleeps until so many ms after r->t0: time is the event here. */
 void rd_until(const struct rd *r, int ms);

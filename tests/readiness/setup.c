@@ -269,7 +269,7 @@ void rd_await_asleep(int tid)
 	uint64_t end = rd_now() + RD_WAIT_MS * 1000000ull;
 	char path[64], text[512];
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
 	for (;;) {
 		long fd = rd_raw(SYS_openat, AT_FDCWD, (long)path, O_RDONLY, 0,
 		                 0);
