@@ -56,18 +56,19 @@ struct wait {
 	uint32_t gate;
 };
 
+/* Atomic is what is looked at without the lock, too. */
 static struct {
-	bool exists;
+	_Atomic bool exists;
 	bool relays;
 	bool rung;
-	int epfd, timer; /* + 1; 0: none */
-	uint64_t timer_at;
-	uint32_t armings;        /* gates that were armed: go_on() */
-	uint64_t tasks[N_TASKS]; /* 0: none */
+	_Atomic int epfd, timer; /* + 1; 0: none */
+	_Atomic uint64_t timer_at;
+	_Atomic uint32_t armings; /* gates that were armed: go_on() */
+	uint64_t tasks[N_TASKS];  /* 0: none */
 	struct deadline *heap;
 	uint32_t n_heap;
 	struct wait waits[MAX_WAITS];
-	uint32_t n_waits; /* above the last one in use */
+	_Atomic uint32_t n_waits; /* above the last one in use */
 } k;
 
 /* Tells a relay that its helper is gone. */
@@ -281,7 +282,7 @@ void keeper_unwatch(int fd, const struct fault_sock *s)
 	struct our_sock *o;
 	int saved = errno;
 
-	if (!__atomic_load_n(&k.epfd, __ATOMIC_RELAXED))
+	if (!atomic_load_explicit(&k.epfd, memory_order_relaxed))
 		return;
 	/* Most sockets are closed without ever having been held. */
 	o = s && ours_exist() ? ours_peek(s) : NULL;
@@ -340,7 +341,7 @@ void keeper_wake_waits(const struct fault_sock *s, enum gate gate)
 	uint32_t generation = atomic_load(&s->generation);
 	struct lock_guard guard;
 
-	if (!__atomic_load_n(&k.n_waits, __ATOMIC_RELAXED))
+	if (!atomic_load(&k.n_waits))
 		return;
 	lock_take(&guard);
 	for (uint32_t i = 0; i < k.n_waits; i++) {
@@ -524,7 +525,7 @@ static void make_descriptors(void)
 }
 
 /* A number more for the same file: the helper that waits in it goes on. */
-static void yield_one(int *at, int fd)
+static void yield_one(_Atomic int *at, int fd)
 {
 	if (*at == fd + 1)
 		*at = private_fd_dup(fd) + 1;
@@ -581,7 +582,7 @@ static void end_life(void)
  */
 static bool go_on(void)
 {
-	uint32_t armings = __atomic_load_n(&k.armings, __ATOMIC_ACQUIRE);
+	uint32_t armings = atomic_load(&k.armings);
 	bool needed = accord_needed();
 	struct lock_guard guard;
 	uint64_t when;
@@ -607,7 +608,7 @@ static bool go_on(void)
  */
 static int patience(void)
 {
-	uint64_t at = __atomic_load_n(&k.timer_at, __ATOMIC_RELAXED);
+	uint64_t at = atomic_load(&k.timer_at);
 	uint64_t now = shim_now();
 	uint64_t ms;
 
@@ -706,7 +707,7 @@ bool keeper_start(void)
 	sigset_t all, old;
 	bool done;
 
-	if (LIKELY(__atomic_load_n(&k.exists, __ATOMIC_RELAXED)))
+	if (LIKELY(atomic_load_explicit(&k.exists, memory_order_relaxed)))
 		return true;
 	if (shim.helpless || !fds_mine() || !ours_prepare() ||
 	    !heap_prepare() || !claim())
@@ -731,7 +732,7 @@ bool keeper_start(void)
 
 void keeper_leaves(bool leaves)
 {
-	if (__atomic_load_n(&k.exists, __ATOMIC_RELAXED) && k.relays)
+	if (atomic_load(&k.exists) && k.relays)
 		accord_listens(!leaves);
 }
 
