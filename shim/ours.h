@@ -4,7 +4,8 @@
  *
  * Two arrays of mapped memory, made when the first such socket appears;
  * untouched pages cost nothing.  An entry belongs to a fault_sock by its index
- * and generation.  Everything under the lock of lock.h but `until`.
+ * and generation.  Written under the lock of lock.h, but for `until`; what is
+ * atomic is read without it.
  */
 #ifndef FAULT_SHIM_OURS_H
 #define FAULT_SHIM_OURS_H
@@ -18,13 +19,14 @@ struct our_reg {
 	uint32_t events; /* as the program asked */
 	uint32_t kernel; /* as the kernel has it */
 	uint64_t data;
-	uint32_t next;    /* of the same socket, or of the free list; 0 ends */
+	_Atomic uint32_t
+		next;     /* of the same socket, or the free ones; 0 ends */
 	uint32_t deleted; /* parked: the kernel has none */
 };
 
 struct our_sock {
-	uint32_t generation;
-	uint32_t first_reg;
+	_Atomic uint32_t generation;
+	_Atomic uint32_t first_reg;
 	_Atomic uint64_t until[N_GATES_OF]; /* which hold is known; 0: none */
 	_Atomic uint32_t watched; /* fd + 1: the helper sees arrivals at it */
 	_Atomic bool registered;  /* once in the helper's epoll, by some fd */

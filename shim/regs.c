@@ -197,7 +197,7 @@ static struct our_reg *find(struct our_sock *o, int epfd, int fd)
 /* A set for each request leaves nothing behind in a socket that lives on. */
 static void sweep(struct our_sock *o)
 {
-	uint32_t *link = &o->first_reg;
+	_Atomic uint32_t *link = &o->first_reg;
 
 	while (*link) {
 		uint32_t index = *link;
@@ -341,7 +341,7 @@ bool regs_any(const struct fault_sock *s)
 
 static void drop(struct our_sock *o, int epfd, int fd)
 {
-	uint32_t *link = &o->first_reg;
+	_Atomic uint32_t *link = &o->first_reg;
 
 	while (*link) {
 		uint32_t index = *link;
