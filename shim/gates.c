@@ -234,6 +234,13 @@ static bool is_listener(const struct fault_sock *s)
 	return atomic_load(&s->state) == STATE_LISTEN;
 }
 
+static bool was_opened(const struct fault_sock *s, enum gate gate)
+{
+	const struct our_sock *o = ours_peek(s);
+
+	return o && !atomic_load(&o->until[gate]);
+}
+
 /* Everything but the word of the hold, which is set. */
 static void take_part(int fd, struct fault_sock *s, enum gate gate,
                       uint64_t until_ns)
@@ -248,6 +255,9 @@ static void take_part(int fd, struct fault_sock *s, enum gate gate,
 	regs_apply(s);
 	if (gate != GATE_OF_OPEN && !is_listener(s))
 		keeper_watch(fd, s);
+	/* A short hold: opened while it was being shut, and so not wholly. */
+	if (was_opened(s, gate))
+		gates_open(fd, s, gate);
 }
 
 bool gates_closed_here(const struct fault_sock *s, enum gate gate)
