@@ -294,8 +294,9 @@ void gates_meet(int fd, struct fault_sock *s, enum gate gate)
 	int saved = errno;
 
 	if (o && atomic_load(&o->until[gate]) == until) {
-		if (atomic_fetch_add(&o->refused, 1) + 1 == PATIENCE)
-			regs_adopt(s);
+		if (atomic_fetch_add(&o->refused, 1) + 1 == PATIENCE &&
+		    !regs_adopt(s))
+			atomic_store(&o->refused, PATIENCE - 1);
 		errno = saved;
 		return;
 	}

@@ -555,16 +555,17 @@ void regs_kick_accept(const struct fault_sock *s)
 /* --- what was registered behind our back ------------------------------------
  */
 
-/* One epoll set of the process: has it any descriptor of the socket? */
+/* One epoll set of the process: which sockets of it are held? */
 static void adopt_from(int epfd, const struct epoll_target *t, void *context)
 {
-	struct fault_sock *s = context;
+	struct fault_sock *s = socks_of(fds_word(t->fd));
 	struct our_sock *o;
 	struct our_reg *r;
 	struct lock_guard guard;
 
+	(void)context;
 	/* A ONESHOT that has fired does not tell what it was. */
-	if (socks_of(fds_word(t->fd)) != s || !(t->events & ~(uint32_t)HOW))
+	if (!s || is_natural(s) || !(t->events & ~(uint32_t)HOW))
 		return;
 	lock_take(&guard);
 	o = all_of(s);
@@ -574,15 +575,33 @@ static void adopt_from(int epfd, const struct epoll_target *t, void *context)
 		r->data = t->data;
 	}
 	lock_give(&guard);
+	if (r)
+		regs_apply(s);
 }
 
-void regs_adopt(struct fault_sock *s)
+/* Of the time, this part at most goes into looking. */
+enum {
+	ADOPTING_PART = 32,
+	AT_LONGEST_NS = 1000000000, /* left by a fork in the middle of it */
+};
+
+bool regs_adopt(const struct fault_sock *s)
 {
+	static _Atomic uint64_t not_before;
+	uint64_t begin = shim_now(), before = atomic_load(&not_before);
 	int saved = errno;
 
-	if (ours_prepare()) {
-		fdinfo_each_target(adopt_from, s);
-		regs_apply(s);
-	}
+	if (is_recorded(s))
+		return true;
+	/* One at a time, and what it finds is found for all that are held. */
+	if (begin < before ||
+	    !atomic_compare_exchange_strong(&not_before, &before,
+	                                    begin + AT_LONGEST_NS))
+		return false;
+	if (ours_prepare())
+		fdinfo_each_target(adopt_from, NULL);
+	atomic_store(&not_before,
+	             shim_now() + ADOPTING_PART * (shim_now() - begin));
 	errno = saved;
+	return true;
 }
