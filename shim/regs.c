@@ -235,7 +235,6 @@ static struct our_reg *add(struct our_sock *o, int epfd, int fd)
 	r->fd = fd;
 	r->next = o->first_reg;
 	o->first_reg = index;
-	early_mark_set(epfd);
 	return r;
 }
 
@@ -395,11 +394,16 @@ static void set(struct shim_call *c, struct our_sock *o,
 	int op = (int)c->a[1];
 	const struct view v = look_at(c->sock);
 	struct our_reg *known = find(o, (int)c->a[0], c->fd);
-	struct our_reg fresh = {.epfd = (int)c->a[0], .fd = c->fd};
+	struct our_reg *kept = known ? known : add(o, (int)c->a[0], c->fd);
+	struct our_reg fresh;
 	struct wanted w;
 
-	if (known)
-		fresh = *known;
+	/* No room: the kernel has all of it, whatever is held (limits.md). */
+	if (!kept) {
+		call_real(c);
+		return;
+	}
+	fresh = *kept;
 	fresh.events = event->events;
 	fresh.data = event->data.u64;
 	w = wanted(&fresh, &v, true);
@@ -420,16 +424,15 @@ static void set(struct shim_call *c, struct our_sock *o,
 		if (w.deleted && !c->result)
 			ctl(&fresh, EPOLL_CTL_DEL, 0);
 	}
-	if (c->result)
+	if (c->result) {
+		if (!known)
+			drop(o, fresh.epfd, fresh.fd);
 		return;
+	}
 	fresh.deleted = w.deleted;
 	fresh.kernel = w.events;
-	if (!known)
-		known = add(o, fresh.epfd, fresh.fd);
-	if (!known)
-		return;
-	fresh.next = known->next;
-	*known = fresh;
+	*kept = fresh;
+	early_mark_set(fresh.epfd);
 }
 
 static void del(struct shim_call *c, struct our_sock *o)
@@ -573,6 +576,7 @@ static void adopt_from(int epfd, const struct epoll_target *t, void *context)
 	if (r) {
 		r->events = r->kernel = t->events;
 		r->data = t->data;
+		early_mark_set(epfd);
 	}
 	lock_give(&guard);
 	if (r)
