@@ -69,6 +69,7 @@ static struct {
 	uint32_t n_heap;
 	struct wait waits[MAX_WAITS];
 	_Atomic uint32_t n_waits; /* above the last one in use */
+	uint32_t no_free_wait;    /* below it */
 } k;
 
 /* Tells a relay that its helper is gone. */
@@ -301,7 +302,7 @@ void keeper_unwatch(int fd, const struct fault_sock *s)
 /* --- blocking calls that wait -----------------------------------------------
  */
 
-void keeper_wait_begins(int timer_fd, const struct fault_sock *s,
+bool keeper_wait_begins(int timer_fd, const struct fault_sock *s,
                         enum gate gate)
 {
 	const struct wait w = {.timer = timer_fd + 1,
@@ -309,17 +310,20 @@ void keeper_wait_begins(int timer_fd, const struct fault_sock *s,
 	                       .generation = atomic_load(&s->generation),
 	                       .gate = gate};
 	struct lock_guard guard;
-	uint32_t i = 0;
+	uint32_t i;
 
 	lock_take(&guard);
+	i = k.no_free_wait;
 	while (i < k.n_waits && k.waits[i].timer)
 		i++;
+	k.no_free_wait = i;
 	if (i < MAX_WAITS) {
 		k.waits[i] = w;
 		if (i == k.n_waits)
 			k.n_waits++;
 	}
 	lock_give(&guard);
+	return i < MAX_WAITS;
 }
 
 void keeper_wait_ends(int timer_fd)
@@ -327,9 +331,13 @@ void keeper_wait_ends(int timer_fd)
 	struct lock_guard guard;
 
 	lock_take(&guard);
-	for (uint32_t i = 0; i < k.n_waits; i++)
-		if (k.waits[i].timer == timer_fd + 1)
-			k.waits[i].timer = 0;
+	for (uint32_t i = k.n_waits; i-- > 0;) {
+		if (k.waits[i].timer != timer_fd + 1)
+			continue;
+		k.waits[i].timer = 0;
+		if (i < k.no_free_wait)
+			k.no_free_wait = i;
+	}
 	while (k.n_waits && !k.waits[k.n_waits - 1].timer)
 		k.n_waits--;
 	lock_give(&guard);
@@ -743,7 +751,7 @@ void keeper_child(void)
 	/* They are the parent's: its set, its timer. */
 	close_descriptors();
 	k.exists = false;
-	k.n_waits = 0;
+	k.n_waits = k.no_free_wait = 0;
 	shim.orphaned = true;
 }
 
