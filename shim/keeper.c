@@ -110,22 +110,31 @@ static void sift_down(void)
 	k.heap[i] = d;
 }
 
-/* Of a socket that is closed, or of a hold that ended before its time. */
-static bool is_stale(const struct deadline *d)
+enum {
+	SOON_NS = 10000000
+};
+
+/*
+ * Of a socket that is closed, or of a hold that ended before its time.  What
+ * looks again soon has another time than the hold, and goes soon.
+ */
+static bool is_stale(const struct deadline *d, uint64_t soon)
 {
 	struct fault_sock *s = &run_socks(shim.run)[d->sock];
+	const struct our_sock *o = ours_peek(s);
 
-	return atomic_load(&s->generation) != d->generation ||
-	       (d->gate != GATE_OF_OPEN && !gates_closed_here(s, d->gate));
+	return !o || atomic_load(&s->generation) != d->generation ||
+	       (d->when > soon && atomic_load(&o->until[d->gate]) != d->when);
 }
 
 static void purge(void)
 {
+	uint64_t soon = shim_now() + SOON_NS;
 	uint32_t n = k.n_heap;
 
 	k.n_heap = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		if (is_stale(&k.heap[i]))
+		if (is_stale(&k.heap[i], soon))
 			continue;
 		k.heap[k.n_heap] = k.heap[i];
 		sift_up(k.n_heap++);
