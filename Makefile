@@ -12,6 +12,7 @@
 #   make stock-delay                       how late others are beside a delay
 #   make check-unit | check-build | check-format | sanitize | format | clean
 #   make sanitize-shim [MODES=tsan]        the library itself under sanitizers
+#   make pressure                          a million holds, registrations, sockets
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
 #
 #   MODE=release|asan|tsan|coverage|clang  what kind of build, each in build/MODE
@@ -258,6 +259,11 @@ sanitize:
 .PHONY: sanitize-shim
 sanitize-shim:
 	@MAKEFLAGS= tests/sanitize/run $(MODES)
+
+# tests/e2e/pressure.sh twenty times as long, with its figures.
+.PHONY: pressure
+pressure: programs
+	@BUILD=$(CURDIR)/$(B) PRESSURE=$(or $(TIMES),20) tests/e2e/pressure.sh
 
 # Every line of tests/mutants/mutants.txt is taken out once: a test must notice.
 .PHONY: mutants
