@@ -11,6 +11,8 @@
 #   make bench | bench-instructions        what it costs, see bench/README.md
 #   make stock-delay                       how late others are beside a delay
 #   make check-unit | check-build | check-format | sanitize | format | clean
+#   make sanitize-shim [MODES=tsan]        the library itself under sanitizers
+#   make pressure                          a million holds, registrations, sockets
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
 #
 #   MODE=release|asan|tsan|coverage|clang  what kind of build, each in build/MODE
@@ -251,6 +253,17 @@ asan-unit:
 sanitize:
 	@$(MAKE) --no-print-directory MODE=asan check-unit
 	@$(MAKE) --no-print-directory MODE=tsan check-unit
+
+# libfault.so built with the sanitizers, under the tests that load it: some
+# minutes for each of asan and tsan.
+.PHONY: sanitize-shim
+sanitize-shim:
+	@MAKEFLAGS= tests/sanitize/run $(MODES)
+
+# tests/e2e/pressure.sh twenty times as long, with its figures.
+.PHONY: pressure
+pressure: programs
+	@BUILD=$(CURDIR)/$(B) PRESSURE=$(or $(TIMES),20) tests/e2e/pressure.sh
 
 # Every line of tests/mutants/mutants.txt is taken out once: a test must notice.
 .PHONY: mutants

@@ -148,7 +148,8 @@ static void count_all(const struct counting *a,
 	uint32_t family = engine_family_bit(a->call->call);
 	uint32_t class_from = 0;
 
-	for (uint32_t i = a->call->first_watch; i; i = watches[i].next) {
+	for (uint32_t i = a->call->first_watch; i;
+	     i = engine_watch_next(&watches[i])) {
 		const struct fault_watch *w = &watches[i];
 		const struct plan_class *c = &classes[w->class_index];
 
@@ -197,7 +198,7 @@ static const struct fault_watch *watch_of(const struct fault_run *run,
 	uint32_t i = call->first_watch;
 
 	while (i && watches[i].class_index < class_index)
-		i = watches[i].next;
+		i = engine_watch_next(&watches[i]);
 	return i && watches[i].class_index == class_index ? &watches[i] : NULL;
 }
 

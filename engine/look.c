@@ -59,7 +59,8 @@ static inline void look(const struct fault_plan *plan,
 	uint32_t class_from = 0;
 
 	*ret = (struct engine_choice){.rule = -1};
-	for (uint32_t i = call->first_watch; i; i = watches[i].next) {
+	for (uint32_t i = call->first_watch; i;
+	     i = engine_watch_next(&watches[i])) {
 		const struct fault_watch *w = &watches[i];
 		const struct fault_cell *cell =
 			&cells[engine_cell_of(run, call, w)];
@@ -85,7 +86,7 @@ bool engine_quiet(const struct fault_run *run, uint32_t first_watch,
 	const struct fault_cell *cells = engine_cells(run);
 	uint32_t class_from = 0;
 
-	for (uint32_t i = first_watch; i; i = watches[i].next) {
+	for (uint32_t i = first_watch; i; i = engine_watch_next(&watches[i])) {
 		const struct fault_watch *w = &watches[i];
 		const struct fault_cell *cell;
 

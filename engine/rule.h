@@ -74,6 +74,12 @@ engine_watches(const struct fault_run *r)
 	return (const struct fault_watch *)((const char *)r + r->watches_off);
 }
 
+/* Of a list that may be given back, and reused, while it is read. */
+static inline uint32_t engine_watch_next(const struct fault_watch *w)
+{
+	return __atomic_load_n(&w->next, __ATOMIC_RELAXED);
+}
+
 static inline const struct fault_cell *engine_cells(const struct fault_run *r)
 {
 	return (const struct fault_cell *)((const char *)r + r->cells_off);

@@ -46,7 +46,7 @@ static bool next_own(struct own_case *o, uint32_t *w, uint32_t *class_from)
 		const struct fault_watch *this = &watches[*w];
 
 		*class_from = this->class_index + 1;
-		*w = this->next;
+		*w = engine_watch_next(this);
 		if (fill(o, this))
 			return true;
 	}

@@ -9,11 +9,6 @@
 #include "engine/rule.h"
 #include "engine/watch.h"
 
-static uint32_t load_next(const struct fault_watch *w)
-{
-	return __atomic_load_n(&w->next, __ATOMIC_RELAXED);
-}
-
 static void store_next(struct fault_watch *w, uint32_t next)
 {
 	__atomic_store_n(&w->next, next, __ATOMIC_RELAXED);
@@ -32,7 +27,7 @@ static uint32_t pop_free(struct fault_run *run)
 
 	/* The limit is for a head that a broken target wrote. */
 	while ((uint32_t)head && (uint32_t)head < run->n_watches) {
-		uint32_t next = load_next(&watches[(uint32_t)head]);
+		uint32_t next = engine_watch_next(&watches[(uint32_t)head]);
 
 		if (atomic_compare_exchange_weak(&run->free_watches, &head,
 		                                 retag(head, next)))
@@ -62,7 +57,7 @@ void engine_unwatch(struct fault_run *run, uint32_t first)
 
 	if (!first)
 		return;
-	while ((next = load_next(&watches[last])) != RUN_NONE)
+	while ((next = engine_watch_next(&watches[last])) != RUN_NONE)
 		last = next;
 	do
 		store_next(&watches[last], (uint32_t)head);

@@ -115,7 +115,7 @@ struct fault_sock {
 	_Atomic uint64_t tx_budget; /* stalled: bytes that are still taken;
 	                               peer gone: bytes that it never took */
 	_Atomic uint32_t next_free;
-	_Atomic uint32_t in_flight; /* references held by SCM_RIGHTS messages */
+	_Atomic uint32_t in_flight; /* references in messages, over exec */
 	_Atomic uint32_t roused;    /* of a listener: sets that the end of a
 	                               hold has woken (shim/exclusive.h) */
 };

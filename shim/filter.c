@@ -178,16 +178,22 @@ static int ask(const struct waiting *w, size_t n, uint64_t now, uint64_t until)
 	                  w->mask);
 }
 
-/* The gates that are held, and whose opening is to be heard of. */
-static void listen_to(struct pollfd *timer, const struct waiting *w)
+/*
+ * The gates that are held, and whose opening is to be heard of.  false: not of
+ * all of them.
+ */
+static bool listen_to(const struct pollfd *timer, const struct waiting *w)
 {
+	bool all = timer->fd >= 0;
+
 	for (size_t i = 0; i < w->n; i++) {
 		struct fault_sock *s = concerned(w->asked[i].fd);
 
-		for (enum gate g = 0; s && g < N_GATES_OF; g++)
+		for (enum gate g = 0; s && all && g < N_GATES_OF; g++)
 			if (gates_held(s, g, shim_now()))
-				keeper_wait_begins(timer->fd, s, g);
+				all = keeper_wait_begins(timer->fd, s, g);
 	}
+	return all;
 }
 
 /* One that opened before it was listened to has found no timer. */
@@ -219,8 +225,8 @@ static int ask_and_listen(struct waiting *w, uint64_t now, uint64_t opens)
 	if (!shim.switched || !w->holds)
 		return ask(w, w->n, now, until);
 	timer->fd = hold_poll_begins(__builtin_frame_address(0));
-	if (timer->fd >= 0)
-		listen_to(timer, w);
+	if (!listen_to(timer, w) && until > now + HOLD_LOOKS_NS)
+		until = now + HOLD_LOOKS_NS;
 	n = has_opened(w, opens) ? 0 : ask(w, w->n + 1, now, until);
 	saved = errno;
 	hold_poll_ends(timer->fd);

@@ -238,6 +238,13 @@ static bool is_listener(const struct fault_sock *s)
 	return atomic_load(&s->state) == STATE_LISTEN;
 }
 
+static bool was_opened(const struct fault_sock *s, enum gate gate)
+{
+	const struct our_sock *o = ours_peek(s);
+
+	return o && !atomic_load(&o->until[gate]);
+}
+
 /* Everything but the word of the hold, which is set. */
 static void take_part(int fd, struct fault_sock *s, enum gate gate,
                       uint64_t until_ns)
@@ -252,6 +259,9 @@ static void take_part(int fd, struct fault_sock *s, enum gate gate,
 	regs_apply(s);
 	if (gate != GATE_OF_OPEN && !is_listener(s))
 		keeper_watch(fd, s);
+	/* A short hold: opened while it was being shut, and so not wholly. */
+	if (was_opened(s, gate))
+		gates_open(fd, s, gate);
 }
 
 bool gates_closed_here(const struct fault_sock *s, enum gate gate)
@@ -292,10 +302,10 @@ void gates_meet(int fd, struct fault_sock *s, enum gate gate)
 	 * loop that goes round must not keep it from that.
 	 */
 	if (o && atomic_load(&o->until[gate]) == until) {
-		if (atomic_fetch_add(&o->refused, 1) + 1 == PATIENCE)
-			regs_adopt(s);
-		else
+		if (atomic_fetch_add(&o->refused, 1) + 1 != PATIENCE)
 			regs_apply(s);
+		else if (!regs_adopt(s))
+			atomic_store(&o->refused, PATIENCE - 1);
 		errno = saved;
 		return;
 	}

@@ -115,6 +115,14 @@ struct wait {
 	enum gate gate;
 };
 
+/* When a wait that nobody can wake is over, or looks again. */
+static uint64_t looks_at(const struct wait *w, uint64_t until)
+{
+	uint64_t soon = shim_now() + HOLD_LOOKS_NS;
+
+	return w->sock && until > soon ? soon : until;
+}
+
 static int make_timer(const struct wait *w)
 {
 	int fd = private_fd_timer();
@@ -123,8 +131,8 @@ static int make_timer(const struct wait *w)
 		return -1;
 	/* First, or it could be set off before it is set. */
 	private_fd_set_timer(fd, w->until == RUN_FOREVER ? 0 : w->until);
-	if (w->sock)
-		keeper_wait_begins(fd, w->sock, w->gate);
+	if (w->sock && !keeper_wait_begins(fd, w->sock, w->gate))
+		private_fd_set_timer(fd, looks_at(w, w->until));
 	/* What opened it in between has found no timer. */
 	if (w->sock && !gates_held(w->sock, w->gate, shim_now()))
 		private_fd_set_timer(fd, 1);
@@ -168,7 +176,8 @@ static int wait_timer(const struct wait *w, uint64_t poll_until)
 	if (fd < 0) {
 		pthread_setcancelstate(cancel, NULL);
 		/* No descriptor, or four handlers deep: without SA_RESTART. */
-		return wait_poll(-1, poll_until ? poll_until : w->until);
+		return wait_poll(
+			-1, looks_at(w, poll_until ? poll_until : w->until));
 	}
 	s->fd = fd + 1;
 	pthread_setcancelstate(cancel, NULL);

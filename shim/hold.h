@@ -31,6 +31,11 @@ void hold_through(uint64_t until_ns);
 int hold_poll_begins(const char *frame);
 void hold_poll_ends(int fd);
 
+/* A wait that nobody can wake (keeper_wait_begins) looks again by itself. */
+enum {
+	HOLD_LOOKS_NS = 20000000
+};
+
 /*
  * Waits until the listener has a connection, as accept would: 0, EINTR, or
  * EAGAIN after timeout_ns (0 = none).

@@ -58,18 +58,20 @@ struct wait {
 	uint32_t gate;
 };
 
+/* Atomic is what is looked at without the lock, too. */
 static struct {
-	bool exists;
+	_Atomic bool exists;
 	bool relays;
 	bool rung;
-	int epfd, timer; /* + 1; 0: none */
-	uint64_t timer_at;
-	uint32_t armings;        /* gates that were armed: go_on() */
-	uint64_t tasks[N_TASKS]; /* 0: none */
+	_Atomic int epfd, timer; /* + 1; 0: none */
+	_Atomic uint64_t timer_at;
+	_Atomic uint32_t armings; /* gates that were armed: go_on() */
+	uint64_t tasks[N_TASKS];  /* 0: none */
 	struct deadline *heap;
 	uint32_t n_heap;
 	struct wait waits[MAX_WAITS];
-	uint32_t n_waits; /* above the last one in use */
+	_Atomic uint32_t n_waits; /* above the last one in use */
+	uint32_t no_free_wait;    /* below it */
 } k;
 
 /* Tells a relay that its helper is gone. */
@@ -109,23 +111,35 @@ static void sift_down(void)
 	k.heap[i] = d;
 }
 
-/* Of a socket that is closed, or of a hold that ended before its time. */
-static bool is_stale(const struct deadline *d)
-{
-	struct fault_sock *s = &run_socks(shim.run)[d->sock];
+enum {
+	SOON_NS = 10000000
+};
 
-	return atomic_load(&s->generation) != d->generation ||
-	       (d->gate < GATE_OF_OPEN && !gates_closed_here(s, d->gate) &&
-	        !regs_wait(s));
+/*
+ * Of a socket that is closed, or of a hold that ended before its time.  What
+ * looks again soon has another time than the hold, and goes soon.
+ */
+static bool is_stale(const struct deadline *d, uint64_t soon)
+{
+	const struct fault_sock *s = &run_socks(shim.run)[d->sock];
+	const struct our_sock *o = ours_peek(s);
+
+	if (!o || atomic_load(&s->generation) != d->generation)
+		return true;
+	if (d->gate == LOOK)
+		return !gates_closed_here(s, GATE_OF_RX);
+	return d->when > soon && atomic_load(&o->until[d->gate]) != d->when &&
+	       !regs_wait(s);
 }
 
 static void purge(void)
 {
+	uint64_t soon = shim_now() + SOON_NS;
 	uint32_t n = k.n_heap;
 
 	k.n_heap = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		if (is_stale(&k.heap[i]))
+		if (is_stale(&k.heap[i], soon))
 			continue;
 		k.heap[k.n_heap] = k.heap[i];
 		sift_up(k.n_heap++);
@@ -293,7 +307,7 @@ void keeper_unwatch(int fd, const struct fault_sock *s)
 	struct our_sock *o;
 	int saved = errno;
 
-	if (!__atomic_load_n(&k.epfd, __ATOMIC_RELAXED))
+	if (!atomic_load_explicit(&k.epfd, memory_order_relaxed))
 		return;
 	/* Most sockets are closed without ever having been held. */
 	o = s && ours_exist() ? ours_peek(s) : NULL;
@@ -311,7 +325,7 @@ void keeper_unwatch(int fd, const struct fault_sock *s)
 
 /* --- blocking calls that wait -------------------------------------------- */
 
-void keeper_wait_begins(int timer_fd, const struct fault_sock *s,
+bool keeper_wait_begins(int timer_fd, const struct fault_sock *s,
                         enum gate gate)
 {
 	const struct wait w = {.timer = timer_fd + 1,
@@ -319,17 +333,20 @@ void keeper_wait_begins(int timer_fd, const struct fault_sock *s,
 	                       .generation = atomic_load(&s->generation),
 	                       .gate = gate};
 	struct lock_guard guard;
-	uint32_t i = 0;
+	uint32_t i;
 
 	lock_take(&guard);
+	i = k.no_free_wait;
 	while (i < k.n_waits && k.waits[i].timer)
 		i++;
+	k.no_free_wait = i;
 	if (i < MAX_WAITS) {
 		k.waits[i] = w;
 		if (i == k.n_waits)
 			k.n_waits++;
 	}
 	lock_give(&guard);
+	return i < MAX_WAITS;
 }
 
 void keeper_wait_ends(int timer_fd)
@@ -337,9 +354,13 @@ void keeper_wait_ends(int timer_fd)
 	struct lock_guard guard;
 
 	lock_take(&guard);
-	for (uint32_t i = 0; i < k.n_waits; i++)
-		if (k.waits[i].timer == timer_fd + 1)
-			k.waits[i].timer = 0;
+	for (uint32_t i = k.n_waits; i-- > 0;) {
+		if (k.waits[i].timer != timer_fd + 1)
+			continue;
+		k.waits[i].timer = 0;
+		if (i < k.no_free_wait)
+			k.no_free_wait = i;
+	}
 	while (k.n_waits && !k.waits[k.n_waits - 1].timer)
 		k.n_waits--;
 	lock_give(&guard);
@@ -351,7 +372,7 @@ void keeper_wake_waits(const struct fault_sock *s, enum gate gate)
 	uint32_t generation = atomic_load(&s->generation);
 	struct lock_guard guard;
 
-	if (!__atomic_load_n(&k.n_waits, __ATOMIC_RELAXED))
+	if (!atomic_load(&k.n_waits))
 		return;
 	lock_take(&guard);
 	for (uint32_t i = 0; i < k.n_waits; i++) {
@@ -538,7 +559,7 @@ static void make_descriptors(void)
 }
 
 /* A number more for the same file: the helper that waits in it goes on. */
-static void yield_one(int *at, int fd)
+static void yield_one(_Atomic int *at, int fd)
 {
 	if (*at == fd + 1)
 		*at = private_fd_dup(fd) + 1;
@@ -595,7 +616,7 @@ static void end_life(void)
  */
 static bool go_on(void)
 {
-	uint32_t armings = __atomic_load_n(&k.armings, __ATOMIC_ACQUIRE);
+	uint32_t armings = atomic_load(&k.armings);
 	bool needed = accord_needed();
 	struct lock_guard guard;
 	uint64_t when;
@@ -621,7 +642,7 @@ static bool go_on(void)
  */
 static int patience(void)
 {
-	uint64_t at = __atomic_load_n(&k.timer_at, __ATOMIC_RELAXED);
+	uint64_t at = atomic_load(&k.timer_at);
 	uint64_t now = shim_now();
 	uint64_t ms;
 
@@ -719,7 +740,7 @@ bool keeper_start(void)
 	sigset_t all, old;
 	bool done;
 
-	if (LIKELY(__atomic_load_n(&k.exists, __ATOMIC_RELAXED)))
+	if (LIKELY(atomic_load_explicit(&k.exists, memory_order_relaxed)))
 		return true;
 	if (shim.helpless || !fds_mine() || !ours_prepare() ||
 	    !heap_prepare() || !claim())
@@ -744,7 +765,7 @@ bool keeper_start(void)
 
 void keeper_leaves(bool leaves)
 {
-	if (__atomic_load_n(&k.exists, __ATOMIC_RELAXED) && k.relays)
+	if (atomic_load(&k.exists) && k.relays)
 		accord_listens(!leaves);
 }
 
@@ -755,7 +776,7 @@ void keeper_child(void)
 	/* They are the parent's: its set, its timer. */
 	close_descriptors();
 	k.exists = false;
-	k.n_waits = 0;
+	k.n_waits = k.no_free_wait = 0;
 	shim.orphaned = true;
 }
 

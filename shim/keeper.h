@@ -62,9 +62,10 @@ void keeper_task_by(enum keeper_task task, uint64_t when_ns);
 
 /*
  * A thread waits in a blocking call for a gate: timer_fd ends its wait.  When
- * the gate opens before its time it is set off (keeper_wake_waits).
+ * the gate opens before its time it is set off (keeper_wake_waits).  false:
+ * 4,096 are waited for already, nobody will wake this one.
  */
-void keeper_wait_begins(int timer_fd, const struct fault_sock *s,
+bool keeper_wait_begins(int timer_fd, const struct fault_sock *s,
                         enum gate gate);
 void keeper_wait_ends(int timer_fd);
 void keeper_wake_waits(const struct fault_sock *s, enum gate gate);

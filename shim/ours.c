@@ -120,7 +120,10 @@ static void link_out(const struct our_reg *r)
 {
 	struct our_sock *o = &atomic_load(&of_socks)[r->sock];
 
-	*(r->prev ? &ours_reg(r->prev)->next : &o->first_reg) = r->next;
+	if (r->prev)
+		ours_reg(r->prev)->next = r->next;
+	else
+		o->first_reg = r->next;
 	*(r->set_prev ? &ours_reg(r->set_prev)->set_next : bucket(r->epfd)) =
 		r->set_next;
 	if (r->next)

@@ -4,7 +4,8 @@
  *
  * Two arrays of mapped memory, made when the first such socket appears;
  * untouched pages cost nothing.  An entry belongs to a fault_sock by its index
- * and generation.  Everything under the lock of lock.h but `until`.
+ * and generation.  Written under the lock of lock.h, but for `until`; what is
+ * atomic is read without it.
  */
 #ifndef FAULT_SHIM_OURS_H
 #define FAULT_SHIM_OURS_H
@@ -27,8 +28,8 @@ struct our_reg {
 };
 
 struct our_sock {
-	uint32_t generation;
-	uint32_t first_reg;
+	_Atomic uint32_t generation;
+	_Atomic uint32_t first_reg;
 	_Atomic uint64_t until[N_GATES_OF]; /* which hold is known; 0: none */
 	_Atomic uint32_t watched; /* fd + 1: the helper sees arrivals at it */
 	_Atomic bool registered;  /* once in the helper's epoll, by some fd */

@@ -106,13 +106,21 @@ bool park_ctl(const struct our_reg *r, int op, uint32_t events)
 	return !next.epoll_ctl(r->epfd, op, r->fd, &e);
 }
 
+/* Asked for nothing, it fires by an error or a hang-up, which stay. */
+static bool may_have_fired(const struct our_reg *r)
+{
+	struct pollfd p = {.fd = r->fd};
+
+	return r->events & EPOLLONESHOT && !r->deleted &&
+	       (r->kernel & (IN | OUT | EPOLLPRI) || next.poll(&p, 1, 0) > 0);
+}
+
 /* A ONESHOT that has fired keeps nothing but how it was registered. */
 static bool has_fired(const struct our_reg *r)
 {
 	struct epoll_target t;
 
-	return r->events & EPOLLONESHOT && !r->deleted &&
-	       fdinfo_target(r->epfd, r->fd, &t) &&
+	return may_have_fired(r) && fdinfo_target(r->epfd, r->fd, &t) &&
 	       !(t.events & ~(uint32_t)PARK_HOW);
 }
 

@@ -15,7 +15,8 @@
 /* No references were given back, and the helper does its own work. */
 static bool is_settled(void)
 {
-	return !shim.orphaned && !shim.helpless &&
+	return !atomic_load_explicit(&shim.orphaned, memory_order_relaxed) &&
+	       !atomic_load_explicit(&shim.helpless, memory_order_relaxed) &&
 	       !atomic_load_explicit(&shim.left, memory_order_relaxed);
 }
 

@@ -13,26 +13,18 @@
 
 #include "poison.h"
 
-static struct our_reg *add(struct our_sock *o, int epfd, int fd)
-{
-	struct our_reg *r = ours_add_reg(o, epfd, fd);
-
-	if (r)
-		early_mark_set(epfd);
-	return r;
-}
-
 /* One that the kernel has as it was asked for, and that is not known yet. */
 static void add_found(struct our_sock *o, int epfd, int fd, uint32_t events,
                       uint64_t data)
 {
 	struct our_reg *r =
-		ours_find_reg(o, epfd, fd) ? NULL : add(o, epfd, fd);
+		ours_find_reg(o, epfd, fd) ? NULL : ours_add_reg(o, epfd, fd);
 
-	if (r) {
-		r->events = r->kernel = events;
-		r->data = data;
-	}
+	if (!r)
+		return;
+	r->events = r->kernel = events;
+	r->data = data;
+	early_mark_set(epfd);
 }
 
 /* The entry of s, with all that is known; NULL before ours_prepare(). */
@@ -194,51 +186,63 @@ static void make_masked(struct shim_call *c, const struct our_reg *r,
 	c->a[3] = theirs;
 }
 
-/* ADD or MOD: the program's mask, without what is held. */
-static void set(struct shim_call *c, struct our_sock *o,
-                const struct epoll_event *event)
+/* What the kernel is told of it, or what it would have said. */
+static void tell(struct shim_call *c, const struct our_reg *r,
+                 const struct our_reg *known, const struct park_wanted *w)
 {
 	int op = (int)c->a[1];
-	const struct park_view v = park_look_at(c->sock);
-	struct our_reg *known = ours_find_reg(o, (int)c->a[0], c->fd);
-	struct our_reg fresh = {.epfd = (int)c->a[0], .fd = c->fd};
-	struct park_wanted w;
 
-	if (known)
-		fresh = *known;
-	fresh.events = event->events;
-	fresh.data = event->data.u64;
-	w = park_wanted(&fresh, &v, true);
 	if (known && known->deleted && op == EPOLL_CTL_ADD) {
 		call_fail(c, EEXIST);
 	} else if (known && known->deleted &&
-	           (event->events | known->events) & EPOLLEXCLUSIVE) {
+	           (r->events | known->events) & EPOLLEXCLUSIVE) {
 		call_fail(c, EINVAL); /* epoll_ctl(2): refuses MOD */
 	} else if (known && known->deleted) {
 		c->result = 0;
 		c->made = true;
 		/* There already: a process that shares the set was first. */
-		if (!w.deleted && !park_ctl(&fresh, EPOLL_CTL_ADD, w.events))
-			park_ctl(&fresh, EPOLL_CTL_MOD, w.events);
-	} else if (w.deleted && op == EPOLL_CTL_ADD) {
-		add_deleted(c, &fresh);
+		if (!w->deleted && !park_ctl(r, EPOLL_CTL_ADD, w->events))
+			park_ctl(r, EPOLL_CTL_MOD, w->events);
+	} else if (w->deleted && op == EPOLL_CTL_ADD) {
+		add_deleted(c, r);
 	} else {
-		make_masked(c, &fresh, w.events);
-		if (w.deleted && !c->result)
-			park_ctl(&fresh, EPOLL_CTL_DEL, 0);
+		make_masked(c, r, w->events);
+		if (w->deleted && !c->result)
+			park_ctl(r, EPOLL_CTL_DEL, 0);
 	}
-	if (c->result)
+}
+
+/* ADD or MOD: the program's mask, without what is held. */
+static void set(struct shim_call *c, struct our_sock *o,
+                const struct epoll_event *event)
+{
+	int epfd = (int)c->a[0];
+	const struct park_view v = park_look_at(c->sock);
+	struct our_reg *known = ours_find_reg(o, epfd, c->fd);
+	struct our_reg *kept = known ? known : ours_add_reg(o, epfd, c->fd);
+	struct our_reg fresh;
+	struct park_wanted w;
+
+	/* No room: the kernel has all of it, whatever is held (limits.md). */
+	if (!kept) {
+		call_real(c);
 		return;
-	fresh.deleted = w.deleted;
-	fresh.kernel = w.events;
-	if (!known)
-		known = add(o, fresh.epfd, fresh.fd);
-	if (!known)
+	}
+	fresh = *kept;
+	fresh.events = event->events;
+	fresh.data = event->data.u64;
+	w = park_wanted(&fresh, &v, true);
+	tell(c, &fresh, known, &w);
+	if (c->result) {
+		if (!known)
+			ours_drop_reg(kept);
 		return;
-	known->events = fresh.events;
-	known->kernel = fresh.kernel;
-	known->data = fresh.data;
-	known->deleted = fresh.deleted;
+	}
+	kept->events = fresh.events;
+	kept->kernel = w.events;
+	kept->data = fresh.data;
+	kept->deleted = w.deleted;
+	early_mark_set(epfd);
 }
 
 static void del(struct shim_call *c, struct our_sock *o)
@@ -357,31 +361,49 @@ void regs_kick_accept(const struct fault_sock *s)
 
 /* --- what was registered behind our back ---------------------------------- */
 
-/* One epoll set of the process: has it any descriptor of the socket? */
+/* One epoll set of the process: which sockets of it are held? */
 static void adopt_from(int epfd, const struct epoll_target *t, void *context)
 {
-	struct fault_sock *s = context;
+	struct fault_sock *s = socks_of(fds_word(t->fd));
 	struct our_sock *o;
 	struct lock_guard guard;
 
+	(void)context;
 	/* A ONESHOT that has fired does not tell what it was. */
-	if (socks_of(fds_word(t->fd)) != s ||
-	    !(t->events & ~(uint32_t)PARK_HOW))
+	if (!s || park_is_natural(s) || !(t->events & ~(uint32_t)PARK_HOW))
 		return;
 	lock_take(&guard);
 	o = all_of(s);
 	if (o)
 		add_found(o, epfd, t->fd, t->events, t->data);
 	lock_give(&guard);
+	if (o)
+		regs_apply(s);
 }
 
-void regs_adopt(struct fault_sock *s)
+/* Of the time, this part at most goes into looking. */
+enum {
+	ADOPTING_PART = 32,
+	AT_LONGEST_NS = 1000000000, /* left by a fork in the middle of it */
+};
+
+bool regs_adopt(const struct fault_sock *s)
 {
+	static _Atomic uint64_t not_before;
+	uint64_t begin = shim_now(), before = atomic_load(&not_before);
 	int saved = errno;
 
-	if (ours_prepare()) {
-		fdinfo_each_target(adopt_from, s);
-		regs_apply(s);
-	}
+	if (is_recorded(s))
+		return true;
+	/* One at a time, and what it finds is found for all that are held. */
+	if (begin < before ||
+	    !atomic_compare_exchange_strong(&not_before, &before,
+	                                    begin + AT_LONGEST_NS))
+		return false;
+	if (ours_prepare())
+		fdinfo_each_target(adopt_from, NULL);
+	atomic_store(&not_before,
+	             shim_now() + ADOPTING_PART * (shim_now() - begin));
 	errno = saved;
+	return true;
 }

@@ -57,9 +57,7 @@ struct shim {
 	bool timed;       /* rules look at the clock */
 	bool lasting;     /* rules of this program last: readiness */
 	bool readiness;   /* they last, or cut receives: so do poll, epoll */
-	bool orphaned;    /* child of a process with a helper: keeper.h */
 	bool switched;    /* they can be disarmed from outside */
-	bool helpless;    /* no thread can be made here: keeper.h */
 	bool both_ways;   /* rules need both directions: turn, seen, reset */
 	bool ports;       /* rules look at ports */
 	bool per_process; /* rules count per process */
@@ -70,6 +68,8 @@ struct shim {
 	_Atomic uint32_t slot;  /* of run->processes, + 1; 0 = not yet */
 	_Atomic bool left;      /* references given back: socks_exec() */
 	_Atomic bool ended;     /* process_exit() has run */
+	_Atomic bool orphaned;  /* child of a process with a helper: keeper.h */
+	_Atomic bool helpless;  /* no thread can be made here: keeper.h */
 	uint32_t parent_slot;   /* the same of the process that forked us */
 	_Atomic int pid;        /* 0 = not asked for since fork */
 	const struct fault_plan *plan;

@@ -36,7 +36,6 @@ void socks_unix(int fd);
  * SO_COOKIE gets its old entry: a received descriptor takes over the reference
  * of the message, an inherited one that of the image before.
  */
-void socks_inherited(int fd);
 void socks_received(int fd);
 
 /* Is fd still s?  (System calls: asked when a fault is about to fire.) */

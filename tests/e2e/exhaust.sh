@@ -3,7 +3,7 @@
 # and a child or what is executed has its descriptors.
 . "$(dirname "$0")/../lib.sh"
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$top/build/release/tests/probes/exhaust
+probe=$BUILD/tests/probes/exhaust
 [ -x "$probe" ] || t_skip_all "$probe is not built"
 
 rule=socket:exhaust=descriptors:for=400ms:nth=2

@@ -4,7 +4,7 @@
 # modes.
 . "$(dirname "$0")/../lib.sh"
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$top/build/release/tests/probes/self
+probe=$BUILD/tests/probes/self
 [ -x "$probe" ] || t_skip_all "$probe is not built"
 
 modes=$*
