@@ -74,16 +74,48 @@ static void find_state(int fd, struct fault_sock *s)
 	}
 }
 
-/* From a sender without us there is none: one more then. */
-static void take_from_message(struct fault_sock *s)
+/*
+ * A reference that is on its way has arrived, or has come back.  Whose it was
+ * does not matter: the sum is right.
+ */
+static bool take_in_flight(struct fault_sock *s)
 {
 	uint32_t n = atomic_load(&s->in_flight);
 
 	while (n) {
 		if (atomic_compare_exchange_weak(&s->in_flight, &n, n - 1))
-			return;
+			return true;
 	}
-	atomic_fetch_add(&s->refs, 1);
+	return false;
+}
+
+/*
+ * Of a sender without us, or a process that was made behind our back (inside
+ * libc, by a raw system call), there is none: one more then, or the last of
+ * those that inherit it would take the entry with it.
+ */
+static void receive_reference(struct fault_sock *s)
+{
+	if (!take_in_flight(s))
+		atomic_fetch_add(&s->refs, 1);
+}
+
+void socks_leaving(int fd, uint64_t word)
+{
+	struct fault_sock *s = socks_of(word);
+
+	if (!s)
+		return;
+	socks_remember(fd, word);
+	atomic_fetch_add(&s->in_flight, 1);
+}
+
+void socks_come_back(uint64_t word)
+{
+	struct fault_sock *s = socks_of(word);
+
+	if (s)
+		receive_reference(s);
 }
 
 void socks_passed(int fd)
@@ -92,29 +124,25 @@ void socks_passed(int fd)
 
 	if (!s)
 		return;
-	socks_remember(fd, fds_word(fd));
 	atomic_fetch_add(&s->refs, 1);
-	atomic_fetch_add(&s->in_flight, 1);
+	socks_leaving(fd, fds_word(fd));
 }
 
 void socks_not_passed(int fd)
 {
 	struct fault_sock *s = socks_of(fds_word(fd));
 
-	if (!s)
-		return;
-	atomic_fetch_sub(&s->in_flight, 1);
-	socks_drop(s);
+	if (s && take_in_flight(s))
+		socks_drop(s);
 }
 
-static void track(int fd, bool ipv6, bool received)
+static void track(int fd, bool ipv6)
 {
 	uint64_t cookie = cookie_of(fd);
 	struct fault_sock *s = known(cookie);
 
 	if (s) {
-		if (received)
-			take_from_message(s);
+		receive_reference(s);
 		socks_appear(fd, s);
 		socks_refresh(fd, s);
 		return;
@@ -126,7 +154,7 @@ static void track(int fd, bool ipv6, bool received)
 	}
 }
 
-static void adopt(int fd, bool received)
+static void adopt(int fd)
 {
 	int saved = errno;
 	int domain = option(fd, SO_DOMAIN);
@@ -136,18 +164,18 @@ static void adopt(int fd, bool received)
 		socks_unix(fd);
 	else if ((domain == AF_INET || domain == AF_INET6) &&
 	         option(fd, SO_PROTOCOL) == IPPROTO_TCP)
-		track(fd, domain == AF_INET6, received);
+		track(fd, domain == AF_INET6);
 	errno = saved;
 }
 
 void socks_inherited(int fd)
 {
-	adopt(fd, false);
+	adopt(fd);
 }
 
 void socks_received(int fd)
 {
-	adopt(fd, true);
+	adopt(fd);
 }
 
 /*

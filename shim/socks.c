@@ -343,7 +343,7 @@ static void exec_one(int fd, uint64_t word, const void *context)
 	if (word & FDS_CLOEXEC || shim.alone)
 		drop_reference(fd, word, NULL);
 	else
-		socks_remember(fd, word);
+		socks_leaving(fd, word);
 }
 
 static void return_one(int fd, uint64_t word, const void *context)
@@ -351,6 +351,8 @@ static void return_one(int fd, uint64_t word, const void *context)
 	(void)context;
 	if (word & FDS_CLOEXEC || shim.alone)
 		add_reference(fd, word, NULL);
+	else
+		socks_come_back(word);
 }
 
 static void spawn_one(int fd, uint64_t word, const void *context)
@@ -358,8 +360,8 @@ static void spawn_one(int fd, uint64_t word, const void *context)
 	(void)context;
 	if (word & FDS_CLOEXEC || shim.alone)
 		return;
-	socks_remember(fd, word);
 	add_reference(fd, word, NULL);
+	socks_leaving(fd, word);
 }
 
 void socks_exec(void)

@@ -61,6 +61,13 @@ case " $cases " in
 		-e connect:stall:name=gone -- "$probe" disarm
 	;;
 esac
+sentence="and after a child of system() that had copies"
+case " $cases " in
+"  " | *" relatives "*)
+	t_ok "$sentence" timeout 20 "$FAULT" exec \
+		-e connect:stall:name=gone -- "$probe" relatives
+	;;
+esac
 
 # A library between ours and libc that sends connects elsewhere.
 cat >"$T/below.c" <<'C'
