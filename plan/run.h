@@ -115,9 +115,10 @@ struct fault_sock {
 	_Atomic uint64_t tx_budget; /* stalled: bytes that are still taken;
 	                               peer gone: bytes that it never took */
 	_Atomic uint32_t next_free;
-	_Atomic uint32_t in_flight; /* references in messages, over exec */
-	_Atomic uint32_t roused;    /* of a listener: sets that the end of a
-	                               hold has woken (shim/exclusive.h) */
+	/* References on their way: in SCM_RIGHTS messages, over exec. */
+	_Atomic uint32_t in_flight;
+	_Atomic uint32_t roused; /* of a listener: sets that the end of a
+	                            hold has woken (shim/exclusive.h) */
 };
 
 struct fault_rule_state {

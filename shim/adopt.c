@@ -75,19 +75,47 @@ static void find_state(int fd, struct fault_sock *s)
 }
 
 /*
- * The reference that is on its way with a message, or over exec.  From a sender
- * without us, and to a child that libc makes by itself (system, popen), there
- * is none: one more then.
+ * A reference that is on its way has arrived, or has come back.  Whose it was
+ * does not matter: the sum is right.
  */
-static void take_reference(struct fault_sock *s)
+static bool take_in_flight(struct fault_sock *s)
 {
 	uint32_t n = atomic_load(&s->in_flight);
 
 	while (n) {
 		if (atomic_compare_exchange_weak(&s->in_flight, &n, n - 1))
-			return;
+			return true;
 	}
-	atomic_fetch_add(&s->refs, 1);
+	return false;
+}
+
+/*
+ * Of a sender without us, or a process that was made behind our back (inside
+ * libc, by a raw system call), there is none: one more then, or the last of
+ * those that inherit it would take the entry with it.
+ */
+static void receive_reference(struct fault_sock *s)
+{
+	if (!take_in_flight(s))
+		atomic_fetch_add(&s->refs, 1);
+}
+
+void socks_leaving(int fd, uint64_t word)
+{
+	struct fault_sock *s = socks_of(word);
+
+	if (!s)
+		return;
+	socks_remember(fd, word);
+	atomic_fetch_add(&s->in_flight, 1);
+}
+
+void socks_come_back(uint64_t word)
+{
+	struct fault_sock *s = socks_of(word);
+
+	if (s)
+		receive_reference(s);
 }
 
 void socks_passed(int fd)
@@ -96,19 +124,16 @@ void socks_passed(int fd)
 
 	if (!s)
 		return;
-	socks_remember(fd, fds_word(fd));
 	atomic_fetch_add(&s->refs, 1);
-	atomic_fetch_add(&s->in_flight, 1);
+	socks_leaving(fd, fds_word(fd));
 }
 
 void socks_not_passed(int fd)
 {
 	struct fault_sock *s = socks_of(fds_word(fd));
 
-	if (!s)
-		return;
-	atomic_fetch_sub(&s->in_flight, 1);
-	socks_drop(s);
+	if (s && take_in_flight(s))
+		socks_drop(s);
 }
 
 static void track(int fd, bool ipv6)
@@ -117,7 +142,7 @@ static void track(int fd, bool ipv6)
 	struct fault_sock *s = known(cookie);
 
 	if (s) {
-		take_reference(s);
+		receive_reference(s);
 		socks_appear(fd, s);
 		socks_refresh(fd, s);
 		return;
@@ -129,7 +154,7 @@ static void track(int fd, bool ipv6)
 	}
 }
 
-void socks_received(int fd)
+void socks_adopt(int fd)
 {
 	int saved = errno;
 	int domain = option(fd, SO_DOMAIN);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "deaf.h"
+#include "exhaust.h"
 #include "lock.h"
 #include "next.h"
 #include "private_fd.h"
@@ -25,9 +26,15 @@ enum {
 	FILL_MS = 1000,  /* a connection over loopback takes microseconds */
 };
 
-static struct listener {
+/* A socket of ours.  The program closes what it finds: its cookie tells. */
+struct own {
 	int fd; /* + 1; 0: none */
 	uint64_t cookie;
+};
+
+static struct listener {
+	struct own sock;
+	struct own filler; /* on its way into the queue; 0: it is there */
 	struct deaf_addr addr;
 } listeners[N_LISTENERS];
 static unsigned taken;
@@ -89,11 +96,17 @@ static void loopback(const struct deaf_addr *peer, struct deaf_addr *ret)
 	ret->in6.sin6_addr.s6_addr[12] = 127;
 }
 
-static bool name_of(int fd, struct deaf_addr *ret)
+bool deaf_name(int fd, struct deaf_addr *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->len = sizeof(ret->room);
-	return !next.getsockname(fd, ret, &ret->len) && !is_any(ret);
+	return !next.getsockname(fd, ret, &ret->len) &&
+	       (!is_any(ret) || ret->in.sin_port);
+}
+
+static bool name_of(int fd, struct deaf_addr *ret)
+{
+	return deaf_name(fd, ret) && !is_any(ret);
 }
 
 /* udp(7): connect sends nothing and finds the route. */
@@ -109,15 +122,28 @@ static bool routed(const struct deaf_addr *peer, struct deaf_addr *ret)
 	return found;
 }
 
+/* Nothing waits in between; and of ours there is always one (exhaust.h). */
+static void begin_making(struct lock_guard *guard)
+{
+	lock_take(guard);
+	exhaust_lift(true);
+}
+
+static void end_making(const struct lock_guard *guard)
+{
+	exhaust_lift(false);
+	lock_give(guard);
+}
+
 void deaf_local(int fd, const struct deaf_addr *peer, struct deaf_addr *ret)
 {
-	int cancel;
+	struct lock_guard guard;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	begin_making(&guard);
 	if (!name_of(fd, ret) && !routed(peer, ret))
 		loopback(peer, ret);
+	end_making(&guard);
 	set_port(ret, 0);
-	pthread_setcancelstate(cancel, NULL);
 }
 
 static bool same_host(const struct deaf_addr *a, const struct deaf_addr *b)
@@ -147,43 +173,57 @@ static int bound(struct deaf_addr *a)
 /* --- the listener that does not answer ---------------------------------------
  */
 
-static bool fill(const struct deaf_addr *a)
+static struct own keep(int fd)
+{
+	int moved = fd < 0 ? -1 : private_fd_move(fd);
+
+	return (struct own){moved + 1, moved < 0 ? 0 : cookie_of(moved)};
+}
+
+static bool is_ours(const struct own *o)
+{
+	return o->fd && cookie_of(o->fd - 1) == o->cookie;
+}
+
+/* In a child of fork it is no longer known to be private. */
+static void let_go(struct own *o)
+{
+	if (is_ours(o))
+		private_fd_close(o->fd - 1);
+	if (is_ours(o))
+		next.close(o->fd - 1);
+	o->fd = 0;
+}
+
+/* The one connection that there is room for: it gets there by itself. */
+static int begin_filling(const struct deaf_addr *a)
 {
 	int fd = next.socket(a->any.sa_family,
 	                     SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
-	bool done;
 
-	if (fd < 0)
-		return false;
-	next.connect(fd, a, a->len);
-	done = next.poll(&p, 1, FILL_MS) == 1 && p.revents == POLLOUT;
+	if (fd < 0 || !next.connect(fd, a, a->len) || errno == EINPROGRESS)
+		return fd;
 	next.close(fd);
-	return done;
+	return -1;
 }
 
 static bool make(struct listener *l, const struct deaf_addr *local)
 {
-	struct deaf_addr a = *local;
-	int fd = bound(&a);
+	int fd, filler;
 
+	l->addr = *local;
+	fd = bound(&l->addr);
 	if (fd < 0)
 		return false;
-	if (next.listen(fd, 0) || !fill(&a)) {
+	filler = next.listen(fd, 0) ? -1 : begin_filling(&l->addr);
+	if (filler < 0) {
 		next.close(fd);
 		return false;
 	}
-	l->cookie = cookie_of(fd);
-	l->addr = a;
-	l->fd = private_fd_move(fd) + 1;
+	l->sock = keep(fd);
+	l->filler = keep(filler);
 	atomic_store(&exists, true);
 	return true;
-}
-
-/* The program closes what it finds: is the number still ours? */
-static bool is_ours(const struct listener *l)
-{
-	return l->fd && cookie_of(l->fd - 1) == l->cookie;
 }
 
 /* The one at this address, else a free place; NULL: none is left. */
@@ -194,41 +234,89 @@ static struct listener *find(const struct deaf_addr *local)
 	for (int i = 0; i < N_LISTENERS; i++) {
 		struct listener *l = &listeners[i];
 
-		if (!is_ours(l))
-			l->fd = 0;
-		if (l->fd && same_host(&l->addr, local))
+		if (!is_ours(&l->sock)) {
+			l->sock.fd = 0;
+			let_go(&l->filler);
+		}
+		if (l->sock.fd && same_host(&l->addr, local))
 			return l;
-		if (!l->fd)
+		if (!l->sock.fd)
 			free_one = l;
 	}
 	return free_one;
 }
 
+/* Its descriptor; *ret_filled: it does not answer.  -1: it cannot be made. */
+static int find_or_make(const struct deaf_addr *local, struct deaf_addr *ret,
+                        bool *ret_filled)
+{
+	struct lock_guard guard;
+	struct listener *l;
+	int fd = -1;
+
+	begin_making(&guard);
+	l = find(local);
+	if (l && (l->sock.fd || make(l, local))) {
+		fd = l->sock.fd - 1;
+		*ret = l->addr;
+		*ret_filled = !l->filler.fd;
+		taken++;
+	}
+	end_making(&guard);
+	return fd;
+}
+
+static void fillers_done(int fd)
+{
+	struct lock_guard guard;
+
+	lock_take(&guard);
+	for (int i = 0; i < N_LISTENERS; i++)
+		if (listeners[i].sock.fd == fd + 1)
+			let_go(&listeners[i].filler);
+	lock_give(&guard);
+}
+
+/*
+ * Until what fills the queue is in it, which is when the listener itself says
+ * so: the far end is connected a moment earlier.
+ */
+static bool wait_filled(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t ms = 0;
+	int cancel, n;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	do
+		n = next.poll(&p, 1, 1);
+	while (n != 1 && ++ms < FILL_MS);
+	pthread_setcancelstate(cancel, NULL);
+	if (n != 1 || p.revents != POLLIN)
+		return false;
+	fillers_done(fd);
+	return true;
+}
+
 static bool take_at(const struct deaf_addr *local, struct deaf_addr *ret)
 {
-	struct listener *l = find(local);
+	bool filled = false;
+	int fd = find_or_make(local, ret, &filled);
 
-	if (!l || (!l->fd && !make(l, local)))
-		return false;
-	*ret = l->addr;
-	return true;
+	if (fd < 0 || filled || wait_filled(fd))
+		return fd >= 0;
+	deaf_give_back();
+	return false;
 }
 
 bool deaf_take(const struct deaf_addr *local, struct deaf_addr *ret)
 {
-	struct lock_guard guard;
 	struct deaf_addr here;
-	bool found;
 
-	lock_take(&guard);
-	found = take_at(local, ret);
-	if (!found) {
-		loopback(local, &here);
-		found = take_at(&here, ret);
-	}
-	taken += found;
-	lock_give(&guard);
-	return found;
+	if (take_at(local, ret))
+		return true;
+	loopback(local, &here);
+	return take_at(&here, ret);
 }
 
 void deaf_give_back(void)
@@ -236,7 +324,7 @@ void deaf_give_back(void)
 	struct lock_guard guard;
 
 	lock_take(&guard);
-	taken--;
+	taken -= taken > 0;
 	lock_give(&guard);
 }
 
@@ -250,17 +338,39 @@ void deaf_sweep(bool (*needed)(void))
 	if (!taken && !needed()) {
 		atomic_store(&exists, false);
 		for (int i = 0; i < N_LISTENERS; i++) {
-			if (is_ours(&listeners[i]))
-				private_fd_close(listeners[i].fd - 1);
-			listeners[i].fd = 0;
+			let_go(&listeners[i].sock);
+			let_go(&listeners[i].filler);
 		}
 	}
 	lock_give(&guard);
 }
 
+/* Those who have taken one are threads of the parent. */
+void deaf_child(void)
+{
+	taken = 0;
+}
+
 /* --- the port that refuses
  * ------------------------------------------------------
  */
+
+/* A port that is ours; without a descriptor 0, where nobody can listen. */
+static int refusing_port(struct deaf_addr *a)
+{
+	const struct deaf_addr there = *a;
+	struct lock_guard guard;
+	int port_holder;
+
+	begin_making(&guard);
+	port_holder = bound(a);
+	if (port_holder < 0 && errno != EMFILE && errno != ENFILE) {
+		loopback(&there, a);
+		port_holder = bound(a);
+	}
+	end_making(&guard);
+	return port_holder;
+}
 
 int deaf_refuse(int fd, const struct deaf_addr *local)
 {
@@ -269,12 +379,8 @@ int deaf_refuse(int fd, const struct deaf_addr *local)
 
 	/* connect and close are cancellation points: none here. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	port_holder = bound(&a);
-	if (port_holder < 0) {
-		loopback(local, &a);
-		port_holder = bound(&a);
-	}
-	err = port_holder < 0 || next.connect(fd, &a, a.len) ? errno : 0;
+	port_holder = refusing_port(&a);
+	err = next.connect(fd, &a, a.len) ? errno : 0;
 	if (port_holder >= 0)
 		next.close(port_holder);
 	pthread_setcancelstate(cancel, NULL);

@@ -10,8 +10,9 @@
  * by exec) for each such address; it is kept while a connect is held in this
  * process, since the kernel asks it again with each retransmitted SYN.
  *
- * Locking: the table of listeners is guarded by lock.h.  Async-signal-safe;
- * errno is not kept.
+ * Locking: the table of listeners is guarded by lock.h; what has to be waited
+ * for (a connection over loopback) is waited for without it.  None of these may
+ * be called under the lock.  Async-signal-safe; errno is not kept.
  */
 #ifndef FAULT_SHIM_DEAF_H
 #define FAULT_SHIM_DEAF_H
@@ -30,6 +31,9 @@ struct deaf_addr {
 	unsigned len;
 };
 
+/* getsockname(2); false: it has none yet. */
+bool deaf_name(int fd, struct deaf_addr *ret);
+
 /*
  * The address at this end that fd, unconnected, would have towards peer, with
  * port 0; loopback if no route says.
@@ -47,9 +51,12 @@ void deaf_give_back(void);
 /* Close the listeners if nobody has taken one and needed() says no. */
 void deaf_sweep(bool (*needed)(void));
 
+/* In the child, after fork: it keeps them as long as it needs them. */
+void deaf_child(void);
+
 /*
  * connect(2) of fd to a port at that address which refuses: 0 or the errno of
- * the real call, EINPROGRESS for a non-blocking socket.
+ * the real call, EINPROGRESS for a non-blocking socket.  Needs no descriptor.
  */
 int deaf_refuse(int fd, const struct deaf_addr *local);
 

@@ -606,7 +606,7 @@ static void release(int fd, uint64_t word, const void *context)
 	const struct our_sock *o = s ? ours_peek(s) : NULL;
 
 	(void)context;
-	if (o && !(word & FDS_CLOEXEC) && !atomic_load(&shim.ended))
+	if (o && (!(word & FDS_CLOEXEC) || atomic_load(&shim.ended)))
 		late_release(fd, s);
 	for (enum gate g = 0; s && g < N_GATES_OF; g++)
 		if ((o && atomic_load(&o->until[g])) ||

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 #include "correct.h"
@@ -19,19 +20,41 @@
 
 #include "poison.h"
 
-#define MS 1000000u
 enum {
 	SETTLE_MS = 1000, /* the mover may have been taken off its processor */
-	NOT_YET_MS = 200, /* the same for the caller of connect */
 };
 
 static const struct sockaddr unspec = {.sa_family = AF_UNSPEC};
 
+/* In the owner of a hold, beside the phase: the program has bound the socket.
+ */
+enum {
+	BOUND = 1 << 8
+};
+
+static enum late_phase phase_in(uint32_t owner)
+{
+	return (enum late_phase)(owner & ~(uint32_t)BOUND);
+}
+
 static enum late_phase phase_of(const struct fault_sock *s)
 {
 	return atomic_load(&s->open_hold.until)
-	               ? (enum late_phase)atomic_load(&s->open_hold.owner)
+	               ? phase_in(atomic_load(&s->open_hold.owner))
 	               : LATE_MOVED;
+}
+
+/* From LATE_HELD to another; only one does it. */
+static bool leave_hold(struct fault_hold *h, enum late_phase phase)
+{
+	uint32_t owner = atomic_load(&h->owner);
+
+	do
+		if (phase_in(owner) != LATE_HELD)
+			return false;
+	while (!atomic_compare_exchange_weak(&h->owner, &owner,
+	                                     phase | (owner & BOUND)));
+	return true;
 }
 
 bool late_held(const struct fault_sock *s)
@@ -48,8 +71,10 @@ bool late_moving(const struct fault_sock *s)
 	       phase_of(s) == LATE_MOVING;
 }
 
+static void finish_move(int fd, struct fault_sock *s);
+
 /* Until the mover is done; `held`: it may not have begun. */
-static void wait_moved(const struct fault_sock *s, bool held)
+static void wait_moved(int fd, struct fault_sock *s, bool held)
 {
 	int saved = errno;
 	int cancel;
@@ -61,6 +86,8 @@ static void wait_moved(const struct fault_sock *s, bool held)
 			break;
 		next.poll(NULL, 0, i ? 1 : 0);
 	}
+	if (UNLIKELY(late_moving(s)))
+		finish_move(fd, s);
 	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 }
@@ -70,7 +97,7 @@ void late_settle(int fd, struct fault_sock *s)
 	if (LIKELY(!atomic_load_explicit(&s->open_hold.until,
 	                                 memory_order_relaxed)))
 		return;
-	wait_moved(s, false);
+	wait_moved(fd, s, false);
 	if (!late_held(s))
 		return;
 	keeper_revive();
@@ -151,13 +178,19 @@ static void rename_refusal(int fd, struct fault_sock *s, int err)
 	socks_refresh(fd, s);
 }
 
-/* An error of the route comes late, too, if nobody waits for it. */
-static void connect_to_peer(int fd, struct fault_sock *s)
+/*
+ * A port that the kernel has chosen is lost by the move; bind's own must not
+ * be.  An error of the route comes late, too, if nobody waits for it.
+ */
+static void connect_to_peer(int fd, struct fault_sock *s,
+                            const struct deaf_addr *name)
 {
 	struct deaf_addr peer, local;
 	int err;
 
 	true_peer(s, &peer);
+	if (atomic_load(&s->open_hold.owner) & BOUND)
+		next.bind(fd, name, name->len);
 	err = next.connect(fd, &peer, peer.len) ? errno : 0;
 	if (!err || err == EINPROGRESS || err == EALREADY || err == EISCONN)
 		return;
@@ -173,25 +206,50 @@ static void connect_refused(int fd, struct fault_sock *s,
 	deaf_refuse(fd, local);
 }
 
+/* A signal handler must not run, and perhaps stay, between the two. */
+struct unwaiting {
+	sigset_t mask;
+	int cancel, flags;
+};
+
+static void unwaiting_begin(int fd, struct unwaiting *u)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &u->mask);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &u->cancel);
+	u->flags = next.fcntl(fd, F_GETFL, 0);
+	if (!(u->flags & O_NONBLOCK))
+		next.fcntl(fd, F_SETFL, u->flags | O_NONBLOCK);
+}
+
+static void unwaiting_end(int fd, const struct unwaiting *u)
+{
+	if (!(u->flags & O_NONBLOCK))
+		next.fcntl(fd, F_SETFL, u->flags);
+	pthread_setcancelstate(u->cancel, NULL);
+	pthread_sigmask(SIG_SETMASK, &u->mask, NULL);
+}
+
 static void move(int fd, struct fault_sock *s, int err)
 {
-	int flags = next.fcntl(fd, F_GETFL, 0);
-	struct deaf_addr local;
-	int cancel;
+	struct deaf_addr local, name;
+	struct unwaiting u;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	/* Before it is lost: what the program may have seen. */
 	local_of(fd, s, &local);
-	if (!(flags & O_NONBLOCK))
-		next.fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	next.connect(fd, &unspec, sizeof(unspec));
-	if (err > 0)
-		connect_refused(fd, s, &local, err);
-	else
-		connect_to_peer(fd, s);
-	if (!(flags & O_NONBLOCK))
-		next.fcntl(fd, F_SETFL, flags);
-	pthread_setcancelstate(cancel, NULL);
+	deaf_name(fd, &name);
+	unwaiting_begin(fd, &u);
+	/* Else another has finished it: we were taken for dead. */
+	if (late_moving(s)) {
+		next.connect(fd, &unspec, sizeof(unspec));
+		if (err > 0)
+			connect_refused(fd, s, &local, err);
+		else
+			connect_to_peer(fd, s, &name);
+	}
+	unwaiting_end(fd, &u);
 }
 
 static bool any_held(void);
@@ -203,15 +261,23 @@ static void end_hold(struct fault_hold *h, enum late_phase phase)
 	deaf_sweep(any_held);
 }
 
+/* Whoever moved it was killed in the midst of it (a process that shares it). */
+static void finish_move(int fd, struct fault_sock *s)
+{
+	int state = fd < 0 ? -1 : tcp_state(fd);
+
+	if (state == TCP_SYN_SENT || state == TCP_CLOSE)
+		move(fd, s, outcome_of(&s->open_hold));
+	end_hold(&s->open_hold, LATE_MOVED);
+	regs_apply(s);
+}
+
 static void move_held(int fd, struct fault_sock *s)
 {
 	struct fault_hold *h = &s->open_hold;
-	uint32_t held = LATE_HELD;
 	int saved = errno;
 
-	if (!socks_same(fd, s))
-		return;
-	if (!atomic_compare_exchange_strong(&h->owner, &held, LATE_MOVING))
+	if (!socks_same(fd, s) || !leave_hold(h, LATE_MOVING))
 		return;
 	regs_apply(s);
 	if (tcp_state(fd) == TCP_SYN_SENT)
@@ -221,34 +287,20 @@ static void move_held(int fd, struct fault_sock *s)
 	errno = saved;
 }
 
-/*
- * A blocking connect is held before it is made: at the end of a short delay it
- * may not have come so far.
- */
-static bool not_yet(int fd, const struct fault_sock *s, uint64_t until)
-{
-	return tcp_state(fd) == TCP_CLOSE &&
-	       atomic_load(&s->state) == STATE_SYN_SENT && until > 1 &&
-	       shim_now() < until + (uint64_t)NOT_YET_MS * MS;
-}
-
 void late_due(int fd, struct fault_sock *s)
 {
-	uint64_t until = atomic_load(&s->open_hold.until);
-
-	if (!until || phase_of(s) != LATE_HELD ||
-	    gates_held(s, GATE_OF_OPEN, shim_now()))
-		return;
-	if (not_yet(fd, s, until))
-		keeper_open_at(fd, s, GATE_OF_OPEN, shim_now() + 2 * MS);
-	else
+	if (late_held(s) && !gates_held(s, GATE_OF_OPEN, shim_now()))
 		move_held(fd, s);
+	/* Another process does: what is parked here is given back after it. */
+	wait_moved(fd, s, false);
+	deaf_sweep(any_held);
 }
 
 void late_release(int fd, struct fault_sock *s)
 {
-	if (late_held(s))
+	if (late_held(s) && !atomic_load(&shim.ended))
 		move_held(fd, s);
+	wait_moved(fd, s, false);
 }
 
 /* --- listeners are kept while they are needed
@@ -278,7 +330,9 @@ void late_forget(struct fault_sock *s)
 
 	if (LIKELY(!atomic_load(&s->open_hold.until)))
 		return;
-	wait_moved(s, false);
+	/* Nobody begins to move it now; who has begun is waited for. */
+	if (!leave_hold(&s->open_hold, LATE_ENDED))
+		wait_moved(-1, s, false);
 	end_hold(&s->open_hold, LATE_ENDED);
 	errno = saved;
 }
@@ -295,42 +349,86 @@ void late_closed(void)
  * --------------------------------------------------
  */
 
-/*
- * A thread that waited in connect while it was moved.  The second call finds a
- * connect under way, and waits for its end; `held`: it was at entry.
- */
-static void go_on(struct shim_call *c, bool held)
+/* An address that the kernel takes for none; the port as a label may ask. */
+static void nowhere(const struct fault_sock *s, struct deaf_addr *ret)
 {
-	enum late_phase phase =
-		(enum late_phase)atomic_load(&c->sock->open_hold.owner);
+	memset(ret, 0, sizeof(*ret));
+	ret->len = sizeof(ret->in6);
+	if (atomic_load(&s->flags) & SOCK_IPV6) {
+		ret->any.sa_family = AF_INET;
+		ret->in.sin_port = htons(s->peer.port);
+	} else {
+		ret->any.sa_family = AF_INET6;
+		ret->in6.sin6_port = htons(s->peer.port);
+	}
+}
 
-	if (!held || c->result >= 0 || !call_owns_sock(c) ||
-	    (phase != LATE_MOVING && phase != LATE_MOVED) ||
-	    (c->err != EPIPE && c->err != ECONNRESET && c->err != ECONNABORTED))
+/*
+ * Woken by a move, or come in the midst of one?  `waits`: it is a call that
+ * does, and its time is not over; the mover's descriptor does not.
+ */
+static bool met_move(const struct shim_call *c, bool waits)
+{
+	uint32_t phase = phase_in(atomic_load(&c->sock->open_hold.owner));
+
+	return c->result < 0 && call_owns_sock(c) &&
+	       (phase == LATE_MOVING || phase == LATE_MOVED) &&
+	       (c->err == EPIPE || c->err == ECONNRESET ||
+	        c->err == ECONNABORTED || c->err == EAFNOSUPPORT ||
+	        (waits && c->err == EALREADY));
+}
+
+/* What a connect is told that finds the one under way at an end. */
+static int error_at_end(int fd)
+{
+	int err = 0;
+	unsigned len = sizeof(err);
+
+	next.getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	return err ? err : ECONNABORTED;
+}
+
+/*
+ * The end of the connect that is under way.  While it is held: without
+ * beginning another (late.h).  Once it has been moved it is like any other.
+ */
+static void ask(struct shim_call *c)
+{
+	uint64_t timeout = facts_timeout_ns(c);
+	uint64_t end = timeout ? shim_now() + timeout : UINT64_MAX;
+	struct deaf_addr no_address;
+	bool waits;
+
+	nowhere(c->sock, &no_address);
+	for (;;) {
+		wait_moved(c->fd, c->sock, false);
+		waits = !facts_nonblocking(c);
+		/* In this order: the flags are the program's. */
+		if (!late_held(c->sock))
+			break;
+		make_towards(c, &no_address);
+		if (met_move(c, waits && shim_now() < end))
+			continue;
+		if (c->result < 0 && c->err == EAFNOSUPPORT)
+			c->err = error_at_end(c->fd);
 		return;
-	wait_moved(c->sock, false);
+	}
+	wait_moved(c->fd, c->sock, false);
 	call_real(c);
 }
 
 void late_connect_again(struct shim_call *c)
 {
-	bool held;
-
 	late_settle(c->fd, c->sock);
-	held = late_held(c->sock);
-	call_real(c);
-	go_on(c, held);
-	/* It was moved between its two connects by this very call. */
-	if (held && c->result < 0 && c->err == EINPROGRESS &&
-	    facts_nonblocking(c))
-		c->err = EALREADY;
+	ask(c);
 	correct_told(c);
 }
 
-static void shut(struct shim_call *c, uint64_t until)
+static void shut(struct shim_call *c, uint64_t until, bool bound)
 {
 	gates_shut(c->fd, c->sock, GATE_OF_OPEN, until,
-	           (uint32_t)c->choice.rule + 1, LATE_HELD);
+	           (uint32_t)c->choice.rule + 1,
+	           LATE_HELD | (bound ? BOUND : 0));
 	deaf_give_back();
 }
 
@@ -341,44 +439,27 @@ static void shut(struct shim_call *c, uint64_t until)
  */
 static void not_held(struct shim_call *c)
 {
-	late_forget(c->sock);
+	deaf_give_back();
 	next.connect(c->fd, &unspec, sizeof(unspec));
 	engine_gated(shim.run, &c->choice, GATE_LEVER);
 	call_real(c);
 }
 
-static void hold_nonblocking(struct shim_call *c, const struct deaf_addr *to,
-                             uint64_t until)
+static void begin(struct shim_call *c, const struct deaf_addr *to)
 {
+	struct unwaiting u;
+
+	unwaiting_begin(c->fd, &u);
 	make_towards(c, to);
-	if (c->err == EINPROGRESS) {
-		shut(c, until);
-		return;
-	}
-	deaf_give_back();
-	not_held(c);
+	unwaiting_end(c->fd, &u);
 }
 
-/* What a connect can be told while its SYN is not answered, or by a move. */
-static bool ends_hold(const struct shim_call *c)
-{
-	return c->err == EINPROGRESS || c->err == EINTR ||
-	       c->err == ETIMEDOUT || !late_held(c->sock);
-}
-
-/* Held first: the call returns when it is over. */
-static void hold_blocking(struct shim_call *c, const struct deaf_addr *to,
-                          uint64_t until)
+static void hold_blocking(struct shim_call *c, uint64_t until, bool bound)
 {
 	socks_connecting(c->fd, c->sock);
-	shut(c, until);
-	make_towards(c, to);
-	if (!ends_hold(c)) {
-		not_held(c);
-		return;
-	}
-	go_on(c, true);
-	/* The second call's time-out is the first's. */
+	shut(c, until, bound);
+	ask(c);
+	/* It is still the first. */
 	if (c->result < 0 && c->err == EALREADY)
 		c->err = EINPROGRESS;
 	correct_told(c);
@@ -388,6 +469,7 @@ bool late_connect(struct shim_call *c, const struct plan_action *a,
                   uint64_t until_ns)
 {
 	struct deaf_addr local, to;
+	bool bound;
 
 	if (!c->sock || !c->sock->peer.family || !fds_mine() ||
 	    engine_late_outcome(decide_rule(c), a) < 0 ||
@@ -396,25 +478,63 @@ bool late_connect(struct shim_call *c, const struct plan_action *a,
 	local_of(c->fd, c->sock, &local);
 	if (!deaf_take(&local, &to))
 		return false;
-	if (facts_nonblocking(c))
-		hold_nonblocking(c, &to, until_ns);
+	bound = deaf_name(c->fd, &local);
+	begin(c, &to);
+	if (c->err != EINPROGRESS)
+		not_held(c);
+	else if (facts_nonblocking(c))
+		shut(c, until_ns, bound);
 	else
-		hold_blocking(c, &to, until_ns);
+		hold_blocking(c, until_ns, bound);
 	return true;
+}
+
+/*
+ * An endless hold ends when it is disarmed, or the kernel gives up: both wake
+ * who waits in poll(2).
+ */
+static int wait_opened(struct shim_call *c)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLOUT};
+	uint64_t timeout = facts_timeout_ns(c);
+	uint64_t end = timeout ? shim_now() + timeout : 0;
+
+	while (late_held(c->sock)) {
+		uint64_t now = shim_now();
+		struct timespec left;
+
+		if (end && now >= end)
+			return EAGAIN;
+		left.tv_sec = (time_t)((end - now) / 1000000000u);
+		left.tv_nsec = (long)((end - now) % 1000000000u);
+		if (next.ppoll(&p, 1, end ? &left : NULL, NULL) >= 0) {
+			if (p.revents && late_held(c->sock))
+				break;
+		} else if (errno != EINTR || end || !facts_all_restart()) {
+			return errno;
+		}
+	}
+	return 0;
 }
 
 bool late_wait(struct shim_call *c)
 {
+	bool waits = !facts_nonblocking(c);
 	uint64_t until = atomic_load(&c->sock->open_hold.until);
 	int err;
 
-	if (!late_held(c->sock) || until == RUN_FOREVER || facts_nonblocking(c))
+	/* In this order: the flags are the program's. */
+	if (!late_held(c->sock))
+		wait_moved(c->fd, c->sock, false);
+	if (!waits || !late_held(c->sock))
 		return false;
-	err = hold_until(until, facts_timeout_ns(c), c->sock, GATE_OF_OPEN);
+	err = until == RUN_FOREVER ? wait_opened(c)
+	                           : hold_until(until, facts_timeout_ns(c),
+	                                        c->sock, GATE_OF_OPEN);
 	if (err)
 		call_fail(c, err);
 	else
-		wait_moved(c->sock, true);
+		wait_moved(c->fd, c->sock, until != RUN_FOREVER);
 	return err != 0;
 }
 

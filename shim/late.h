@@ -19,6 +19,13 @@
  * thread that waits in connect is woken with EPIPE (before Linux 6.7: with
  * ECONNRESET or ECONNABORTED), and goes on in a second real call.
  *
+ * Everyone else's connect on a held socket asks for the end of the one that is
+ * under way, and must not begin another if it comes in the midst of the move:
+ * it names an address of the other family, which the kernel does not look at
+ * while a connect is under way, and refuses (EAFNOSUPPORT) when there is none.
+ * Blocking calls, too, begin without waiting and wait in that way: the hold is
+ * there when the SYN has been sent, never before.
+ *
  * The hold is fault_sock.open_hold: until and rule as in run.h, owner is the
  * phase.  Whoever changes it from LATE_HELD to LATE_MOVING moves the connect;
  * the helper thread of a process that shares the socket does.
@@ -68,7 +75,10 @@ bool late_wait(struct shim_call *c);
  */
 void late_due(int fd, struct fault_sock *s);
 
-/* exec: the hold ends now, what it waited for begins. */
+/*
+ * exec: the hold ends now, what it waited for begins.  exit: it goes on where
+ * the socket is shared; nobody is taken away in the midst of a move.
+ */
 void late_release(int fd, struct fault_sock *s);
 
 /* The connect is over otherwise: it failed, was dissolved or shut down. */

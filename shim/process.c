@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "deaf.h"
 #include "engine/watch.h"
 #include "exhaust.h"
 #include "gates.h"
@@ -173,6 +174,7 @@ void process_child(void)
 	atomic_store(&shim.pid, 0);
 	shim.parent_slot = atomic_exchange(&shim.slot, 0);
 	socks_fork(FORK_CHILD);
+	deaf_child();
 	exhaust_child();
 	self_child();
 	private_fd_child();

@@ -17,6 +17,7 @@
 #include "last.h"
 #include "levers.h"
 #include "lock.h"
+#include "ours.h"
 #include "private_fd.h"
 #include "self.h"
 
@@ -166,18 +167,31 @@ static void forget_stale(int fd, uint64_t word)
 		socks_drop(socks_of(word));
 }
 
-/* + 1; a child of fork has to close it: it would keep the connection open. */
-static _Atomic int held;
+/*
+ * Those in use, + 1: a child of fork has to close them, or they would keep the
+ * connections open.  Without a helper several threads can be at it; with none
+ * free the program's descriptor has to do.
+ */
+enum {
+	N_OWN = 8
+};
+static _Atomic int own[N_OWN];
 
 static int hold_own(int fd)
 {
 	struct lock_guard guard;
-	int own_fd;
+	int own_fd = -1;
+	int i = 0;
 
 	/* fork takes the lock: it comes before or after both. */
+	ours_prepare();
 	lock_take(&guard);
-	own_fd = private_fd_dup(fd);
-	atomic_store(&held, own_fd + 1);
+	while (i < N_OWN && atomic_load(&own[i]))
+		i++;
+	if (i < N_OWN) {
+		own_fd = private_fd_dup(fd);
+		atomic_store(&own[i], own_fd + 1);
+	}
 	lock_give(&guard);
 	return own_fd;
 }
@@ -186,19 +200,24 @@ static void drop_own(int own_fd)
 {
 	struct lock_guard guard;
 
+	if (own_fd < 0)
+		return;
 	lock_take(&guard);
-	atomic_store(&held, 0);
-	if (own_fd >= 0)
-		private_fd_close(own_fd);
+	for (int i = 0; i < N_OWN; i++)
+		if (atomic_load(&own[i]) == own_fd + 1)
+			atomic_store(&own[i], 0);
+	private_fd_close(own_fd);
 	lock_give(&guard);
 }
 
 void self_child(void)
 {
-	int own_fd = atomic_exchange(&held, 0) - 1;
+	for (int i = 0; i < N_OWN; i++) {
+		int own_fd = atomic_exchange(&own[i], 0) - 1;
 
-	if (own_fd >= 0)
-		private_fd_close(own_fd);
+		if (own_fd >= 0)
+			private_fd_close(own_fd);
+	}
 }
 
 /*

@@ -337,35 +337,22 @@ static void drop_reference(int fd, uint64_t word, const void *context)
 		socks_drop(s);
 }
 
-/* The image that follows takes the reference, by the cookie (adopt.c). */
-static void send_reference(int fd, uint64_t word)
-{
-	struct fault_sock *s = socks_of(word);
-
-	if (!s)
-		return;
-	socks_remember(fd, word);
-	atomic_fetch_add(&s->in_flight, 1);
-}
-
 static void exec_one(int fd, uint64_t word, const void *context)
 {
 	(void)context;
 	if (word & FDS_CLOEXEC || shim.alone)
 		drop_reference(fd, word, NULL);
 	else
-		send_reference(fd, word);
+		socks_leaving(fd, word);
 }
 
 static void return_one(int fd, uint64_t word, const void *context)
 {
-	struct fault_sock *s = socks_of(word);
-
 	(void)context;
 	if (word & FDS_CLOEXEC || shim.alone)
 		add_reference(fd, word, NULL);
-	else if (s)
-		atomic_fetch_sub(&s->in_flight, 1);
+	else
+		socks_come_back(word);
 }
 
 static void spawn_one(int fd, uint64_t word, const void *context)
@@ -374,7 +361,7 @@ static void spawn_one(int fd, uint64_t word, const void *context)
 	if (word & FDS_CLOEXEC || shim.alone)
 		return;
 	add_reference(fd, word, NULL);
-	send_reference(fd, word);
+	socks_leaving(fd, word);
 }
 
 void socks_exec(void)

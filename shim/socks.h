@@ -33,10 +33,10 @@ void socks_unix(int fd);
 /*
  * Find out what fd is (system calls: SO_DOMAIN, SO_PROTOCOL, SO_COOKIE,
  * names), and track it if it is a TCP socket.  One that the run knows by its
- * SO_COOKIE gets its old entry: a received descriptor takes over the reference
- * of the message, an inherited one that of the image before.
+ * SO_COOKIE gets its old entry, and takes over a reference that is on its way:
+ * that of the message, that of the image before.
  */
-void socks_received(int fd);
+void socks_adopt(int fd);
 
 /* Is fd still s?  (System calls: asked when a fault is about to fire.) */
 bool socks_same(int fd, const struct fault_sock *s);
@@ -71,6 +71,11 @@ void socks_spawn(void);
 
 /* The process ends: all its references go. */
 void socks_leave(void);
+
+/* Over exec the reference is nobody's; the exec has failed, it is ours again.
+ */
+void socks_leaving(int fd, uint64_t word);
+void socks_come_back(uint64_t word);
 
 /* fd is in a message that has been sent: it holds a reference. */
 void socks_passed(int fd);

@@ -7,8 +7,10 @@
 . "$(dirname "$0")/../lib.sh"
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
 probe=$BUILD/tests/probes/late
-[ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
-	t_skip_all "no probes"
+for one in "$probe" "${probe}_same"; do
+	[ -x "$one" ] || make -s -C "$top" "${one#"$top"/}" ||
+		t_skip_all "no probes"
+done
 
 late=connect:delay=200ms
 stall=connect:stall:nth=1
@@ -50,17 +52,51 @@ try order "each at its own time, in whichever order they began" \
 	'connect:delay=300ms:nth=1;connect:delay=600ms:nth=2;connect:delay=150ms:nth=3;connect:delay=450ms:nth=4'
 try waiters "threads that sleep in poll and select see OUT and nothing else" "$late"
 try transfer "a blocking transfer waits for the connection" "$late:nth=1"
+try forked "a child gives our listener up as well" "$late:nth=1"
+try toggled "a connect on a descriptor that is made to wait waits" "$late:nth=1"
+try none-left "without a descriptor the connect is what it is" "$late:nth=1"
+try refused-with-none-left "a refusal needs no descriptor" \
+	connect:error=ETIMEDOUT:nth=1
+try port-kept "a port that was bound is kept" "$late:nth=1"
 try address "getsockname says what it would towards the true host" "$stall"
 try in-syn-sent "a rule for SYN_SENT needs no rule for connect" \
 	setsockopt:error=ENOPROTOOPT:state=SYN_SENT
 
-sentence="disarming an endless stall lets it connect, blocking or not"
-case " $cases " in
-"  " | *" disarm "*)
-	t_ok "$sentence" timeout 20 "$FAULT" exec \
-		-e connect:stall:name=gone -- "$probe" disarm
-	;;
-esac
+# disarmed NAME SENTENCE: under `fault`.
+disarmed() {
+	case " $cases " in
+	"  " | *" $1 "*)
+		t_ok "$2" timeout 20 "$FAULT" exec \
+			-e connect:stall:name=gone -- "$probe" "$1"
+		;;
+	esac
+}
+
+disarmed disarm "disarming an endless stall lets it connect, blocking or not"
+disarmed relatives "and after a child of system() that had copies"
+disarmed transfer-disarmed "and a transfer that waits goes on"
+
+# ---- as the kernel's own: beside a connect to a listener that is full -------------
+
+below=
+probe=$BUILD/tests/probes/late_same
+held=connect:stall:nth=2
+try calls "each call says the same" "$held"
+for how in receiving sending wholly; do
+	try shut-$how "and when it is shut down ($how)" "$held"
+done
+try copies "by a copy of the descriptor" "$held"
+try toggled "one that may wait waits" "$held"
+try timed-out "SO_SNDTIMEO ends a connect, and the next" "$held"
+try syn-count "TCP_SYNCNT ends both" "$held"
+try user-timeout "TCP_USER_TIMEOUT ends both" "$held"
+try sleeping-shut "threads in poll and epoll see a shutdown" "$held"
+try sleeping-dissolved "and AF_UNSPEC" "$held"
+try sleeping-closed "and are not woken by close" "$held"
+for kind in ipv6 v6only mapped address port no-port device transparent; do
+	try $kind "a socket of another kind: $kind" "$held"
+done
+probe=$BUILD/tests/probes/late
 
 # A library between ours and libc that sends connects elsewhere.
 cat >"$T/below.c" <<'C'
@@ -84,6 +120,32 @@ if cc -shared -fPIC -o "$T/below.so" "$T/below.c" -ldl 2>"$T/out"; then
 		recv:short=1B:role=client
 else
 	t_skip "a peer that is rewritten below us is still the program's" \
+		"no compiler"
+fi
+
+# A library below ours in which each connect takes its time.
+cat >"$T/slow.c" <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+int connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int (*real)(int, const void *, socklen_t) = dlsym(RTLD_NEXT, "connect");
+
+	poll(0, 0, 60);
+	return real(fd, addr, len);
+}
+C
+if cc -shared -fPIC -o "$T/slow.so" "$T/slow.c" -ldl 2>"$T/out"; then
+	below=$T/slow.so
+	try slow-calls "a blocking connect that comes too late for its hold is made" \
+		connect:delay=20ms
+	try slow-refusal "and fails if it is to fail" \
+		connect:delay=20ms:error=ETIMEDOUT
+else
+	t_skip "a blocking connect that comes too late for its hold" \
 		"no compiler"
 fi
 t_done

@@ -75,6 +75,15 @@ try table_processes spawn-closes "posix_spawn, system and popen"
 try table_processes raw-fork "a child of syscall(SYS_clone) has its sockets known"
 try table_processes exec-inherits "a socket inherited over exec is known"
 try table_processes fork-exec-inherits "and over fork and exec"
+
+sentence="a connection goes on after children of system, popen, wordexp"
+case " $cases " in
+"  " | *" relatives "*)
+	t_ok "$sentence" timeout 20 "$FAULT" exec \
+		-e recv:short=1B:role=accepted:connection=1 -- \
+		"$probes/table_processes" relatives
+	;;
+esac
 try table_processes passed-on "a connection passed over a UNIX socket goes on counting" "$second"
 try table_processes passed-between "and takes nothing from one made meanwhile" "$second"
 try table_processes passed-copy "closing a passed copy leaves the original known"

@@ -7,11 +7,14 @@
  * `connect:stall:nth=1`.
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -99,13 +102,29 @@ static bool is_socket(int fd)
 	       !memcmp(text, "socket", 6);
 }
 
-static int open_sockets(void)
+static int open_sockets_from(int first, int *ret_last)
 {
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *d;
 	int n = 0;
 
-	for (int fd = 0; fd < 70000; fd++)
-		n += is_socket(fd);
+	while ((d = readdir(dir))) {
+		int fd = atoi(d->d_name);
+
+		if (fd < first || !is_socket(fd))
+			continue;
+		*ret_last = fd;
+		n++;
+	}
+	closedir(dir);
 	return n;
+}
+
+static int open_sockets(void)
+{
+	int last;
+
+	return open_sockets_from(0, &last);
 }
 
 /* --- descriptors and processes ----------------------------------------------
@@ -206,18 +225,106 @@ static int descriptors(void)
  */
 static int closed(void)
 {
-	int fd = start(), other, n = 0;
+	int fd = start(), other, ours;
 
-	for (int i = 100; i < 70000; i++)
-		if (is_socket(i))
-			n += close(i) == -1 && dup2(0, i) == i;
-	WANT(n, 1);
+	WANT(open_sockets_from(100, &ours), 1);
+	WANT(close(ours), -1);
+	WANT(dup2(0, ours), ours);
 	other = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	WANT(to_listener(other), -1);
 	WANT(errno, EINPROGRESS);
 	WANT(event(watch(other, 0), WAIT_MS), EPOLLOUT);
 	WANT(so_error(other), 0);
 	close(fd);
+	return 0;
+}
+
+/* The other process may see the moment of the move (docs/limits.md). */
+static int watched_to_the_end(int fd)
+{
+	int set = watch(fd, 0);
+	unsigned seen;
+
+	do
+		seen = event(set, WAIT_MS);
+	while (seen && seen != EPOLLOUT);
+	if (seen != EPOLLOUT)
+		return -1;
+	return to_listener(fd) && errno != EISCONN ? errno : 0;
+}
+
+/*
+ * Both wait. The child has our listener as well, and gives it up when the hold
+ * is over.
+ */
+static int forked(void)
+{
+	int before, fd;
+	pid_t pid;
+	int status;
+
+	listener();
+	before = open_sockets();
+	fd = start();
+	pid = fork();
+	WANT(watched_to_the_end(fd), 0);
+	for (int i = 0; open_sockets() > before + 1 && i < WAIT_MS; i++)
+		poll(NULL, 0, 1);
+	WANT(open_sockets(), before + 1);
+	if (!pid)
+		_exit(0);
+	WANT(waitpid(pid, &status, 0), pid);
+	WANT(status, 0);
+	return 0;
+}
+
+/* From now on no descriptor can be made. */
+static void use_up_descriptors(void)
+{
+	struct rlimit limit;
+	int lowest = dup(0);
+
+	close(lowest);
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		die("getrlimit");
+	limit.rlim_cur = (rlim_t)lowest;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		die("setrlimit");
+}
+
+static int start_with_none_left(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	listener();
+	use_up_descriptors();
+	if (to_listener(fd) != -1 || errno != EINPROGRESS)
+		die("connect");
+	return fd;
+}
+
+/* Where our listener cannot be made, the connect is what it is. */
+static int none_left(void)
+{
+	long began = now_ms();
+	struct pollfd p = {.fd = start_with_none_left(), .events = POLLOUT};
+
+	WANT(poll(&p, 1, WAIT_MS), 1);
+	WANT(p.revents, POLLOUT);
+	WANT(now_ms() - began < DELAY_MS, true);
+	WANT(to_listener(p.fd), 0);
+	return 0;
+}
+
+/* connect:error=ETIMEDOUT: a refusal needs none. */
+static int refused_with_none_left(void)
+{
+	struct pollfd p = {.fd = start_with_none_left(), .events = POLLOUT};
+
+	WANT(poll(&p, 1, WAIT_MS), 1);
+	WANT(p.revents, POLLOUT | POLLERR | POLLHUP);
+	WANT(so_error(p.fd), ETIMEDOUT);
+	WANT(so_error(p.fd), 0);
 	return 0;
 }
 
@@ -302,8 +409,62 @@ static int cancel(void)
 	return 0;
 }
 
+/*
+ * The thread, asleep in its call, gets hardly any time to wake up in: an idle
+ * one on the processor of one that does not rest until the hold is over.
+ */
+static _Atomic bool over;
+
+static void *spin(void *arg)
+{
+	(void)arg;
+	while (!over)
+		;
+	return NULL;
+}
+
+static pthread_t keep_asleep(pthread_t thread)
+{
+	const struct sched_param lowest = {0};
+	pthread_t spinner;
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET((unsigned)sched_getcpu(), &one);
+	pthread_setschedparam(thread, SCHED_IDLE, &lowest);
+	if (pthread_create(&spinner, NULL, spin, NULL))
+		die("pthread_create");
+	pthread_setaffinity_np(thread, sizeof(one), &one);
+	pthread_setaffinity_np(spinner, sizeof(one), &one);
+	return spinner;
+}
+
 /* STALL, named gone, under `fault`: what it was to connect to, it does. */
 static int disarm(void)
+{
+	pthread_t thread, spinner;
+	int err = -1;
+	int fd = start();
+	int set = watch(fd, EPOLLET);
+
+	blocking_connect(&thread, &err);
+	spinner = keep_asleep(thread);
+	WANT(event(set, 50), 0);
+	WANT(system("exec \"$FAULT\" disarm gone"), 0);
+	over = true;
+	WANT(event(set, WAIT_MS), EPOLLOUT);
+	WANT(to_listener(fd), 0);
+	pthread_join(spinner, NULL);
+	pthread_join(thread, NULL);
+	WANT(err, 0);
+	return 0;
+}
+
+/*
+ * STALL, named gone, under `fault`. A child of system() has copies of the
+ * sockets; that it goes with them is nothing to the hold.
+ */
+static int relatives(void)
 {
 	pthread_t thread;
 	int err = -1;
@@ -311,12 +472,34 @@ static int disarm(void)
 	int set = watch(fd, EPOLLET);
 
 	blocking_connect(&thread, &err);
-	WANT(event(set, 50), 0);
+	WANT(system(":"), 0);
 	WANT(system("exec \"$FAULT\" disarm gone"), 0);
 	WANT(event(set, WAIT_MS), EPOLLOUT);
 	WANT(to_listener(fd), 0);
 	pthread_join(thread, NULL);
 	WANT(err, 0);
+	return 0;
+}
+
+static void *send_blocking(void *fd)
+{
+	return (void *)(intptr_t)send((int)(intptr_t)fd, "x", 1, 0);
+}
+
+/* STALL, named gone, under `fault`. A transfer that waits goes on. */
+static int transfer_disarmed(void)
+{
+	pthread_t thread;
+	int fd = start();
+	void *sent;
+
+	fcntl(fd, F_SETFL, O_RDWR);
+	if (pthread_create(&thread, NULL, send_blocking, (void *)(intptr_t)fd))
+		die("pthread_create");
+	poll(NULL, 0, 50);
+	WANT(system("exec \"$FAULT\" disarm gone"), 0);
+	pthread_join(thread, &sent);
+	WANT((intptr_t)sent, 1);
 	return 0;
 }
 
@@ -435,6 +618,48 @@ static int transfer(void)
 	return 0;
 }
 
+/*
+ * Below us each connect takes its time (late.sh): the hold is over before the
+ * call that waits for it has begun, or it begins in the midst of the move.
+ */
+static int slow_calls(void)
+{
+	int err = -1;
+
+	listener();
+	blocking_fd = socket(AF_INET, SOCK_STREAM, 0);
+	connect_blocking(&err);
+	WANT(err, 0);
+	WANT(fcntl(blocking_fd, F_GETFL) & O_NONBLOCK, 0);
+	WANT(tcp_state(blocking_fd), TCP_ESTABLISHED);
+	return 0;
+}
+
+/* connect:delay=50ms:error=ETIMEDOUT */
+static int slow_refusal(void)
+{
+	int err = -1;
+
+	listener();
+	blocking_fd = socket(AF_INET, SOCK_STREAM, 0);
+	connect_blocking(&err);
+	WANT(err, ETIMEDOUT);
+	return 0;
+}
+
+/* One that is made to wait after all waits for the end of it. */
+static int toggled(void)
+{
+	long began = now_ms();
+	int fd = start();
+
+	fcntl(fd, F_SETFL, O_RDWR);
+	WANT(to_listener(fd), 0);
+	WANT(now_ms() - began >= DELAY_MS, true);
+	WANT(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	return 0;
+}
+
 /* --- addresses
  * -------------------------------------------------------------------- */
 
@@ -465,6 +690,27 @@ static int address(void)
 	WANT(local_name(other, &real), 0);
 	WANT(held.sin_addr.s_addr == real.sin_addr.s_addr, true);
 	WANT(tcp_state(one), TCP_SYN_SENT);
+	return 0;
+}
+
+/* A port that was bound is the connection's, before and after. */
+static int port_kept(void)
+{
+	struct sockaddr_in mine = {.sin_family = AF_INET}, now, seen;
+	socklen_t len = sizeof(seen);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	listener();
+	WANT(bind(fd, (void *)&mine, sizeof(mine)), 0);
+	WANT(local_name(fd, &mine), 0);
+	WANT(to_listener(fd), -1);
+	WANT(local_name(fd, &now), 0);
+	WANT(now.sin_port, mine.sin_port);
+	WANT(event(watch(fd, 0), WAIT_MS), EPOLLOUT);
+	WANT(local_name(fd, &now), 0);
+	WANT(now.sin_port, mine.sin_port);
+	WANT(accept(listener(), (void *)&seen, &len) >= 0, true);
+	WANT(seen.sin_port, mine.sin_port);
 	return 0;
 }
 
@@ -513,15 +759,24 @@ static const struct probe_case cases[] = {
 	{"after-exec", after_exec},
 	{"descriptors", descriptors},
 	{"closed", closed},
+	{"forked", forked},
+	{"none-left", none_left},
+	{"refused-with-none-left", refused_with_none_left},
 	{"dissolve", dissolve},
 	{"shut-by-thread", shut_by_thread},
 	{"cancel", cancel},
 	{"disarm", disarm},
+	{"relatives", relatives},
+	{"transfer-disarmed", transfer_disarmed},
 	{"many", many},
 	{"order", order},
 	{"waiters", waiters},
 	{"transfer", transfer},
+	{"slow-calls", slow_calls},
+	{"slow-refusal", slow_refusal},
+	{"toggled", toggled},
 	{"address", address},
+	{"port-kept", port_kept},
 	{"in-syn-sent", in_syn_sent},
 	{"rewritten", rewritten},
 };

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <wordexp.h>
 
 #include "table.h"
 
@@ -258,6 +259,46 @@ static int fork_exec_inherits(void)
 	return 0;
 }
 
+/* Run as `inherited`: the connection is the one that it was. */
+static int inherited(void)
+{
+	struct pair p = {.client = 21, .accepted = 20};
+
+	WANT(known(&p), true);
+	return 0;
+}
+
+/*
+ * Under `fault`, where all images count together. Children that libc makes have
+ * the connection as well, those too of which the library does not hear
+ * (wordexp). It is still there when they have gone.
+ */
+static int relatives(void)
+{
+	struct pair p = make_pair();
+	char path[300] = "";
+	wordexp_t words;
+
+	WANT(dup2(p.accepted, 20), 20);
+	WANT(dup2(p.client, 21), 21);
+	close(p.accepted);
+	close(p.client);
+	p = (struct pair){.client = 21, .accepted = 20};
+	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
+		die("readlink");
+	setenv("PROBE", path, 1);
+	WANT(system("exec \"$PROBE\" inherited"), 0);
+	WANT(known(&p), true);
+	WANT(pclose(popen("exec \"$PROBE\" inherited", "w")), 0);
+	WANT(known(&p), true);
+	for (int i = 0; i < 3; i++)
+		WANT(wordexp("$(\"$PROBE\" inherited && echo yes)", &words, 0),
+		     0);
+	WANT(strcmp(words.we_wordv[0], "yes"), 0);
+	WANT(known(&p), true);
+	return 0;
+}
+
 /* --- descriptors in messages ------------------------------------------ */
 
 union rights {
@@ -437,6 +478,8 @@ int main(int argc, char **argv)
 		{"after-exec", after_exec},
 		{"exec-inherits", exec_inherits},
 		{"fork-exec-inherits", fork_exec_inherits},
+		{"inherited", inherited},
+		{"relatives", relatives},
 		{"passed-on", passed_on},
 		{"passed-between", passed_between},
 		{"passed-copy", passed_copy},
