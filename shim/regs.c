@@ -121,12 +121,11 @@ static struct wanted wanted(const struct our_reg *r, const struct view *v,
 		hide |= EPOLLRDHUP;
 	hide &= r->events & removable(r, v, asked);
 	w.events &= ~hide;
-	w.deleted =
-		v->open ||
-		(hide & ~(uint32_t)EPOLLRDHUP && r->events & EPOLLEXCLUSIVE) ||
-		(v->rx && v->half_closed && !(r->events & HOW)) ||
-		(hide & EPOLLIN && !(w.events & ~(uint32_t)HOW) &&
-	         !(r->events & (EPOLLET | EPOLLONESHOT)));
+	w.deleted = v->open ||
+	            (v->rx && v->half_closed &&
+	             !(r->events & (EPOLLET | EPOLLONESHOT))) ||
+	            (hide & EPOLLIN && !(w.events & ~(uint32_t)HOW) &&
+	             !(r->events & (EPOLLET | EPOLLONESHOT)));
 	return w;
 }
 
