@@ -115,7 +115,8 @@ struct fault_sock {
 	_Atomic uint64_t tx_budget; /* stalled: bytes that are still taken;
 	                               peer gone: bytes that it never took */
 	_Atomic uint32_t next_free;
-	_Atomic uint32_t in_flight; /* references held by SCM_RIGHTS messages */
+	_Atomic uint32_t in_flight; /* references on their way: in SCM_RIGHTS
+	                               messages, to the next image */
 };
 
 struct fault_rule_state {

@@ -74,8 +74,12 @@ static void find_state(int fd, struct fault_sock *s)
 	}
 }
 
-/* From a sender without us there is none: one more then. */
-static void take_from_message(struct fault_sock *s)
+/*
+ * The reference that is on its way here.  There is none from a sender without
+ * us, and none where libc makes a child by itself (system, popen): one more
+ * then.
+ */
+static void take_reference(struct fault_sock *s)
 {
 	uint32_t n = atomic_load(&s->in_flight);
 
@@ -107,14 +111,13 @@ void socks_not_passed(int fd)
 	socks_drop(s);
 }
 
-static void track(int fd, bool ipv6, bool received)
+static void track(int fd, bool ipv6)
 {
 	uint64_t cookie = cookie_of(fd);
 	struct fault_sock *s = known(cookie);
 
 	if (s) {
-		if (received)
-			take_from_message(s);
+		take_reference(s);
 		socks_appear(fd, s);
 		socks_refresh(fd, s);
 		return;
@@ -126,7 +129,7 @@ static void track(int fd, bool ipv6, bool received)
 	}
 }
 
-static void adopt(int fd, bool received)
+void socks_adopt(int fd)
 {
 	int saved = errno;
 	int domain = option(fd, SO_DOMAIN);
@@ -136,18 +139,8 @@ static void adopt(int fd, bool received)
 		socks_unix(fd);
 	else if ((domain == AF_INET || domain == AF_INET6) &&
 	         option(fd, SO_PROTOCOL) == IPPROTO_TCP)
-		track(fd, domain == AF_INET6, received);
+		track(fd, domain == AF_INET6);
 	errno = saved;
-}
-
-void socks_inherited(int fd)
-{
-	adopt(fd, false);
-}
-
-void socks_received(int fd)
-{
-	adopt(fd, true);
 }
 
 /*

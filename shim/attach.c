@@ -103,7 +103,7 @@ static void adopt_inherited(void)
 			int fd = atoi(d->d_name);
 
 			if (d->d_name[0] != '.' && fd != dir)
-				socks_inherited(fd);
+				socks_adopt(fd);
 			at += d->d_reclen;
 		}
 	}

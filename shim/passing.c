@@ -33,7 +33,7 @@ static void each_right(struct msghdr *m, void (*visit)(int fd))
 
 static void received_cloexec(int fd)
 {
-	socks_received(fd);
+	socks_adopt(fd);
 	fds_flag(fd, FDS_CLOEXEC, true);
 }
 
@@ -80,6 +80,5 @@ void passing_received(const struct shim_call *c)
 	long n = c->row->shape.kind == SHAPE_MMSG ? c->result : 1;
 
 	if (c->row->family == FAMILY_RECV && c->result >= 0)
-		each_message(c, 0, n,
-		             cloexec ? received_cloexec : socks_received);
+		each_message(c, 0, n, cloexec ? received_cloexec : socks_adopt);
 }

@@ -337,20 +337,34 @@ static void drop_reference(int fd, uint64_t word, const void *context)
 		socks_drop(s);
 }
 
+/* The reference of the image that follows: it takes it (socks_adopt). */
+static void hand_over(int fd, uint64_t word)
+{
+	struct fault_sock *s = socks_of(word);
+
+	socks_remember(fd, word);
+	if (s)
+		atomic_fetch_add(&s->in_flight, 1);
+}
+
 static void exec_one(int fd, uint64_t word, const void *context)
 {
 	(void)context;
 	if (word & FDS_CLOEXEC || shim.alone)
 		drop_reference(fd, word, NULL);
 	else
-		socks_remember(fd, word);
+		hand_over(fd, word);
 }
 
 static void return_one(int fd, uint64_t word, const void *context)
 {
+	struct fault_sock *s = socks_of(word);
+
 	(void)context;
 	if (word & FDS_CLOEXEC || shim.alone)
 		add_reference(fd, word, NULL);
+	else if (s)
+		atomic_fetch_sub(&s->in_flight, 1);
 }
 
 static void spawn_one(int fd, uint64_t word, const void *context)
@@ -358,8 +372,8 @@ static void spawn_one(int fd, uint64_t word, const void *context)
 	(void)context;
 	if (word & FDS_CLOEXEC || shim.alone)
 		return;
-	socks_remember(fd, word);
 	add_reference(fd, word, NULL);
+	hand_over(fd, word);
 }
 
 void socks_exec(void)

@@ -33,11 +33,10 @@ void socks_unix(int fd);
 /*
  * Find out what fd is (system calls: SO_DOMAIN, SO_PROTOCOL, SO_COOKIE,
  * names), and track it if it is a TCP socket.  One that the run knows by its
- * SO_COOKIE gets its old entry: a received descriptor takes over the reference
- * of the message, an inherited one that of the image before.
+ * SO_COOKIE gets its old entry, and takes over the reference of the message, or
+ * of the image before.
  */
-void socks_inherited(int fd);
-void socks_received(int fd);
+void socks_adopt(int fd);
 
 /* Is fd still s?  (System calls: asked when a fault is about to fire.) */
 bool socks_same(int fd, const struct fault_sock *s);
