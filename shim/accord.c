@@ -50,6 +50,8 @@ void accord_wait_bell(uint32_t heard)
 
 void accord_hush(void)
 {
+	/* Changed, or one that is about to wait would not be woken. */
+	atomic_fetch_add(bell(), 1);
 	futex(bell(), FUTEX_WAKE, INT_MAX);
 }
 

@@ -73,7 +73,7 @@ static uint32_t removable(const struct our_reg *r, const struct park_view *v,
 static bool hangs_up(const struct our_reg *r, const struct park_view *v,
                      uint32_t events)
 {
-	return v->finished && !(r->events & PARK_HOW) &&
+	return v->finished && !(r->events & (EPOLLET | EPOLLONESHOT)) &&
 	       (v->rx || (v->armed && !(events & OUT)));
 }
 
@@ -91,11 +91,10 @@ struct park_wanted park_wanted(const struct our_reg *r,
 		hide |= EPOLLRDHUP;
 	hide &= r->events & removable(r, v, asked);
 	w.events &= ~hide;
-	w.deleted =
-		v->open || hangs_up(r, v, w.events) ||
-		(hide & ~(uint32_t)EPOLLRDHUP && r->events & EPOLLEXCLUSIVE) ||
-		(hide & EPOLLIN && !(w.events & ~(uint32_t)PARK_HOW) &&
-	         !(r->events & (EPOLLET | EPOLLONESHOT)));
+	w.deleted = v->open || hangs_up(r, v, w.events) ||
+	            (v->listener && hide && r->events & EPOLLEXCLUSIVE) ||
+	            (hide & EPOLLIN && !(w.events & ~(uint32_t)PARK_HOW) &&
+	             !(r->events & (EPOLLET | EPOLLONESHOT)));
 	return w;
 }
 
@@ -143,7 +142,10 @@ bool park_change(struct our_reg *r, struct park_wanted w)
 		return true;
 	if (w.deleted) {
 		park_ctl(r, EPOLL_CTL_DEL, 0);
-	} else if (r->deleted) {
+	} else if (r->deleted || r->events & EPOLLEXCLUSIVE) {
+		/* It refuses MOD. */
+		if (!r->deleted)
+			park_ctl(r, EPOLL_CTL_DEL, 0);
 		park_ctl(r, EPOLL_CTL_ADD, w.events);
 	} else if (!has_fired(r)) {
 		if (is_firing(r))

@@ -14,7 +14,8 @@
  *   setup.c       connections, holds, the truth by raw system calls, lines
  *   watch.c       readiness in the style of the run
  *   matrix.c      styles x traffic
- *   recv.c arrivals.c epoll.c exclusive.c share.c send.c open.c rare.c   cases
+ *   recv.c arrivals.c epoll.c exclusive.c held.c share.c send.c open.c
+ *   rare.c   the cases
  *
  * Moments are compared with strict lower and generous upper bounds: a busy
  * machine may make everything late, nothing may be early.
