@@ -282,7 +282,7 @@ stock-delay: programs stock
 CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
 format:
 	$(CLANG_FORMAT) -i $(wildcard $(foreach d,plan engine lang shim runner \
-		runner/report reference reference/faulty bench tests/*,$d/*.[ch]))
+		runner/report reference reference/faulty bench tests tests/*,$d/*.[ch]))
 
 clean:
 	rm -rf build fault libfault.so

@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/mortal.h"
+
 static int open_before;
 static rlim_t soft_before;
 
@@ -265,7 +267,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	alarm(20);
+	mortal(20);
 	if (argc == 4 && !strcmp(argv[1], "inspect"))
 		return inspect(argv + 2);
 	if (argc == 2 && !strcmp(argv[1], "threads"))

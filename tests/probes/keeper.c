@@ -20,7 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/mortal.h"
+
 enum {
+	LIMIT_S = 20,
 	DELAY_MS = 100,
 	WAIT_MS = 5000,
 	N_OWN = 12,
@@ -265,6 +268,7 @@ static int daemonized(void)
 	if (!fork()) {
 		if (fork())
 			_exit(0);
+		mortal_orphan();
 		dup2(pipes[1], 3);
 		closefrom(4);
 		l = make_link();
@@ -285,6 +289,7 @@ int main(int argc, char **argv)
 	                                    "parts"};
 	const char *name = argc > 1 ? argv[1] : "";
 
+	mortal(LIMIT_S);
 	for (int i = 0; i < 4; i++) {
 		if (!strcmp(name, names[i]))
 			return closed(ways[i]);

@@ -144,6 +144,7 @@ static int child(void)
 	pid = fork();
 	if (!pid) {
 		if (!fork()) {
+			mortal_orphan();
 			events = event(set, WAIT_MS);
 			if (events == EPOLLOUT && to_listener(fd))
 				events = 0;

@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/mortal.h"
+
 enum {
 	DEADLINE_MS = 5000,
 	MANY = 4000,
@@ -354,7 +356,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	alarm(30);
+	mortal(30);
 	port = argc == 3 ? atoi(argv[2]) : 0;
 	for (size_t i = 0; port && i < sizeof(modes) / sizeof(*modes); i++)
 		if (!strcmp(argv[1], modes[i].name)) {

@@ -215,8 +215,10 @@ static int raw_fork(void)
 	pid_t pid = (pid_t)syscall(SYS_clone, 17 /* SIGCHLD */, 0, 0, 0, 0);
 
 	if (!pid) {
-		struct pair p = make_pair();
+		struct pair p;
 
+		mortal_begin(); /* no handler of libc's has run */
+		p = make_pair();
 		_exit(known(&p));
 	}
 	WANT(status_of(pid), 1);

@@ -4,6 +4,8 @@
  */
 #include "cases.h"
 
+#include "tests/mortal.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -181,8 +183,10 @@ void case_inherited_orphan(struct rd *r)
 	rd_watch(&w, EPOLL_LT, r->fd, POLLIN);
 	rd_hold(r, 5);
 	pid = start_child();
-	if (!pid)
+	if (!pid) {
+		mortal_orphan();
 		child_takes(r, &w);
+	}
 	exit(0);
 }
 
