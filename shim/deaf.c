@@ -43,8 +43,7 @@ static uint64_t cookie_of(int fd)
 	               : cookie;
 }
 
-/* --- addresses --------------------------------------------------------------
- */
+/* --- addresses ------------------------------------------------------------ */
 
 static bool is_any(const struct deaf_addr *a)
 {
@@ -144,8 +143,7 @@ static int bound(struct deaf_addr *a)
 	return -1;
 }
 
-/* --- the listener that does not answer ---------------------------------------
- */
+/* --- the listener that does not answer ------------------------------------ */
 
 static bool fill(const struct deaf_addr *a)
 {
@@ -258,9 +256,7 @@ void deaf_sweep(bool (*needed)(void))
 	lock_give(&guard);
 }
 
-/* --- the port that refuses
- * ------------------------------------------------------
- */
+/* --- the port that refuses ------------------------------------------------ */
 
 int deaf_refuse(int fd, const struct deaf_addr *local)
 {

@@ -164,8 +164,7 @@ static int half_closed_select(void)
 	return 0;
 }
 
-/* --- everything is closed
- * --------------------------------------------------------- */
+/* --- everything is closed ------------------------------------------------- */
 
 static void by_one(void)
 {

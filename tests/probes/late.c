@@ -108,8 +108,7 @@ static int open_sockets(void)
 	return n;
 }
 
-/* --- descriptors and processes ----------------------------------------------
- */
+/* --- descriptors and processes -------------------------------------------- */
 
 static int copy(void)
 {
@@ -222,8 +221,7 @@ static int closed(void)
 	return 0;
 }
 
-/* --- it ends otherwise
- * -------------------------------------------------------- */
+/* --- it ends otherwise ---------------------------------------------------- */
 
 /* connect(2): AF_UNSPEC; what follows is a connect like any other. */
 static int dissolve(void)
@@ -321,8 +319,7 @@ static int disarm(void)
 	return 0;
 }
 
-/* --- who waits
- * ------------------------------------------------------------------ */
+/* --- who waits ------------------------------------------------------------ */
 
 /* All end at about the same time; nobody sees how. */
 static int many(void)
@@ -436,8 +433,7 @@ static int transfer(void)
 	return 0;
 }
 
-/* --- addresses
- * -------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------ */
 
 static int local_name(int fd, struct sockaddr_in *ret)
 {

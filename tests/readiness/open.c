@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-/* ---- accept -----------------------------------------------------------------
- */
+/* ---- accept -------------------------------------------------------------- */
 
 static void say_accept(struct rd *r)
 {
@@ -164,8 +163,7 @@ void case_accept_exclusive(struct rd *r)
 	say("woken: %u", woken);
 }
 
-/* ---- connect ----------------------------------------------------------------
- */
+/* ---- connect ------------------------------------------------------------- */
 
 static struct sockaddr_storage target;
 static socklen_t target_len;

@@ -15,8 +15,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-/* ---- lines ------------------------------------------------------------------
- */
+/* ---- lines --------------------------------------------------------------- */
 
 uint64_t rd_now(void)
 {
@@ -156,9 +155,7 @@ void rd_say_spin(double before_ms)
 	say("spins: %s", ms < RD_SPIN_MS ? "no" : "yes");
 }
 
-/* ---- raw system calls
- * --------------------------------------------------------
- */
+/* ---- raw system calls ---------------------------------------------------- */
 
 #if defined(__x86_64__)
 long rd_raw(long nr, long a, long b, long c, long d, long e)
@@ -288,8 +285,7 @@ void rd_await_asleep(int tid)
 	}
 }
 
-/* ---- connections ------------------------------------------------------------
- */
+/* ---- connections --------------------------------------------------------- */
 
 long rd_peer(struct rd *r, const char *verb, long a, long b, long ms)
 {
@@ -446,8 +442,7 @@ ssize_t rd_recv(struct rd *r, int fd, size_t len, int flags)
 	return n;
 }
 
-/* ---- threads ----------------------------------------------------------------
- */
+/* ---- threads ------------------------------------------------------------- */
 
 static void *receive(void *arg)
 {

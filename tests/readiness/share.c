@@ -92,8 +92,7 @@ void case_number_dup2(struct rd *r)
 	say("then: %s", rd_mask(rd_watch_wait(&w, r->delay_ms + RD_SLACK_MS)));
 }
 
-/* ---- processes --------------------------------------------------------------
- */
+/* ---- processes ----------------------------------------------------------- */
 
 static void await_child(pid_t pid)
 {
@@ -273,8 +272,7 @@ void case_killed_blocking(struct rd *r)
 	killed(r, BLOCKING);
 }
 
-/* ---- exec -------------------------------------------------------------------
- */
+/* ---- exec ---------------------------------------------------------------- */
 
 /* The image that follows: nothing that it inherits is in a state of ours. */
 static _Noreturn void become_resumed(struct rd *r)
@@ -369,8 +367,7 @@ void case_child_exits(struct rd *r)
 	rd_take_all(r, r->fd, 5);
 }
 
-/* ---- SCM_RIGHTS -------------------------------------------------------------
- */
+/* ---- SCM_RIGHTS ---------------------------------------------------------- */
 
 union control {
 	char buf[CMSG_SPACE(sizeof(int))];
