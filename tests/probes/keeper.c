@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/clock.h"
 #include "tests/mortal.h"
 
 enum {
@@ -42,14 +43,6 @@ enum {
 struct link {
 	int near, far, set;
 };
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* near is non-blocking and registered, level-triggered. */
 static struct link make_link(void)

@@ -24,14 +24,6 @@ enum {
 	MANY = 60
 };
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int to_listener(int fd)
 {
 	struct sockaddr_in a;

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/clock.h"
 #include "tests/mortal.h"
 
 #define MAYBE_UNUSED __attribute__((unused, noinline))

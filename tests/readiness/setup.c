@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "tests/raw.h"
+
 /* ---- lines --------------------------------------------------------------- */
 
 uint64_t rd_now(void)
@@ -157,41 +159,10 @@ void rd_say_spin(double before_ms)
 
 /* ---- raw system calls ---------------------------------------------------- */
 
-#if defined(__x86_64__)
 long rd_raw(long nr, long a, long b, long c, long d, long e)
 {
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = 0;
-	long ret;
-
-	__asm__ volatile("syscall"
-	                 : "=a"(ret)
-	                 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8),
-	                   "r"(r9)
-	                 : "rcx", "r11", "memory");
-	return ret;
+	return raw(nr, a, b, c, d, e, 0);
 }
-#elif defined(__aarch64__)
-long rd_raw(long nr, long a, long b, long c, long d, long e)
-{
-	register long x8 __asm__("x8") = nr;
-	register long x0 __asm__("x0") = a;
-	register long x1 __asm__("x1") = b;
-	register long x2 __asm__("x2") = c;
-	register long x3 __asm__("x3") = d;
-	register long x4 __asm__("x4") = e;
-	register long x5 __asm__("x5") = 0;
-
-	__asm__ volatile("svc 0"
-	                 : "+r"(x0)
-	                 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-	                 : "memory");
-	return x0;
-}
-#else
-#error "a raw system call for this machine"
-#endif
 
 int rd_queued(int fd)
 {
