@@ -5,37 +5,14 @@
 # cases.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$BUILD/tests/probes/late
-[ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
-	t_skip_all "no probes"
+. "$(dirname "$0")/../probes/try.sh"
+need_probes late
 
 late=connect:delay=200ms
 stall=connect:stall:nth=1
-below=
 
-# try NAME SENTENCE RULE: as in table.sh; $below is loaded after the library.
-try() {
-	case " $cases " in
-	"  " | *" $1 "*) ;;
-	*) return ;;
-	esac
-	LD_PRELOAD=$LIBFAULT${below:+:$below} FAULT_INJECT=$3 \
-		timeout 20 "$probe" "$1" >"$T/out" 2>&1
-	t_status=$?
-	reason=$(sed -n 's/^skip: //p' "$T/out")
-	if [ "$t_status" = 0 ] && [ -n "$reason" ]; then
-		t_skip "$2" "$reason"
-	elif [ "$t_status" = 0 ]; then
-		t_pass "$2"
-	else
-		echo "exit status $t_status; again: LD_PRELOAD=\$PWD/libfault.so" \
-			"FAULT_INJECT='$3' ${probe#"$top"/} $1" >>"$T/out"
-		t_fail "$2" "$T/out"
-	fi
-}
-
-cases=$*
+# try CASE SENTENCE RULE
+try() { try_probe "$3" late "$1" "$2"; }
 
 try copy "a copy is connected in time after the original is closed" "$late:nth=1"
 try child "a child connects it after the parent has gone" "$late:nth=1"
@@ -55,12 +32,8 @@ try in-syn-sent "a rule for SYN_SENT needs no rule for connect" \
 	setsockopt:error=ENOPROTOOPT:state=SYN_SENT
 
 sentence="disarming an endless stall lets it connect, blocking or not"
-case " $cases " in
-"  " | *" disarm "*)
-	t_ok "$sentence" timeout 20 "$FAULT" exec \
-		-e connect:stall:name=gone -- "$probe" disarm
-	;;
-esac
+! wanted disarm || t_ok "$sentence" timeout 20 "$FAULT" exec \
+	-e connect:stall:name=gone -- "$probe" disarm
 
 # A library between ours and libc that sends connects elsewhere.
 cat >"$T/below.c" <<'C'
