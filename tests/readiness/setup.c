@@ -210,6 +210,14 @@ void rd_raw_await_queued(int fd, int n)
 	}
 }
 
+void rd_raw_await_lowat(int fd, int n)
+{
+	uint64_t end = rd_now() + RD_WAIT_MS * 1000000ull;
+
+	while (rd_raw_lowat(fd) != n && rd_now() < end)
+		nap();
+}
+
 void rd_raw_await_state(int fd, int state)
 {
 	uint64_t end = rd_now() + RD_WAIT_MS * 1000000ull;
