@@ -209,13 +209,15 @@ helpers := tests/build/deps.sh tests/programs/env.sh
 build_tests := $(filter-out $(helpers),$(wildcard tests/build/*.sh))
 suite := $(unit) $(if $(filter release,$(MODE)),$(unit:$(B)/%=build/asan/%)) \
 	$(filter %/test_%,$(tests/conformance_bin)) $(build_tests) \
-	tests/conformance/slice.sh \
+	tests/conformance/slice.sh tests/readiness/slice.sh \
 	$(filter-out $(helpers),$(wildcard tests/e2e/*.sh tests/programs/*.sh))
 
 # Tests of the build run make themselves: they must not inherit our job slots.
 run_tests = BUILD=$(CURDIR)/$(B) MAKEFLAGS= tests/run $(RUNFLAGS)
 
-check: programs stock $(if $(filter release,$(MODE)),asan-unit)
+# The sanitizers' build takes long: not for a few tests that do without.
+check: programs stock \
+	$(if $(filter release,$(MODE)),$(if $(findstring asan,$(or $T,$(suite))),asan-unit))
 	@$(run_tests) $(or $(T),$(suite))
 
 .PHONY: conformance
@@ -295,7 +297,7 @@ stock-delay: programs stock
 CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
 format:
 	$(CLANG_FORMAT) -i $(wildcard $(foreach d,plan engine lang shim runner \
-		runner/report reference reference/faulty bench tests/*,$d/*.[ch]))
+		runner/report reference reference/faulty bench tests tests/*,$d/*.[ch]))
 
 clean:
 	rm -rf build fault libfault.so

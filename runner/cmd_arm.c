@@ -44,24 +44,27 @@ static const struct option_spec hits_specs[] = {
 	"run's\n"                                                              \
 	"memory is unsound"
 
+/* Options, and the end of the help, of arm and disarm. */
+#define SWITCHING                                                              \
+	arm_specs, sizeof(arm_specs) / sizeof(arm_specs[0]),                   \
+		WHERE STATUS ", or a process did not follow in time."
+
 static const struct command_help arm_help = {
 	"arm",
 	"[OPTION]... NAME...",
 	"Let the rules of this name act, from now on: those with `armed: "
 	"false`\n"
 	"and those that were disarmed.  When it returns, every process knows.",
-	arm_specs,
-	sizeof(arm_specs) / sizeof(arm_specs[0]),
-	WHERE STATUS ", or a process did not follow in time."};
+	SWITCHING,
+};
 
 static const struct command_help disarm_help = {
 	"disarm",
 	"[OPTION]... NAME...",
 	"Let the rules of this name act no more, and end what they hold back.\n"
 	"When it returns, every process knows.",
-	arm_specs,
-	sizeof(arm_specs) / sizeof(arm_specs[0]),
-	WHERE STATUS ", or a process did not follow in time."};
+	SWITCHING,
+};
 
 static const struct command_help hits_help = {
 	"hits",

@@ -19,8 +19,7 @@
 #include "next.h"
 #include "plan/env.h"
 
-/* --- under `fault` ----------------------------------------------------------
- */
+/* --- under `fault` -------------------------------------------------------- */
 
 /* Size of an attached segment, 0 if it cannot be told. */
 static size_t segment_size(int id)
@@ -70,8 +69,7 @@ static void attach_segments(const char *ids)
 	attach_run(plan, run, program);
 }
 
-/* --- alone ------------------------------------------------------------------
- */
+/* --- alone ---------------------------------------------------------------- */
 
 static void complain(const char *text, size_t len)
 {

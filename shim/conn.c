@@ -21,8 +21,7 @@
 
 #include "poison.h"
 
-/* --- socket ----------------------------------------------------------------
- */
+/* --- socket --------------------------------------------------------------- */
 
 static bool is_tcp(long domain, long type, long protocol)
 {
@@ -51,8 +50,7 @@ void handle_create(struct shim_call *c)
 	record_return(c);
 }
 
-/* --- bind, listen ----------------------------------------------------------
- */
+/* --- bind, listen --------------------------------------------------------- */
 
 static void take_local(struct shim_call *c)
 {
@@ -120,8 +118,7 @@ void handle_listen(struct shim_call *c)
 		record_wake();
 }
 
-/* --- accept ----------------------------------------------------------------
- */
+/* --- accept --------------------------------------------------------------- */
 
 /* The kernel tells the peer's address for nothing; a caller need not want it.
  */
@@ -248,8 +245,7 @@ void handle_accept(struct shim_call *c)
 		record_wake();
 }
 
-/* --- connect ---------------------------------------------------------------
- */
+/* --- connect -------------------------------------------------------------- */
 
 /* From now on rules see a client of this peer. */
 static bool aim_at(struct fault_sock *s, const struct sockaddr *addr)
@@ -445,8 +441,7 @@ void opening_failed(struct shim_call *c)
 	}
 }
 
-/* --- shutdown, close --------------------------------------------------------
- */
+/* --- shutdown, close ------------------------------------------------------ */
 
 static enum fault_state finished(enum fault_state state)
 {
@@ -552,8 +547,7 @@ void handle_close(struct shim_call *c)
 		late_closed();
 }
 
-/* --- names and options ------------------------------------------------------
- */
+/* --- names and options ---------------------------------------------------- */
 
 void handle_getname(struct shim_call *c)
 {

@@ -50,8 +50,7 @@ static uint64_t cookie_of(int fd)
 	               : cookie;
 }
 
-/* --- addresses --------------------------------------------------------------
- */
+/* --- addresses ------------------------------------------------------------ */
 
 static bool is_any(const struct deaf_addr *a)
 {
@@ -170,8 +169,7 @@ static int bound(struct deaf_addr *a)
 	return -1;
 }
 
-/* --- the listener that does not answer ---------------------------------------
- */
+/* --- the listener that does not answer ------------------------------------ */
 
 static struct own keep(int fd)
 {
@@ -351,9 +349,7 @@ void deaf_child(void)
 	taken = 0;
 }
 
-/* --- the port that refuses
- * ------------------------------------------------------
- */
+/* --- the port that refuses ----------------------------------------------- */
 
 /* A port that is ours; without a descriptor 0, where nobody can listen. */
 static int refusing_port(struct deaf_addr *a)

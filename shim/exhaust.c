@@ -38,9 +38,7 @@ static struct {
 /* Rules whose window is open in this process. */
 static uint64_t open_rules[(PLAN_MAX_RULES + 63) / 64];
 
-/* --- how long
- * ------------------------------------------------------------------
- */
+/* --- how long ------------------------------------------------------------- */
 
 /* When the window of a rule that has hit is over; 0: it is. */
 static uint64_t end_of(uint32_t rule, uint64_t now)
@@ -89,9 +87,7 @@ static void close_rules(void)
 		open_rules[i] = 0;
 }
 
-/* --- the limit
- * -----------------------------------------------------------------
- */
+/* --- the limit ------------------------------------------------------------ */
 
 static void note_highest(int fd, void *context)
 {
@@ -148,9 +144,7 @@ void exhaust_lift(bool lift)
 		change_soft(w.before, w.limit);
 }
 
-/* --- filling
- * -------------------------------------------------------------------
- */
+/* --- filling -------------------------------------------------------------- */
 
 /* Prepared without the lock. */
 struct stuff {
@@ -270,9 +264,7 @@ void act_exhaust(struct shim_call *c, const struct plan_action *a)
 	exhaust_begin((uint32_t)c->choice.rule);
 }
 
-/* --- its end
- * -------------------------------------------------------------------
- */
+/* --- its end -------------------------------------------------------------- */
 
 /* The program may have closed it (closefrom) and have its own there by now. */
 static bool is_filler(int fd)

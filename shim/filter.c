@@ -257,8 +257,7 @@ static int wait(struct waiting *w)
 	}
 }
 
-/* --- memory ------------------------------------------------------------------
- */
+/* --- memory --------------------------------------------------------------- */
 
 static struct pollfd *room_for(size_t n, struct pollfd *stack)
 {
@@ -277,9 +276,7 @@ static void give_room(struct pollfd *fds, size_t n, const struct pollfd *stack)
 		munmap(fds, n * sizeof(*fds));
 }
 
-/* --- when the program's time is over
- * ------------------------------------------
- */
+/* --- when the program's time is over -------------------------------------- */
 
 static uint64_t after(uint64_t ns)
 {
@@ -320,9 +317,7 @@ static bool until_timeval(const struct timeval *t, uint64_t *ret)
 	return until_timespec(&ts, ret);
 }
 
-/* --- poll, ppoll
- * ---------------------------------------------------------------
- */
+/* --- poll, ppoll ---------------------------------------------------------- */
 
 static void answer(struct shim_call *c, int n)
 {
@@ -374,9 +369,7 @@ static bool by_timespec(struct shim_call *c)
 	       filter_poll(c, until, (const sigset_t *)c->a[3]);
 }
 
-/* --- select, pselect
- * -------------------------------------------------------------
- */
+/* --- select, pselect ------------------------------------------------------ */
 
 /* Bits of the three sets, which may be longer than an fd_set. */
 static bool has(const void *set, int fd)
@@ -560,9 +553,7 @@ static bool by_pselect(struct shim_call *c)
 	       filter_select(c, until, (const sigset_t *)c->a[5]);
 }
 
-/* --- epoll_wait where no helper can be made
- * -------------------------------------
- */
+/* --- epoll_wait where no helper can be made ------------------------------- */
 
 static int ask_epoll(const struct shim_call *c, uint64_t until,
                      const sigset_t *mask)

@@ -104,8 +104,7 @@ void late_settle(int fd, struct fault_sock *s)
 	gates_meet(fd, s, GATE_OF_OPEN);
 }
 
-/* --- how it ends ------------------------------------------------------------
- */
+/* --- how it ends ---------------------------------------------------------- */
 
 /* Of a hold whose rule still stands; a disarmed one succeeds. */
 static int outcome_of(const struct fault_hold *h)
@@ -125,9 +124,7 @@ static int outcome_of(const struct fault_hold *h)
 	return engine_late_outcome(r, a);
 }
 
-/* --- where to
- * ------------------------------------------------------------------
- */
+/* --- where to ------------------------------------------------------------- */
 
 static void true_peer(const struct fault_sock *s, struct deaf_addr *ret)
 {
@@ -156,8 +153,7 @@ static void make_towards(struct shim_call *c, const struct deaf_addr *to)
 	c->a[2] = len;
 }
 
-/* --- moving ------------------------------------------------------------------
- */
+/* --- moving --------------------------------------------------------------- */
 
 static int tcp_state(int fd)
 {
@@ -303,8 +299,7 @@ void late_release(int fd, struct fault_sock *s)
 	wait_moved(fd, s, false);
 }
 
-/* --- listeners are kept while they are needed
- * --------------------------------- */
+/* --- listeners are kept while they are needed ----------------------------- */
 
 static void look(int fd, uint64_t word, const void *context)
 {
@@ -345,9 +340,7 @@ void late_closed(void)
 	errno = saved;
 }
 
-/* --- the calls of the program
- * --------------------------------------------------
- */
+/* --- the calls of the program --------------------------------------------- */
 
 /* An address that the kernel takes for none; the port as a label may ask. */
 static void nowhere(const struct fault_sock *s, struct deaf_addr *ret)

@@ -60,9 +60,7 @@ bool self_is(uint32_t rule)
 		       shim.plan)[plan_rules(shim.plan)[rule - 1].class_index]);
 }
 
-/* --- what is done
- * --------------------------------------------------------------
- */
+/* --- what is done --------------------------------------------------------- */
 
 /* A rule that is due, at a connection (sock) or the process (NULL). */
 struct own_act {
@@ -156,9 +154,7 @@ static void act_all(struct own_act *o, struct engine_call *e)
 	}
 }
 
-/* --- a connection
- * --------------------------------------------------------------
- */
+/* --- a connection --------------------------------------------------------- */
 
 /* Closed behind our back, and the number perhaps another's. */
 static void forget_stale(int fd, uint64_t word)
@@ -295,9 +291,7 @@ static void look_at_process(uint64_t *earliest)
 		*earliest = at;
 }
 
-/* --- all of them
- * ---------------------------------------------------------------
- */
+/* --- all of them ---------------------------------------------------------- */
 
 /* Of the helper's time, this part at most goes into looking. */
 enum {

@@ -198,8 +198,7 @@ void handle_closefrom(struct shim_call *c)
 	call_real(c);
 }
 
-/* --- syscall(2): the same calls by number -----------------------------------
- */
+/* --- syscall(2): the same calls by number --------------------------------- */
 
 static const struct {
 	long nr;
@@ -318,8 +317,7 @@ void handle_syscall(struct shim_call *c)
 		make_child(c, child);
 }
 
-/* --- readiness
- * ---------------------------------------------------------------- */
+/* --- readiness ------------------------------------------------------------ */
 
 void handle_epoll_ctl(struct shim_call *c)
 {

@@ -16,8 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "tests/clock.h"
 
 #define ANSWER_LEN 1024
 
@@ -48,14 +49,6 @@ __attribute__((format(printf, 1, 2))) static void answer(const char *fmt, ...)
 static void answer_ok(bool ok)
 {
 	answer("%s", ok ? "ok" : conf_errno(errno));
-}
-
-static long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static void take_over(int fd)

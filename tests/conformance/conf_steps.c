@@ -37,8 +37,9 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "tests/clock.h"
 
 unsigned char conf_pattern(uint64_t offset)
 {
@@ -140,14 +141,6 @@ static void step_unsent(struct conf_probe *p)
 	int n = -1;
 
 	note_int(p, "TIOCOUTQ", ioctl(p->fd, TIOCOUTQ, &n) ? -1 : n);
-}
-
-static long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* A retransmitted SYN comes a second after the first. */

@@ -18,26 +18,10 @@
 #
 # run: limit 600
 
-set -u
-top=$(cd "$(dirname "$0")/../.." && pwd)
-BUILD=${BUILD:-$top/build/release}
+. "$(dirname "$0")/../compare.sh"
 bin=${CONFORMANCE_BIN:-$BUILD/tests/conformance/state_after}
-lib=${LIBFAULT:-$BUILD/libfault.so}
 
 # ---- one run: its result and the details into $dir/N.result ------------------
-
-# Takes the excepted lines out of both records.
-except() {
-	while IFS=$'\t' read -r line reason; do
-		if diff -q <(grep -E "$line" "$1") <(grep -E "$line" "$2") \
-			>/dev/null; then
-			echo "# exception not needed: /$line/ $reason"
-		else
-			echo "# exception: /$line/ $reason"
-		fi
-		sed -E -i "/$line/d" "$1" "$2"
-	done
-}
 
 judge() { # CASE STYLE FAMILY, with the records in $real and $probe
 	if [ "$mode" = control ]; then
@@ -91,61 +75,11 @@ one() { # N CASE STYLE FAMILY
 	fi
 }
 
-if [ "${1:-}" = --one ]; then
-	dir=$2 mode=$3
-	shift 3
-	one "$@" >"$dir/$1.result"
-	exit 0
-fi
-
-# ---- all runs ---------------------------------------------------------------
-
-mode='inject' jobs=4
-while [ $# -gt 0 ]; do
-	case $1 in
-	--control | --stable) mode=${1#--} ;;
-	-j)
-		jobs=$2
-		shift
-		;;
-	*) break ;;
-	esac
-	shift
-done
-
-if [ ! -x "$bin" ]; then
-	echo "1..0 # SKIP $bin is not built"
-	exit 0
-fi
-if [ "$mode" = inject ] && [ ! -e "$lib" ]; then
-	echo "1..0 # SKIP there is no $lib"
-	exit 0
-fi
-if [ -n "${CONFORMANCE_KEEP:-}" ]; then
-	dir=$CONFORMANCE_KEEP
-	mkdir -p "$dir"
-else
-	dir=$(mktemp -d "${TMPDIR:-/tmp}/fault-conformance.XXXXXX") || exit 1
-	trap 'rm -rf "$dir"' EXIT
-fi
-export CONFORMANCE_BIN=$bin LIBFAULT=$lib
-unset LD_PRELOAD FAULT_INJECT FAULT_SCENARIO
-
-selected() {
-	[ $# -gt 0 ] || set -- '*'
-	while read -r run; do
-		for glob in "$@"; do
-			# shellcheck disable=SC2254 # it is meant as a pattern
-			case $run in
-			$glob | $glob\ *) echo "$run" && break ;;
-			esac
-		done
-	done < <("$bin" plan)
-}
-
-selected "$@" | awk '{ print NR, $0 }' >"$dir/plan"
-echo "1..$(wc -l <"$dir/plan")"
-xargs -L 1 -P "$jobs" "$0" --one "$dir" "$mode" <"$dir/plan"
+compare_one "$@"
+compare_options "$@"
+export CONFORMANCE_BIN=$bin
+compare_begin "${CONFORMANCE_KEEP:-}"
+start_runs "$jobs" "$dir/plan"
 
 # ---- the report, in order ---------------------------------------------------
 

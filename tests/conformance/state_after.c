@@ -13,11 +13,14 @@
  * Processes of a run: this one is never under injection. For each variant (side
  * and order) it makes a process that makes the peer and then becomes the probe
  * (`state_after inner …`), the only one that loads the library.
+ * None outlives it (tests/mortal.h).
  *
  * Exit status: 0, 2 usage, 3 the test is broken, 77 cannot be made here, 97
  * the library refused the rule.
  */
 #include "conf.h"
+
+#include "tests/mortal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +30,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WATCHDOG_S 20 /* a record that takes longer is cut off */
+#define WATCHDOG_S 20               /* a record that takes longer is cut off */
+#define ALARM_S    (2 * WATCHDOG_S) /* of the processes around it */
 
 struct run {
 	bool real;
@@ -111,7 +115,7 @@ static int inner(char **words)
 		.peer = atoi(getenv(CONF_PEER)),
 	};
 
-	alarm(WATCHDOG_S);
+	mortal(WATCHDOG_S);
 	conf_signals_install(run.c->flags & CONF_HANDLER);
 	conf_setup(&p);
 	conf_run(&p, words[5]);
@@ -173,6 +177,7 @@ static int run_variant(const struct run *run, const char *side,
 	pid_t pid, done;
 	int status, ret = 3;
 
+	alarm(ALARM_S); /* anew for each */
 	printf("== %s %s\n", side, order);
 	fflush(stdout);
 	pid = fork();
@@ -191,6 +196,7 @@ static int run_all(const struct run *run)
 {
 	int status = 0;
 
+	mortal(ALARM_S);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (unsigned side = 0; side < N_SIDES; side++)
 		for (unsigned i = 0; i < CONF_ORDERS && !status; i++)

@@ -2,10 +2,8 @@
 # The same seed gives the same faults, whatever the threads do.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$BUILD/tests/probes/threads8
-[ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
-	t_skip_all "no probe"
+. "$(dirname "$0")/../probes/try.sh"
+need_probes threads8
 
 # hits SEED FILE: "thread-connection call send|recv" of each call that was cut.
 hits() {

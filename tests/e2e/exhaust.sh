@@ -2,9 +2,8 @@
 # `exhaust: descriptors` in a small program: it ends by itself, without a trace,
 # and a child or what is executed has its descriptors.
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$BUILD/tests/probes/exhaust
-[ -x "$probe" ] || t_skip_all "$probe is not built"
+. "$(dirname "$0")/../probes/try.sh"
+need_probes exhaust
 
 rule=socket:exhaust=descriptors:for=400ms:nth=2
 longer=socket:exhaust=descriptors:for=700ms:nth=3

@@ -4,23 +4,11 @@
 # these cases.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$BUILD/tests/probes/keeper
-[ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
-	t_skip_all "no probes"
+. "$(dirname "$0")/../probes/try.sh"
+need_probes keeper
 
 # try CASE SENTENCE [RULE]
-try() {
-	case " $cases " in
-	"  " | *" $1 "*) ;;
-	*) return ;;
-	esac
-	LD_PRELOAD=$LIBFAULT FAULT_INJECT=${3:-recv:delay=100ms} \
-		timeout 30 "$probe" "$1" >"$T/out" 2>&1
-	t_status=$?
-	[ "$t_status" = 0 ] || echo "exit status $t_status" >>"$T/out"
-	if [ "$t_status" = 0 ]; then t_pass "$2"; else t_fail "$2" "$T/out"; fi
-}
+try() { try_probe "${3:-recv:delay=100ms}" keeper "$1" "$2"; }
 
 cases=$*
 for way in close close_range closefrom parts; do

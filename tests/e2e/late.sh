@@ -5,39 +5,15 @@
 # cases.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$BUILD/tests/probes/late
-for one in "$probe" "${probe}_same"; do
-	[ -x "$one" ] || make -s -C "$top" "${one#"$top"/}" ||
-		t_skip_all "no probes"
-done
+. "$(dirname "$0")/../probes/try.sh"
+need_probes late_same late
 
 late=connect:delay=200ms
 stall=connect:stall:nth=1
-below=
 
-# try NAME SENTENCE RULE: as in table.sh; $below is loaded after the library.
-try() {
-	case " $cases " in
-	"  " | *" $1 "*) ;;
-	*) return ;;
-	esac
-	LD_PRELOAD=$LIBFAULT${below:+:$below} FAULT_INJECT=$3 \
-		timeout 20 "$probe" "$1" >"$T/out" 2>&1
-	t_status=$?
-	reason=$(sed -n 's/^skip: //p' "$T/out")
-	if [ "$t_status" = 0 ] && [ -n "$reason" ]; then
-		t_skip "$2" "$reason"
-	elif [ "$t_status" = 0 ]; then
-		t_pass "$2"
-	else
-		echo "exit status $t_status; again: LD_PRELOAD=\$PWD/libfault.so" \
-			"FAULT_INJECT='$3' ${probe#"$top"/} $1" >>"$T/out"
-		t_fail "$2" "$T/out"
-	fi
-}
-
-cases=$*
+# try CASE SENTENCE RULE
+name=late
+try() { try_probe "$3" $name "$1" "$2"; }
 
 try copy "a copy is connected in time after the original is closed" "$late:nth=1"
 try child "a child connects it after the parent has gone" "$late:nth=1"
@@ -64,12 +40,8 @@ try in-syn-sent "a rule for SYN_SENT needs no rule for connect" \
 
 # disarmed NAME SENTENCE: under `fault`.
 disarmed() {
-	case " $cases " in
-	"  " | *" $1 "*)
-		t_ok "$2" timeout 20 "$FAULT" exec \
-			-e connect:stall:name=gone -- "$probe" "$1"
-		;;
-	esac
+	! wanted "$1" || t_ok "$2" timeout 20 "$FAULT" exec \
+		-e connect:stall:name=gone -- "$probe" "$1"
 }
 
 disarmed disarm "disarming an endless stall lets it connect, blocking or not"
@@ -79,7 +51,7 @@ disarmed transfer-disarmed "and a transfer that waits goes on"
 # ---- as the kernel's own: beside a connect to a listener that is full -------------
 
 below=
-probe=$BUILD/tests/probes/late_same
+name=late_same
 held=connect:stall:nth=2
 try calls "each call says the same" "$held"
 for how in receiving sending wholly; do
@@ -96,7 +68,7 @@ try sleeping-closed "and are not woken by close" "$held"
 for kind in ipv6 v6only mapped address port no-port device transparent; do
 	try $kind "a socket of another kind: $kind" "$held"
 done
-probe=$BUILD/tests/probes/late
+name=late
 
 # A library between ours and libc that sends connects elsewhere.
 cat >"$T/below.c" <<'C'

@@ -200,7 +200,7 @@ t_match "the process is killed in the call" \
 
 # freeaddrinfo and the caller's buffer, under a checking allocator.
 sentence="lists and buffers are sound to AddressSanitizer"
-if cc -O1 -g -D_GNU_SOURCE -fsanitize=address,undefined -static-libasan \
+if cc -O1 -g -D_GNU_SOURCE -iquote "$top" -fsanitize=address,undefined -static-libasan \
 	-o "$T/asan" "$top/tests/probes/resolve.c" -pthread 2>"$T/cc"; then
 	plain=$probe
 	probe=$T/asan

@@ -3,17 +3,8 @@
 # on nothing else. tests/probes/self.c looks at both ends. Arguments: only these
 # modes.
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$BUILD/tests/probes/self
-[ -x "$probe" ] || t_skip_all "$probe is not built"
-
-modes=$*
-wanted() {
-	case " $modes " in
-	"  " | *" $1 "*) return 0 ;;
-	*) return 1 ;;
-	esac
-}
+. "$(dirname "$0")/../probes/try.sh"
+need_probes self
 
 port=$(free_port)
 while IFS='|' read -r sentence mode rule; do

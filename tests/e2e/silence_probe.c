@@ -83,8 +83,7 @@ static int ask_all(const char *port, int n, const char *request)
 	return 0;
 }
 
-/* --- life ------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------- */
 
 static void tell_entries(const char *what, const char *path)
 {
@@ -179,8 +178,7 @@ static void client(int n, int turns)
 	_exit(0);
 }
 
-/* --- life: the server ------------------------------------------------------
- */
+/* --- life: the server ----------------------------------------------------- */
 
 static void echo(int fd)
 {

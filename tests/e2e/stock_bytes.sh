@@ -9,47 +9,14 @@
 stock_path curl >/dev/null || t_skip_all "curl was not fetched"
 under_counted || t_skip_all "the witness does not compile"
 
+. "$(dirname "$0")/../programs/big"
+
 bytes='recv:short=1B:nth=1..3000;send:short=1B:nth=1..3000'
 pieces='send:short=1000B' # the whole answer in more than a thousand pieces
-big "$T/big"
-wanted=$(hash <"$T/big")
 newline='
 '
 
-# A request that takes 2,700 receives; nginx asks FIONREAD after 1,024, and then
-# it cannot get less than it was promised (G5).
-seq -f 'X-Header-%g: abcdefghijklmnopqrstuvwxyz' 1 75 >"$T/headers"
-
-node_js() {
-	cat <<-END
-	const big = require('fs').readFileSync('$T/big')
-	require('http').createServer((request, reply) => reply.end(big))
-		.listen($stock_port, '127.0.0.1')
-	END
-}
-
-# A proxy before an nginx without faults, which keeps its connections.
-haproxy_conf() {
-	cat <<-END
-	defaults
-		mode http
-		timeout connect 10s
-		timeout client 10s
-		timeout server 10s
-	frontend proxy
-		bind 127.0.0.1:$stock_port
-		default_backend nginx
-	backend nginx
-		server nginx 127.0.0.1:$behind
-	END
-}
-
-if stock_path nginx >/dev/null; then
-	behind=$(free_port)
-	mkdir -p "$T/nginx-$behind/www"
-	cp "$T/big" "$T/nginx-$behind/www/big"
-	serve nginx "$behind"
-fi
+! stock_path nginx >/dev/null || big_behind
 
 # The calls that move the data of each; node 18 writes with writev or write.
 received_by() {
@@ -76,19 +43,12 @@ ended() {
 	esac
 }
 
-# get: fetch the answer of the server that listens on $port.
-get() {
-	stock curl -sS -m 20 -H "@$T/headers" "http://127.0.0.1:$port/big" |
-		hash
-}
-
 http() {
 	name=$1 mode=$2
 	port=$(free_port)
-	mkdir -p "$T/$name-$port/www"
-	cp "$T/big" "$T/$name-$port/www/big"
+	big_site "$name" "$port"
 	serve "$name" "$port" under "$mode" "$name-$mode" "$bytes"
-	got=$(get)
+	got=$(big_get "$port" 20)
 	ended
 	# shellcheck disable=SC2046 # one or two names
 	t_is "$name ($mode): the same answer in single bytes, recv and send" \
@@ -101,10 +61,9 @@ http() {
 in_pieces() {
 	name=$1
 	port=$(free_port)
-	mkdir -p "$T/$name-$port/www"
-	cp "$T/big" "$T/$name-$port/www/big"
+	big_site "$name" "$port"
 	serve "$name" "$port" under exec "$name-pieces" "$pieces"
-	got=$(get)
+	got=$(big_get "$port" 20)
 	ended
 	t_is "$name: the same answer in 1,150 pieces" \
 		"$got $end $(enough 1150 exec "$name-pieces" "$(sent_by "$name")")" \

@@ -10,45 +10,14 @@
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
 stock_path nginx >/dev/null || t_skip_all "nginx was not fetched"
 stock_path curl >/dev/null || t_skip_all "curl was not fetched"
+. "$(dirname "$0")/../programs/big"
 
-big "$T/big"
-wanted=$(hash <"$T/big")
-seq -f 'X-Header-%g: abcdefghijklmnopqrstuvwxyz' 1 75 >"$T/headers"
-
-node_js() {
-	cat <<-END
-	const big = require('fs').readFileSync('$T/big')
-	require('http').createServer((request, reply) => reply.end(big))
-		.listen($stock_port, '127.0.0.1')
-	END
-}
-
-# A proxy before the nginx that serves without faults.
-haproxy_conf() {
-	cat <<-END
-	defaults
-		mode http
-		timeout connect 10s
-		timeout client 10s
-		timeout server 10s
-	frontend proxy
-		bind 127.0.0.1:$stock_port
-		default_backend nginx
-	backend nginx
-		server nginx 127.0.0.1:$behind
-	END
-}
-
-behind=$(free_port)
-mkdir -p "$T/nginx-$behind/www"
-ln "$T/big" "$T/nginx-$behind/www/big"
-serve nginx "$behind"
+big_behind
 
 # started NAME RULE
 started() {
 	port=$(free_port)
-	mkdir -p "$T/$1-$port/www"
-	ln "$T/big" "$T/$1-$port/www/big"
+	big_site "$1" "$port"
 	if [ "$1" = socat ]; then
 		spawn "socat-$port" under exec socat "$2" \
 			env LD_LIBRARY_PATH="$STOCK_LIBS" "$(stock_path socat)" \
@@ -60,10 +29,6 @@ started() {
 	fi
 }
 
-get() {
-	stock curl -sS -m 4 -H "@$T/headers" "http://127.0.0.1:$port/big" | hash
-}
-
 # storm NAME RULE LEAST: at least so many calls are hit, and not a thousand for
 # each piece of the answer, which would be a spin.
 storm() {
@@ -73,9 +38,9 @@ storm() {
 		return
 	fi
 	started "$name" "$rule"
-	get >"$T/other" &
+	big_get "$port" 4 >"$T/other" &
 	other=$!
-	got=$(get)
+	got=$(big_get "$port" 4)
 	wait "$other"
 	stop "$t_pid"
 	hit=$(trace_of "$name" | grep -c -e '(.*<- rule')

@@ -3,10 +3,8 @@
 # threads and every kind of event loop at once: no byte is wrong, nobody hangs,
 # no one-shot registration fires twice. (Minutes of it: STRESS_SECONDS=300.)
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$BUILD/tests/probes/stress
-[ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
-	t_skip_all "no probes"
+. "$(dirname "$0")/../probes/try.sh"
+need_probes stress
 seconds=${STRESS_SECONDS:-1}
 seed=${FAULT_SEED:-1}
 

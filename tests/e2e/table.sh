@@ -5,37 +5,14 @@
 # and edges that need more than one call. Arguments: only these cases.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probes=$BUILD/tests/probes
-for probe in table_fds table_processes table_async table_gates; do
-	[ -x "$probes/$probe" ] || make -s -C "$top" \
-		"${probes#"$top"/}/$probe" || t_skip_all "no probes"
-done
+. "$(dirname "$0")/../probes/try.sh"
+need_probes table_fds table_processes table_async table_gates
 
-# try PROBE NAME SENTENCE [RULE]: it exits 0 under the rule; a line `skip: …`
-# of its output says why it could not do what it should.
+# try PROBE CASE SENTENCE [RULE]
 try() {
-	case " $cases " in
-	"  " | *" $2 "*) ;;
-	*) return ;;
-	esac
-	LD_PRELOAD=$LIBFAULT FAULT_INJECT=${4:-recv:short=1B:role=accepted} \
-		timeout 20 "$probes/$1" "$2" >"$T/out" 2>&1
-	t_status=$?
-	reason=$(sed -n 's/^skip: //p' "$T/out")
-	if [ "$t_status" = 0 ] && [ -n "$reason" ]; then
-		t_skip "$3" "$reason"
-	elif [ "$t_status" = 0 ]; then
-		t_pass "$3"
-	else
-		echo "exit status $t_status; again: LD_PRELOAD=\$PWD/libfault.so" \
-			"FAULT_INJECT='${4:-recv:short=1B:role=accepted}'" \
-			"${probes#"$top"/}/$1 $2" >>"$T/out"
-		t_fail "$3" "$T/out"
-	fi
+	try_probe "${4:-recv:short=1B:role=accepted}" "$1" "$2" "$3"
 }
 
-cases=$*
 second=recv:short=1B:nth=2:role=accepted
 delay=recv:delay=100ms:role=accepted
 

@@ -33,14 +33,6 @@ static void call_back(hook *h)
 	*below = h;
 }
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Time is the event here. */
 static void sleep_ms(long ms)
 {

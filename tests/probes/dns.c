@@ -28,12 +28,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/mortal.h"
+
 enum {
+	LIMIT_S = 60,
 	TYPE_A = 1,
 	TYPE_CNAME = 5,
 	TYPE_AAAA = 28,
@@ -211,6 +213,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 2;
 	enter_world();
+	mortal(LIMIT_S); /* new credentials would undo it */
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, (void *)&at, sizeof(at)))
 		return NOT_THERE;
@@ -220,7 +223,6 @@ int main(int argc, char **argv)
 		_exit(127);
 	}
 	if (!fork()) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != own) /* the command was quicker */
 			return 0;
 		for (;;)

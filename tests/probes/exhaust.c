@@ -22,20 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "expect.h"
+#include "tests/clock.h"
+#include "tests/mortal.h"
+
 static int open_before;
 static rlim_t soft_before;
-
-static _Noreturn void wrong(const char *what, long got)
-{
-	printf("%s: %ld (%s)\n", what, got, strerror(errno));
-	exit(1);
-}
-
-static void expect(const char *what, bool holds, long got)
-{
-	if (!holds)
-		wrong(what, got);
-}
 
 static rlim_t soft(void)
 {
@@ -52,14 +44,6 @@ static int count_open(void)
 	for (int fd = 0; fd < 4096; fd++)
 		n += fcntl(fd, F_GETFD) >= 0;
 	return n;
-}
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static bool can_open(void)
@@ -265,7 +249,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	alarm(20);
+	mortal(20);
 	if (argc == 4 && !strcmp(argv[1], "inspect"))
 		return inspect(argv + 2);
 	if (argc == 2 && !strcmp(argv[1], "threads"))

@@ -20,7 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/clock.h"
+#include "tests/mortal.h"
+
 enum {
+	LIMIT_S = 20,
 	DELAY_MS = 100,
 	WAIT_MS = 5000,
 	N_OWN = 12,
@@ -39,14 +43,6 @@ enum {
 struct link {
 	int near, far, set;
 };
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* near is non-blocking and registered, level-triggered. */
 static struct link make_link(void)
@@ -161,8 +157,7 @@ static int half_closed_select(void)
 	return 0;
 }
 
-/* --- everything is closed
- * --------------------------------------------------------- */
+/* --- everything is closed ------------------------------------------------- */
 
 static void by_one(void)
 {
@@ -265,6 +260,7 @@ static int daemonized(void)
 	if (!fork()) {
 		if (fork())
 			_exit(0);
+		mortal_orphan();
 		dup2(pipes[1], 3);
 		closefrom(4);
 		l = make_link();
@@ -285,6 +281,7 @@ int main(int argc, char **argv)
 	                                    "parts"};
 	const char *name = argc > 1 ? argv[1] : "";
 
+	mortal(LIMIT_S);
 	for (int i = 0; i < 4; i++) {
 		if (!strcmp(name, names[i]))
 			return closed(ways[i]);

@@ -27,14 +27,6 @@ enum {
 	MANY = 60
 };
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int to_listener(int fd)
 {
 	struct sockaddr_in a;
@@ -127,8 +119,7 @@ static int open_sockets(void)
 	return open_sockets_from(0, &last);
 }
 
-/* --- descriptors and processes ----------------------------------------------
- */
+/* --- descriptors and processes ------------------------------------------- */
 
 static int copy(void)
 {
@@ -163,6 +154,7 @@ static int child(void)
 	pid = fork();
 	if (!pid) {
 		if (!fork()) {
+			mortal_orphan();
 			events = event(set, WAIT_MS);
 			if (events == EPOLLOUT && to_listener(fd))
 				events = 0;
@@ -328,8 +320,7 @@ static int refused_with_none_left(void)
 	return 0;
 }
 
-/* --- it ends otherwise
- * -------------------------------------------------------- */
+/* --- it ends otherwise --------------------------------------------------- */
 
 /* connect(2): AF_UNSPEC; what follows is a connect like any other. */
 static int dissolve(void)
@@ -503,8 +494,7 @@ static int transfer_disarmed(void)
 	return 0;
 }
 
-/* --- who waits
- * ------------------------------------------------------------------ */
+/* --- who waits ----------------------------------------------------------- */
 
 /* All end at about the same time; nobody sees how. */
 static int many(void)
@@ -660,8 +650,7 @@ static int toggled(void)
 	return 0;
 }
 
-/* --- addresses
- * -------------------------------------------------------------------- */
+/* --- addresses ----------------------------------------------------------- */
 
 static int local_name(int fd, struct sockaddr_in *ret)
 {

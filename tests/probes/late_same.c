@@ -63,8 +63,7 @@ static int differs(int line, const char *what, const long v[2], const int e[2])
 			return differs(__LINE__, #expression, v_, e_);         \
 	} while (0)
 
-/* --- a listener that is full, and the two ------------------------------------
- */
+/* --- a listener that is full, and the two --------------------------------- */
 
 static void loopback(int family)
 {
@@ -152,8 +151,7 @@ static struct both both(void)
 	return start_both(AF_INET, NULL);
 }
 
-/* --- questions ---------------------------------------------------------------
- */
+/* --- questions ------------------------------------------------------------ */
 
 static int so_error(int fd)
 {
@@ -243,14 +241,6 @@ static int set_timeout(int fd, int name, long ms)
 	return setsockopt(fd, SOL_SOCKET, name, &t, sizeof(t));
 }
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int bind_any(int fd)
 {
 	union addr a = {.in.sin_family = AF_INET};
@@ -272,8 +262,7 @@ static char byte;
 		SAME(epolled(fd, EPOLLONESHOT, 0));                            \
 	} while (0)
 
-/* --- while it is held
- * ------------------------------------------------------ */
+/* --- while it is held ----------------------------------------------------- */
 
 static int calls(void)
 {
@@ -513,8 +502,7 @@ static int sleeping_closed(void)
 	return 0;
 }
 
-/* --- sockets of all kinds
- * -------------------------------------------------- */
+/* --- sockets of all kinds ------------------------------------------------- */
 
 static void only_ipv6(int fd)
 {

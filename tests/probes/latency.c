@@ -42,6 +42,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/mortal.h"
+
 enum {
 	CONNECTIONS = 8, /* a round, the last one among them */
 	N_QUIET = 2,
@@ -400,6 +402,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
 		if (argc > 4 && !strcmp(argv[1], protocols[i].name))
 			protocol = &protocols[i];
+	mortal(0);
 	if (!protocol || rounds < 0) {
 		fputs("latency http|redis|memcached PORT ROUNDS kept|fresh "
 		      "[PATH]\n",

@@ -312,8 +312,7 @@ static int holds(long n, long n_threads, long rounds, const char *how)
 	return 0;
 }
 
-/* --- waits that end early --------------------------------------------------
- */
+/* --- waits that end early ------------------------------------------------- */
 
 static void *wait_one(void *arg)
 {

@@ -28,14 +28,6 @@ enum {
 static struct pair outer, inner;
 static char data[DATA];
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Time is the event here. */
 static void sleep_until(long ms)
 {
@@ -212,8 +204,7 @@ static int timeout_of_held(void)
 	return 0;
 }
 
-/* --- states ----------------------------------------------------------------
- */
+/* --- states --------------------------------------------------------------- */
 
 static int set_nodelay(int fd)
 {
@@ -283,8 +274,7 @@ static int lost_by_count(void)
 	return 0;
 }
 
-/* --- changed data ----------------------------------------------------------
- */
+/* --- changed data --------------------------------------------------------- */
 
 /*
  * send:corrupt=10B:nth=1:role=client.  A message that breaks off, at memory
@@ -310,8 +300,7 @@ static int broken_message(void)
 	return 0;
 }
 
-/* --- no descriptors --------------------------------------------------------
- */
+/* --- no descriptors ------------------------------------------------------- */
 
 /*
  * socket:exhaust=descriptors:for=300ms:nth=1, and the same for 2: a child of
@@ -360,8 +349,7 @@ static int exhaust_above(void)
 	return 0;
 }
 
-/* --- rules without a call --------------------------------------------------
- */
+/* --- rules without a call ------------------------------------------------- */
 
 static int is_reset(int fd)
 {
@@ -387,8 +375,7 @@ static int each_in_its_time(void)
 	return 0;
 }
 
-/* --- under `fault exec` -----------------------------------------------------
- */
+/* --- under `fault exec` --------------------------------------------------- */
 
 static int threads(void)
 {

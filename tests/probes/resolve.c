@@ -32,7 +32,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/mortal.h"
+
 enum {
+	LIMIT_S = 60,
 	MARK = 77,
 };
 
@@ -366,6 +369,7 @@ int main(int argc, char **argv)
 {
 	int times = 1;
 
+	mortal(LIMIT_S);
 	argc--;
 	argv++;
 	if (argc == 2 && !strcmp(argv[0], "twice")) {

@@ -25,6 +25,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "expect.h"
+#include "tests/clock.h"
+#include "tests/mortal.h"
+
 enum {
 	DEADLINE_MS = 5000,
 	MANY = 4000,
@@ -32,26 +36,6 @@ enum {
 };
 
 static int port;
-
-static _Noreturn void wrong(const char *what, long got)
-{
-	printf("%s: %ld (%s)\n", what, got, strerror(errno));
-	exit(1);
-}
-
-static void expect(const char *what, bool holds, long got)
-{
-	if (!holds)
-		wrong(what, got);
-}
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static struct sockaddr_in at_port(int number)
 {
@@ -354,7 +338,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	alarm(30);
+	mortal(30);
 	port = argc == 3 ? atoi(argv[2]) : 0;
 	for (size_t i = 0; port && i < sizeof(modes) / sizeof(*modes); i++)
 		if (!strcmp(argv[1], modes[i].name)) {

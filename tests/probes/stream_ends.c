@@ -228,14 +228,6 @@ static int after_delay(void)
 	return 0;
 }
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /*
  * `recv:delay=100ms:nth=1` and `send:eof=half:nth=1`: the end shows during the
  * hold, and nothing more when its time is over.

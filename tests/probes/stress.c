@@ -153,8 +153,7 @@ static void is_over(struct end *e)
 		--*e->left;
 }
 
-/* --- the styles ------------------------------------------------------------
- */
+/* --- the styles ----------------------------------------------------------- */
 
 static void *block_send(void *arg)
 {
@@ -327,8 +326,7 @@ static void *loop_epoll(void *arg)
 	return NULL;
 }
 
-/* --- a round ---------------------------------------------------------------
- */
+/* --- a round -------------------------------------------------------------- */
 
 static void start(pthread_t *t, void *(*run)(void *), void *arg)
 {

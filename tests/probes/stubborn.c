@@ -2,7 +2,8 @@
  * stubborn.c - a program that does all that keeps processes from being found
  * and ended: a child that is double-forked in a session of its own, one that
  * ignores every signal it can, one that stopped itself.  All of them, and it
- * itself, write their pid into FILE, one line each, and wait for ever.
+ * itself, write their pid into FILE, one line each, and wait to be killed;
+ * those that can do so end by themselves after a minute.
  *
  *   stubborn FILE [GO]    the first process ends with 0 once the file GO exists
  */
@@ -11,6 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum {
+	LIMIT_S = 60
+};
 
 static void sign(const char *path)
 {
@@ -29,10 +34,10 @@ static void ignore_all(void)
 			signal(sig, SIG_IGN);
 }
 
-static void wait_for_ever(void)
+static _Noreturn void wait_to_be_killed(void)
 {
-	for (;;)
-		pause();
+	sleep(LIMIT_S);
+	_exit(1);
 }
 
 int main(int argc, char **argv)
@@ -45,18 +50,18 @@ int main(int argc, char **argv)
 			_exit(0);
 		ignore_all();
 		sign(argv[1]);
-		wait_for_ever();
+		wait_to_be_killed();
 	}
 	if (fork() == 0) {
 		ignore_all();
 		sign(argv[1]);
-		wait_for_ever();
+		wait_to_be_killed();
 	}
 	if (fork() == 0) {
 		setsid();
 		sign(argv[1]);
 		raise(SIGSTOP);
-		wait_for_ever();
+		wait_to_be_killed();
 	}
 	sign(argv[1]);
 	if (argc > 2) {
@@ -65,5 +70,5 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	ignore_all();
-	wait_for_ever();
+	wait_to_be_killed();
 }

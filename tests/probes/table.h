@@ -19,6 +19,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/clock.h"
+#include "tests/mortal.h"
+
 #define MAYBE_UNUSED __attribute__((unused, noinline))
 
 enum {
@@ -136,7 +139,7 @@ MAYBE_UNUSED static int open_descriptors(void)
 MAYBE_UNUSED static int run_case(const struct probe_case *cases, size_t n,
                                  int argc, char **argv)
 {
-	alarm(LIMIT_S);
+	mortal(LIMIT_S);
 	for (size_t i = 0; i < n; i++)
 		if (argc > 1 && !strcmp(argv[1], cases[i].name))
 			return cases[i].run();

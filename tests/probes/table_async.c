@@ -20,14 +20,6 @@ static sigjmp_buf back;
 static _Atomic int n_signals;
 static long inner_result;
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void on_alarm(void (*handler)(int), int flags, int ms)
 {
 	struct sigaction sa = {.sa_handler = handler, .sa_flags = flags};
@@ -188,17 +180,34 @@ static void tick(long ms)
 	nanosleep(&t, NULL);
 }
 
+/* A thread that says `entered` and then does its call. */
+static pthread_t entering(void *(*run)(void *), void *arg)
+{
+	pthread_t thread;
+
+	entered = false;
+	if (pthread_create(&thread, NULL, run, arg))
+		die("pthread_create");
+	while (!entered)
+		;
+	return thread;
+}
+
+/* ... and waits in it by now. */
+static pthread_t waiting(void *(*run)(void *), void *arg)
+{
+	pthread_t thread = entering(run, arg);
+
+	tick(20);
+	return thread;
+}
+
 /* How the thread ended: PTHREAD_CANCELED or not. */
 static bool cancelled(long after_ms)
 {
-	pthread_t thread;
+	pthread_t thread = entering(recv_once, NULL);
 	void *end = NULL;
 
-	entered = false;
-	if (pthread_create(&thread, NULL, recv_once, NULL))
-		die("pthread_create");
-	while (!entered)
-		tick(1);
 	tick(after_ms);
 	pthread_cancel(thread);
 	pthread_join(thread, &end);
@@ -248,11 +257,7 @@ static int cancel_anywhere(void)
 		pthread_t thread;
 
 		feed(outer.client);
-		entered = false;
-		if (pthread_create(&thread, NULL, recv_once, NULL))
-			die("pthread_create");
-		while (!entered)
-			;
+		thread = entering(recv_once, NULL);
 		for (volatile int spin = 0; spin < i * 40; spin++)
 			;
 		pthread_cancel(thread);
@@ -263,6 +268,18 @@ static int cancel_anywhere(void)
 }
 
 /* --- close under a thread that waits ---------------------------------- */
+
+/* Closes the number: a new connection is accepted at it. */
+static struct pair pair_at(int number)
+{
+	struct pair p;
+
+	close(number);
+	p.client = fcntl(connect_one(), F_DUPFD, 100);
+	close(number);
+	p.accepted = accept(listener(), NULL, NULL);
+	return p;
+}
 
 /*
  * recv:short=1B:nth=2.  While the thread waits in recv on it, the number is
@@ -277,16 +294,8 @@ static int close_under_thread(void)
 
 	outer = make_pair();
 	number = outer.accepted;
-	entered = false;
-	if (pthread_create(&thread, NULL, recv_once, NULL))
-		die("pthread_create");
-	while (!entered)
-		tick(1);
-	tick(20);
-	close(number);
-	fresh.client = fcntl(connect_one(), F_DUPFD, 100);
-	close(number);
-	fresh.accepted = accept(listener(), NULL, NULL);
+	thread = waiting(recv_once, NULL);
+	fresh = pair_at(number);
 	WANT(fresh.accepted, number);
 	feed(outer.client);
 	pthread_join(thread, NULL);
@@ -315,12 +324,7 @@ static int end_under_thread(void)
 
 	outer = make_pair();
 	number = outer.accepted;
-	entered = false;
-	if (pthread_create(&thread, NULL, recv_once, NULL))
-		die("pthread_create");
-	while (!entered)
-		tick(1);
-	tick(20);
+	thread = waiting(recv_once, NULL);
 	close(number);
 	file = open("/dev/null", O_RDONLY);
 	WANT(file, number);
@@ -361,16 +365,8 @@ static int close_under_delay(void)
 	outer = make_pair();
 	told_fd = outer.accepted;
 	feed(outer.client);
-	entered = false;
-	if (pthread_create(&thread, NULL, recv_and_tell, told))
-		die("pthread_create");
-	while (!entered)
-		tick(1);
-	tick(20);
-	close(told_fd);
-	fresh.client = fcntl(connect_one(), F_DUPFD, 100);
-	close(told_fd);
-	fresh.accepted = accept(listener(), NULL, NULL);
+	thread = waiting(recv_and_tell, told);
+	fresh = pair_at(told_fd);
 	WANT(fresh.accepted, told_fd);
 	feed(fresh.client);
 	pthread_join(thread, NULL);
@@ -388,12 +384,7 @@ static int reset_under_thread(void)
 
 	outer = make_pair();
 	told_fd = outer.client;
-	entered = false;
-	if (pthread_create(&thread, NULL, recv_and_tell, told))
-		die("pthread_create");
-	while (!entered)
-		tick(1);
-	tick(20);
+	thread = waiting(recv_and_tell, told);
 	WANT(send(outer.client, "12345678", DATA, 0), -1);
 	WANT(errno, ECONNRESET);
 	pthread_join(thread, NULL);

@@ -12,6 +12,7 @@
 #include <wordexp.h>
 
 #include "table.h"
+#include "tests/scm.h"
 
 enum {
 	N_CHILDREN = 40
@@ -216,8 +217,10 @@ static int raw_fork(void)
 	pid_t pid = (pid_t)syscall(SYS_clone, 17 /* SIGCHLD */, 0, 0, 0, 0);
 
 	if (!pid) {
-		struct pair p = make_pair();
+		struct pair p;
 
+		mortal_begin(); /* no handler of libc's has run */
+		p = make_pair();
 		_exit(known(&p));
 	}
 	WANT(status_of(pid), 1);
@@ -301,43 +304,12 @@ static int relatives(void)
 
 /* --- descriptors in messages ------------------------------------------ */
 
-union rights {
-	char bytes[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr align;
-};
-
-static ssize_t give(int unix_fd, int fd)
-{
-	char byte = 'x';
-	struct iovec v = {&byte, 1};
-	union rights r = {{0}};
-	struct msghdr m = {.msg_iov = &v,
-	                   .msg_iovlen = 1,
-	                   .msg_control = r.bytes,
-	                   .msg_controllen = sizeof(r.bytes)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return sendmsg(unix_fd, &m, 0);
-}
-
 static int take(int unix_fd)
 {
-	char byte;
-	struct iovec v = {&byte, 1};
-	union rights r = {{0}};
-	struct msghdr m = {.msg_iov = &v,
-	                   .msg_iovlen = 1,
-	                   .msg_control = r.bytes,
-	                   .msg_controllen = sizeof(r.bytes)};
-	int fd = -1;
+	int fd = scm_recv(unix_fd, 0);
 
-	if (recvmsg(unix_fd, &m, 0) != 1 || !CMSG_FIRSTHDR(&m))
+	if (fd < 0)
 		die("recvmsg");
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
 	return fd;
 }
 
@@ -352,7 +324,7 @@ static int passed(bool between)
 
 	WANT(socketpair(AF_UNIX, SOCK_STREAM, 0, u), 0);
 	WANT(recv_fed(p.client, p.accepted), DATA);
-	give(u[0], p.accepted);
+	scm_send(u[0], p.accepted);
 	close(p.accepted);
 	if (between)
 		other = make_pair();
@@ -389,7 +361,7 @@ static int passed_copy(void)
 
 	WANT(socketpair(AF_UNIX, SOCK_STREAM, 0, u), 0);
 	for (int i = 0; i < 5; i++) {
-		give(u[0], p.accepted);
+		scm_send(u[0], p.accepted);
 		close(take(u[1]));
 		WANT(known(&p), true);
 	}
@@ -406,7 +378,7 @@ static int passed_many(void)
 	for (int i = 0; i < 70000; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-		give(u[0], fd);
+		scm_send(u[0], fd);
 		close(fd);
 		close(take(u[1]));
 	}
@@ -427,7 +399,7 @@ static int passed_in_vain(void)
 	for (int i = 0; i < 70000; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-		WANT(give(u[0], fd), -1);
+		WANT(scm_send(u[0], fd), -1);
 		close(fd);
 	}
 	p = make_pair();
@@ -450,12 +422,12 @@ static int passed_to_worker(void)
 		bool cut = recv(fd, data, DATA, 0) == 1;
 
 		if (cut)
-			give(u[1], fd);
+			scm_send(u[1], fd);
 		_exit(cut);
 	}
 	p = make_pair();
 	WANT(send(p.client, "12345678", DATA, 0), DATA);
-	give(u[0], p.accepted);
+	scm_send(u[0], p.accepted);
 	close(p.accepted);
 	WANT(status_of(pid), 1);
 	p.accepted = take(u[0]);

@@ -41,8 +41,7 @@ static void say_silent(const char *what, int ep, int ms)
 	say("%s: %s", what, n ? rd_mask(ev.events) : "silent");
 }
 
-/* ---- the other direction ----------------------------------------------------
- */
+/* ---- the other direction ------------------------------------------------- */
 
 static void recv_hold_and_out(struct rd *r, unsigned extra)
 {
@@ -91,8 +90,7 @@ void case_recv_hold_out_et(struct rd *r)
 	say_silent("then", ep, 30);
 }
 
-/* ---- registrations ----------------------------------------------------------
- */
+/* ---- registrations ------------------------------------------------------- */
 
 void case_two_sets(struct rd *r)
 {
@@ -376,8 +374,7 @@ void case_connects_asked(struct rd *r)
 	say("other events than OUT: %u", other);
 }
 
-/* ---- threads that wait already ----------------------------------------------
- */
+/* ---- threads that wait already ------------------------------------------- */
 
 struct waiter {
 	int ep;
@@ -464,8 +461,7 @@ void case_exclusive(struct rd *r)
 	say("woken: %d", woken);
 }
 
-/* ---- poll -------------------------------------------------------------------
- */
+/* ---- poll ---------------------------------------------------------------- */
 
 void case_poll_twice(struct rd *r)
 {

@@ -35,8 +35,7 @@ static void say_event(struct rd *r, const char *what, int ep, int expected_ms)
 	say_at(r, what, rd_now(), expected_ms);
 }
 
-/* ---- arguments --------------------------------------------------------------
- */
+/* ---- arguments ----------------------------------------------------------- */
 
 static void say_mark_set_to(struct rd *r, int value)
 {
@@ -137,8 +136,7 @@ void case_select_writer_hup(struct rd *r)
 	say_at(r, "readable", rd_now(), r->delay_ms);
 }
 
-/* ---- registrations ----------------------------------------------------------
- */
+/* ---- registrations ------------------------------------------------------- */
 
 /* Registered behind the library's back: what it says stays what it was. */
 void case_raw_data(struct rd *r)
@@ -205,8 +203,7 @@ void case_half_closed(struct rd *r)
 	say_result("receive", rd_recv(r, r->fd, 10, 0));
 }
 
-/* ---- processes --------------------------------------------------------------
- */
+/* ---- processes ----------------------------------------------------------- */
 
 static void await_child(pid_t pid)
 {
@@ -437,8 +434,7 @@ void case_used_up_elsewhere(struct rd *r)
 	say_event(r, "first", ep, 0);
 }
 
-/* ---- directions -------------------------------------------------------------
- */
+/* ---- directions ---------------------------------------------------------- */
 
 /* There is something to read all the time: OUT makes the edge. */
 void case_send_hold_readable(struct rd *r)

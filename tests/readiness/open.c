@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-/* ---- accept -----------------------------------------------------------------
- */
+/* ---- accept -------------------------------------------------------------- */
 
 static void say_accept(struct rd *r)
 {
@@ -96,8 +95,7 @@ void case_accept_two(struct rd *r)
 	say_at(r, "second", rd_now(), r->delay_ms);
 }
 
-/* ---- connect ----------------------------------------------------------------
- */
+/* ---- connect ------------------------------------------------------------ */
 
 static struct sockaddr_storage target;
 static socklen_t target_len;

@@ -13,8 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
-/* ---- addresses --------------------------------------------------------------
- */
+/* ---- addresses ----------------------------------------------------------- */
 
 /* An IPv6 listener; v4 clients are let in or not. */
 static void v6_listener(struct rd *r, int v6only, int family)
@@ -47,9 +46,7 @@ void case_v4_mapped(struct rd *r)
 	v6_listener(r, 0, AF_INET);
 }
 
-/* ---- data that come with the connection
- * --------------------------------------
- */
+/* ---- data that come with the connection ---------------------------------- */
 
 /*
  * For real the data come later, on a plain listener; here they are there when
@@ -109,9 +106,7 @@ void case_fastopen(struct rd *r)
 	with_data(r, TCP_FASTOPEN);
 }
 
-/* ---- urgent data
- * --------------------------------------------------------------
- */
+/* ---- urgent data --------------------------------------------------------- */
 
 void case_urgent(struct rd *r)
 {
@@ -135,8 +130,7 @@ void case_urgent(struct rd *r)
 	say_result("receive", rd_recv(r, r->fd, 10, 0));
 }
 
-/* ---- many -------------------------------------------------------------------
- */
+/* ---- many ---------------------------------------------------------------- */
 
 enum {
 	MANY = 10000
@@ -214,9 +208,7 @@ void case_many(struct rd *r)
 	free(fds);
 }
 
-/* ---- what stays
- * ---------------------------------------------------------------
- */
+/* ---- what stays ---------------------------------------------------------- */
 
 struct traces {
 	int threads, fds, next_fd;

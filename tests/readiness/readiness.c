@@ -11,12 +11,14 @@
  *
  * Processes of a run: this one waits for all others, with a deadline; it forks
  * one that makes the peer and then becomes the probe (`readiness inner …`), the
- * only one under injection.
+ * only one under injection.  None outlives it (tests/mortal.h).
  *
  * Exit status: 0; 2 usage; 3 the test is broken; 77 cannot be made here; else
  * that of the probe.
  */
 #include "ready.h"
+
+#include "tests/mortal.h"
 
 #include <net/if.h>
 #include <sched.h>
@@ -27,6 +29,7 @@
 #include <time.h>
 
 #define WATCHDOG_S 25
+#define ALARM_S    (WATCHDOG_S + 5) /* if nobody watches any more */
 
 static _Noreturn void usage(void)
 {
@@ -128,6 +131,7 @@ static int inner(char **words)
 {
 	struct rd r = parse(words);
 
+	mortal(ALARM_S);
 	r.ctl = atoi(getenv(RD_PEER_ENV));
 	r.c->run(&r);
 	return 0;
@@ -158,6 +162,7 @@ static int start_peer(int family)
 	if (pid < 0)
 		rd_broken("fork");
 	if (!pid) {
+		mortal_orphan(); /* it ends when nobody has its socket */
 		close(pair[0]);
 		rd_peer_main(pair[1], family);
 	}
@@ -275,5 +280,6 @@ int main(int argc, char **argv)
 	if (argc != 6)
 		usage();
 	r = parse(argv + 1);
+	mortal(ALARM_S);
 	return run(&r, argv + 1);
 }

@@ -169,6 +169,8 @@ int rd_queued(int fd);
 int rd_raw_lowat(int fd);
 int rd_tcp_state(int fd);
 void rd_raw_await_queued(int fd, int n);
+/* ... or until RD_WAIT_MS are over. */
+void rd_raw_await_lowat(int fd, int n);
 void rd_raw_await_state(int fd, int state);
 
 /* User and system time of the process, ms. */

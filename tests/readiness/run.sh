@@ -2,12 +2,11 @@
 # Readiness: each case once with a peer that is late, once with one that is held
 # back by the library; both must look the same to the program.
 #
-#   tests/readiness/run.sh [--control | --stable] [-j N] [--table FILE] [GLOB…]
+#   tests/readiness/run.sh [--control | --stable] [-j N] [GLOB…]
 #
 #   --control   no library is loaded: the two must now differ (a case that does
 #               not notice that nothing was held proves nothing)
 #   --stable    the real side twice: the same text, nothing early or late
-#   --table     the results as a table in Markdown
 #   GLOB        matches "CASE STYLE TRIGGER FAMILY", as in 'fin* epoll-et * 6'
 #
 # READINESS_BIN   the program; LIBFAULT the library
@@ -19,11 +18,8 @@
 #
 # run: limit 600
 
-set -u
-top=$(cd "$(dirname "$0")/../.." && pwd)
-BUILD=${BUILD:-$top/build/release}
+. "$(dirname "$0")/../compare.sh"
 bin=${READINESS_BIN:-$BUILD/tests/readiness/readiness}
-lib=${LIBFAULT:-$BUILD/libfault.so}
 
 # ---- one run: its result and the details into $dir/N.result ------------------
 
@@ -51,19 +47,6 @@ both() {
 	grep -v '^#' "$real" >"$real.text"
 	grep -v '^#' "$inject" >"$inject.text"
 	[ $injected = 0 ] || echo "exit status $injected" >>"$inject.text"
-}
-
-# Takes the excepted lines out of both records.
-except() {
-	while IFS=$'\t' read -r line reason; do
-		if diff -q <(grep -E "$line" "$1") <(grep -E "$line" "$2") \
-			>/dev/null; then
-			echo "# exception not needed: /$line/ $reason"
-		else
-			echo "# exception: /$line/ $reason"
-		fi
-		sed -E -i "/$line/d" "$1" "$2"
-	done
 }
 
 same_without() {
@@ -131,84 +114,20 @@ one() { # N CASE STYLE TRIGGER FAMILY
 	fi
 }
 
-if [ "${1:-}" = --one ]; then
-	dir=$2 mode=$3
-	shift 3
-	one "$@" >"$dir/$1.result"
-	exit 0
-fi
-
-# ---- all runs ---------------------------------------------------------------
-
-mode='inject' jobs=4 table=
-while [ $# -gt 0 ]; do
-	case $1 in
-	--control | --stable) mode=${1#--} ;;
-	-j)
-		jobs=$2
-		shift
-		;;
-	--table)
-		table=$2
-		shift
-		;;
-	*) break ;;
-	esac
-	shift
-done
-
-if [ ! -x "$bin" ]; then
-	echo "1..0 # SKIP $bin is not built"
-	exit 0
-fi
-if [ "$mode" = inject ] && [ ! -e "$lib" ]; then
-	echo "1..0 # SKIP there is no $lib"
-	exit 0
-fi
-if [ -n "${READINESS_KEEP:-}" ]; then
-	dir=$READINESS_KEEP
-	mkdir -p "$dir"
-else
-	dir=$(mktemp -d "${TMPDIR:-/tmp}/fault-readiness.XXXXXX") || exit 1
-	trap 'rm -rf "$dir"' EXIT
-fi
-export READINESS_BIN=$bin LIBFAULT=$lib
-unset LD_PRELOAD FAULT_INJECT FAULT_SCENARIO READINESS_LIB
-
-selected() {
-	[ $# -gt 0 ] || set -- '*'
-	while read -r run; do
-		for glob in "$@"; do
-			# shellcheck disable=SC2254 # it is meant as a pattern
-			case $run in
-			$glob | $glob\ *) echo "$run" && break ;;
-			esac
-		done
-	done < <("$bin" plan)
-}
-
-selected "$@" | awk '{ print NR, $0 }' >"$dir/plan"
-echo "1..$(wc -l <"$dir/plan")"
+compare_one "$@"
+compare_options "$@"
+export READINESS_BIN=$bin
+unset READINESS_LIB
+compare_begin "${READINESS_KEEP:-}"
 # What measures the whole machine runs alone, at the end.
-grep -v ' holds-10000 ' "$dir/plan" |
-	xargs -r -L 1 -P "$jobs" "$0" --one "$dir" "$mode"
-grep ' holds-10000 ' "$dir/plan" |
-	xargs -r -L 1 "$0" --one "$dir" "$mode"
+alone=' holds-10000 '
+grep -v "$alone" "$dir/plan" >"$dir/plan.together"
+grep "$alone" "$dir/plan" >"$dir/plan.alone"
+start_runs "$jobs" "$dir/plan.together"
+start_runs 1 "$dir/plan.alone"
 
 # ---- the report, in order ---------------------------------------------------
 
-table_row() { # RESULT REASON
-	[ -z "$table" ] ||
-		echo "| $name | $style | IPv$family | $trigger | $1 | $2 |" \
-			>>"$table"
-}
-
-if [ -n "$table" ]; then
-	{
-		echo "| Case | Style | Family | Trigger | Result | Reason |"
-		echo "|---|---|---|---|---|---|"
-	} >"$table"
-fi
 failed=0
 while read -r n name style trigger family; do
 	sentence="$name, $style, IPv$family, $trigger"
@@ -222,7 +141,6 @@ while read -r n name style trigger family; do
 			failed=$((failed + 1))
 			;;
 		esac
-		table_row "$result" "$reason"
 		cat
 	} <"$dir/$n.result"
 done <"$dir/plan"

@@ -262,9 +262,7 @@ void case_send_rate(struct rd *r)
 	say("the peer has: %ld", has);
 }
 
-/* ---- signal handlers
- * ----------------------------------------------------------
- */
+/* ---- signal handlers ----------------------------------------------------- */
 
 static int handler_fd;
 static volatile sig_atomic_t n_written;

@@ -15,8 +15,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-/* ---- lines ------------------------------------------------------------------
- */
+#include "tests/raw.h"
+
+/* ---- lines --------------------------------------------------------------- */
 
 uint64_t rd_now(void)
 {
@@ -156,45 +157,12 @@ void rd_say_spin(double before_ms)
 	say("spins: %s", ms < RD_SPIN_MS ? "no" : "yes");
 }
 
-/* ---- raw system calls
- * --------------------------------------------------------
- */
+/* ---- raw system calls ---------------------------------------------------- */
 
-#if defined(__x86_64__)
 long rd_raw(long nr, long a, long b, long c, long d, long e)
 {
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = 0;
-	long ret;
-
-	__asm__ volatile("syscall"
-	                 : "=a"(ret)
-	                 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8),
-	                   "r"(r9)
-	                 : "rcx", "r11", "memory");
-	return ret;
+	return raw(nr, a, b, c, d, e, 0);
 }
-#elif defined(__aarch64__)
-long rd_raw(long nr, long a, long b, long c, long d, long e)
-{
-	register long x8 __asm__("x8") = nr;
-	register long x0 __asm__("x0") = a;
-	register long x1 __asm__("x1") = b;
-	register long x2 __asm__("x2") = c;
-	register long x3 __asm__("x3") = d;
-	register long x4 __asm__("x4") = e;
-	register long x5 __asm__("x5") = 0;
-
-	__asm__ volatile("svc 0"
-	                 : "+r"(x0)
-	                 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-	                 : "memory");
-	return x0;
-}
-#else
-#error "a raw system call for this machine"
-#endif
 
 int rd_queued(int fd)
 {
@@ -240,6 +208,14 @@ void rd_raw_await_queued(int fd, int n)
 			rd_broken("what the peer sent did not arrive");
 		nap();
 	}
+}
+
+void rd_raw_await_lowat(int fd, int n)
+{
+	uint64_t end = rd_now() + RD_WAIT_MS * 1000000ull;
+
+	while (rd_raw_lowat(fd) != n && rd_now() < end)
+		nap();
 }
 
 void rd_raw_await_state(int fd, int state)
@@ -288,8 +264,7 @@ void rd_await_asleep(int tid)
 	}
 }
 
-/* ---- connections ------------------------------------------------------------
- */
+/* ---- connections --------------------------------------------------------- */
 
 long rd_peer(struct rd *r, const char *verb, long a, long b, long ms)
 {
@@ -446,8 +421,7 @@ ssize_t rd_recv(struct rd *r, int fd, size_t len, int flags)
 	return n;
 }
 
-/* ---- threads ----------------------------------------------------------------
- */
+/* ---- threads ------------------------------------------------------------- */
 
 static void *receive(void *arg)
 {

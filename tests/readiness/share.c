@@ -4,6 +4,9 @@
  */
 #include "cases.h"
 
+#include "tests/mortal.h"
+#include "tests/scm.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -41,11 +44,25 @@ void case_dup_closed(struct rd *r)
 	rd_take_all(r, r->fd, 5);
 }
 
+/* Another connection at the number: its data come at once, nothing later. */
+static void stranger_is_on_time(struct rd *r, struct rd_watch *w, int fd,
+                                long conn)
+{
+	char buf[10];
+
+	rd_watch(w, EPOLL_LT, fd, POLLIN);
+	r->t0 = rd_now();
+	rd_peer(r, "send", conn, 3, 0);
+	say("event: %s", rd_mask(rd_watch_wait(w, RD_WAIT_MS)));
+	say_at(r, "event", rd_now(), 0);
+	say_result("receive", recv(fd, buf, sizeof(buf), 0));
+	say("then: %s", rd_mask(rd_watch_wait(w, r->delay_ms + RD_SLACK_MS)));
+}
+
 /* The number has another connection while the first one's hold still runs. */
 void case_number_reused(struct rd *r)
 {
 	struct rd_watch w;
-	char buf[10];
 	long conn;
 	int number, fd;
 
@@ -57,13 +74,7 @@ void case_number_reused(struct rd *r)
 	rd_watch_end(&w);
 	fd = rd_open_another(r, &conn);
 	say("the same number: %s", fd == number ? "yes" : "no");
-	rd_watch(&w, EPOLL_LT, fd, POLLIN);
-	r->t0 = rd_now();
-	rd_peer(r, "send", conn, 3, 0);
-	say("event: %s", rd_mask(rd_watch_wait(&w, RD_WAIT_MS)));
-	say_at(r, "event", rd_now(), 0);
-	say_result("receive", recv(fd, buf, sizeof(buf), 0));
-	say("then: %s", rd_mask(rd_watch_wait(&w, r->delay_ms + RD_SLACK_MS)));
+	stranger_is_on_time(r, &w, fd, conn);
 	say("mark in the kernel: %d", rd_raw_lowat(fd));
 }
 
@@ -71,7 +82,6 @@ void case_number_reused(struct rd *r)
 void case_number_dup2(struct rd *r)
 {
 	struct rd_watch w;
-	char buf[10];
 	long conn;
 	int fd, held;
 
@@ -81,17 +91,10 @@ void case_number_dup2(struct rd *r)
 	rd_hold(r, 5);
 	dup2(fd, held);
 	close(fd);
-	rd_watch(&w, EPOLL_LT, held, POLLIN);
-	r->t0 = rd_now();
-	rd_peer(r, "send", conn, 3, 0);
-	say("event: %s", rd_mask(rd_watch_wait(&w, RD_WAIT_MS)));
-	say_at(r, "event", rd_now(), 0);
-	say_result("receive", recv(held, buf, sizeof(buf), 0));
-	say("then: %s", rd_mask(rd_watch_wait(&w, r->delay_ms + RD_SLACK_MS)));
+	stranger_is_on_time(r, &w, held, conn);
 }
 
-/* ---- processes --------------------------------------------------------------
- */
+/* ---- processes ----------------------------------------------------------- */
 
 static void await_child(pid_t pid)
 {
@@ -139,16 +142,21 @@ static _Noreturn void child_takes(struct rd *r, struct rd_watch *w)
 	_exit(0);
 }
 
+/* A hold begins; the child is made during it. */
+static pid_t hold_and_fork(struct rd *r, struct rd_watch *w)
+{
+	rd_open(r);
+	rd_watch(w, EPOLL_LT, r->fd, POLLIN);
+	rd_hold(r, 5);
+	return start_child();
+}
+
 /* The hold begins in the parent; the child waits for its end. */
 void case_inherited(struct rd *r)
 {
 	struct rd_watch w;
-	pid_t pid;
+	pid_t pid = hold_and_fork(r, &w);
 
-	rd_open(r);
-	rd_watch(&w, EPOLL_LT, r->fd, POLLIN);
-	rd_hold(r, 5);
-	pid = start_child();
 	if (!pid)
 		child_takes(r, &w);
 	await_child(pid);
@@ -159,12 +167,8 @@ void case_inherited(struct rd *r)
 void case_inherited_closed(struct rd *r)
 {
 	struct rd_watch w;
-	pid_t pid;
+	pid_t pid = hold_and_fork(r, &w);
 
-	rd_open(r);
-	rd_watch(&w, EPOLL_LT, r->fd, POLLIN);
-	rd_hold(r, 5);
-	pid = start_child();
 	if (!pid)
 		child_takes(r, &w);
 	close(r->fd);
@@ -175,14 +179,12 @@ void case_inherited_closed(struct rd *r)
 void case_inherited_orphan(struct rd *r)
 {
 	struct rd_watch w;
-	pid_t pid;
+	pid_t pid = hold_and_fork(r, &w);
 
-	rd_open(r);
-	rd_watch(&w, EPOLL_LT, r->fd, POLLIN);
-	rd_hold(r, 5);
-	pid = start_child();
-	if (!pid)
+	if (!pid) {
+		mortal_orphan();
 		child_takes(r, &w);
+	}
 	exit(0);
 }
 
@@ -191,12 +193,8 @@ void case_inherited_set(struct rd *r)
 {
 	struct rd_watch w;
 	struct rd_take t;
-	pid_t pid;
+	pid_t pid = hold_and_fork(r, &w);
 
-	rd_open(r);
-	rd_watch(&w, EPOLL_LT, r->fd, POLLIN);
-	rd_hold(r, 5);
-	pid = start_child();
 	if (!pid) {
 		rd_take(r, &w, 5, &t);
 		rd_say_take(r, &t, r->delay_ms);
@@ -269,8 +267,7 @@ void case_killed_blocking(struct rd *r)
 	killed(r, BLOCKING);
 }
 
-/* ---- exec -------------------------------------------------------------------
- */
+/* ---- exec ---------------------------------------------------------------- */
 
 /* The image that follows: nothing that it inherits is in a state of ours. */
 static _Noreturn void become_resumed(struct rd *r)
@@ -365,48 +362,7 @@ void case_child_exits(struct rd *r)
 	rd_take_all(r, r->fd, 5);
 }
 
-/* ---- SCM_RIGHTS -------------------------------------------------------------
- */
-
-union control {
-	char buf[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr align;
-};
-
-static void pass(int to, int fd)
-{
-	union control control = {0};
-	struct iovec one = {.iov_base = (char[]){"x"}, .iov_len = 1};
-	struct msghdr msg = {.msg_iov = &one,
-	                     .msg_iovlen = 1,
-	                     .msg_control = control.buf,
-	                     .msg_controllen = sizeof(control.buf)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	if (sendmsg(to, &msg, 0) != 1)
-		rd_broken("sendmsg");
-}
-
-static int receive_passed(int from)
-{
-	union control control;
-	char byte;
-	struct iovec one = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr msg = {.msg_iov = &one,
-	                     .msg_iovlen = 1,
-	                     .msg_control = control.buf,
-	                     .msg_controllen = sizeof(control.buf)};
-	int fd;
-
-	if (recvmsg(from, &msg, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&msg))
-		rd_broken("recvmsg");
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
+/* ---- SCM_RIGHTS ---------------------------------------------------------- */
 
 /* The receiver was made before there was a connection. */
 static void passed(struct rd *r, bool keeps)
@@ -418,16 +374,17 @@ static void passed(struct rd *r, bool keeps)
 		rd_broken("socketpair");
 	pid = start_child();
 	if (!pid) {
-		r->fd = receive_passed(pair[1]);
-		if (read(pair[1], &r->t0, sizeof(r->t0)) != sizeof(r->t0))
+		r->fd = scm_recv(pair[1], MSG_CMSG_CLOEXEC);
+		if (r->fd < 0 ||
+		    read(pair[1], &r->t0, sizeof(r->t0)) != sizeof(r->t0))
 			_exit(1);
 		rd_take_all(r, r->fd, 5);
 		_exit(0);
 	}
 	rd_open(r);
 	rd_hold(r, 5);
-	pass(pair[0], r->fd);
-	if (write(pair[0], &r->t0, sizeof(r->t0)) != sizeof(r->t0))
+	if (scm_send(pair[0], r->fd) != 1 ||
+	    write(pair[0], &r->t0, sizeof(r->t0)) != sizeof(r->t0))
 		rd_broken("write");
 	if (!keeps)
 		close(r->fd);

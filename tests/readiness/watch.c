@@ -134,8 +134,7 @@ unsigned rd_watch_wait(struct rd_watch *w, int ms)
 	return wait_epoll(w, ms);
 }
 
-/* ---- taking -----------------------------------------------------------------
- */
+/* ---- taking -------------------------------------------------------------- */
 
 struct loop {
 	struct rd *r;

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "raw.h"
+#include "tests/raw.h"
 #include "rows.h"
 
 enum {

@@ -9,7 +9,8 @@
  *   situation.c   sockets before the call: what the table of effects asks for
  *   follow.c      what is seen afterwards, here and by the far end
  *   tables.c      the constant tables of plan/, compiled in
- *   raw.h         the far end's system calls, which no library sees
+ *
+ * The far end's system calls are those of tests/raw.h, which no library sees.
  *
  * One thread, one process; SIGPIPE is blocked, so that it can be counted and
  * is no handler in the eyes of gate G1.

@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "raw.h"
+#include "tests/raw.h"
 #include "rows.h"
 
 _Noreturn void rows_die(const char *what, int err)

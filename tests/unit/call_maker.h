@@ -1,9 +1,9 @@
 /*
  * call_maker.h - a plan, a run and calls on them, for tests of the engine.
  *
- * begin(), classes and rules of `maker`, ready(), then connection() and
- * make().  One run at a time; release() is each test's teardown.  Include it
- * behind cmocka.h.
+ * begin() or begin_rule(), classes and rules of `maker`, ready(), then
+ * connection() and make().  One run at a time; release() is each test's
+ * teardown.  Include it behind cmocka.h.
  */
 #ifndef FAULT_TESTS_CALL_MAKER_H
 #define FAULT_TESTS_CALL_MAKER_H
@@ -33,17 +33,32 @@ static inline void begin(void)
 	maker.seed = 1;
 }
 
+/* begin(), a class that selects this call, and a rule of it. */
+static inline struct plan_rule *begin_rule(enum fault_call call,
+                                           enum fault_per per)
+{
+	begin();
+	plan_maker_class(&maker, call, per);
+	return plan_maker_rule(&maker, 0);
+}
+
 static inline void ready(void)
 {
 	plan = plan_maker_finish(&maker);
 	run = plan_maker_run(plan, &small);
 }
 
+/* Between two runs of one test. */
+static inline void forget(void)
+{
+	plan_maker_free_run(run);
+	run = NULL;
+}
+
 static inline int release(void **state)
 {
 	(void)state;
-	plan_maker_free_run(run);
-	run = NULL;
+	forget();
 	return 0;
 }
 

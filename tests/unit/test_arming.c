@@ -26,6 +26,7 @@
 #include "runner/arming.h"
 #include "runner/clock.h"
 #include "runner/cmd.h"
+#include "tests/mortal.h"
 
 enum {
 	MAX_CHILDREN = 4,
@@ -552,5 +553,6 @@ int main(void)
 		TEST(a_process_that_does_not_follow_fails_the_command),
 	};
 
+	mortal(60);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

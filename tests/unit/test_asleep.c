@@ -15,6 +15,7 @@
 
 #include "runner/asleep.h"
 #include "runner/clock.h"
+#include "tests/mortal.h"
 
 static void rest(void)
 {
@@ -150,5 +151,6 @@ int main(void)
 		cmocka_unit_test(one_that_has_ended_is_awaited),
 	};
 
+	mortal(60);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,9 +18,7 @@ static void nth_acts_on_the_calls_of_its_pick(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->nth = PICK(3, 7, 2);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->nth = PICK(3, 7, 2);
 	ready();
 	call = connection(1);
 	expect(&call, rules, LENGTH(rules));
@@ -80,9 +78,7 @@ a_rule_without_events_acts_on_every_call_but_times_often(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->times = 2;
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->times = 2;
 	ready();
 	call = connection(1);
 	expect(&call, rules, LENGTH(rules));
@@ -121,9 +117,7 @@ static void a_gated_rule_stays_due_until_the_gate_opens(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->nth = PICK_ONE(2);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->nth = PICK_ONE(2);
 	ready();
 	call = connection(1);
 	assert_int_equal(make_gated(&call, 1), NONE);
@@ -141,9 +135,7 @@ static void a_later_rule_acts_while_an_earlier_one_is_gated(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->nth = PICK_ONE(1);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->nth = PICK_ONE(1);
 	plan_maker_rule(&maker, 0)->nth = PICK(1, 2, 1);
 	ready();
 	call = connection(1);
@@ -158,9 +150,7 @@ static void a_held_rule_that_is_shadowed_is_spent(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->nth = PICK_ONE(2);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->nth = PICK_ONE(2);
 	plan_maker_rule(&maker, 0)->nth = PICK_ONE(1);
 	ready();
 	call = connection(1);
@@ -177,9 +167,7 @@ static void an_event_at_which_a_condition_fails_passes(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->nth = PICK(1, 3, 2);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->nth = PICK(1, 3, 2);
 	maker.rules[0].seen = 50;
 	ready();
 	call = connection(1);
@@ -194,9 +182,7 @@ static void a_disarmed_rule_counts_but_does_not_act(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->nth = PICK_FROM(2);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->nth = PICK_FROM(2);
 	maker.rules[0].flags = 0;
 	ready();
 	call = connection(1);
@@ -216,9 +202,7 @@ static void after_a_rule_means_after_its_first_hit(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->after_rule = 2;
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->after_rule = 2;
 	plan_maker_rule(&maker, 0)->nth = PICK_ONE(2);
 	ready();
 	call = connection(1);
@@ -253,9 +237,7 @@ static void clocks_are_compared_with_what_they_belong_to(void **state)
 		struct engine_call call;
 		struct plan_rule *r;
 
-		begin();
-		plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-		r = plan_maker_rule(&maker, 0);
+		r = begin_rule(FAULT_CALL_recv, PER_CONNECTION);
 		r->age_ns = row->age_ns;
 		r->idle_ns = row->idle_ns;
 		r->after_ns = row->after_ns;
@@ -268,9 +250,8 @@ static void clocks_are_compared_with_what_they_belong_to(void **state)
 		call.now_ns = row->now_ns;
 		if (make(&call) != row->rule)
 			fail_msg("%s", row->text);
-		plan_maker_free_run(run);
+		forget();
 	}
-	run = NULL;
 }
 
 static void a_window_begins_with_the_first_hit_and_ends(void **state)
@@ -278,9 +259,7 @@ static void a_window_begins_with_the_first_hit_and_ends(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->for_ns = 100;
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->for_ns = 100;
 	ready();
 	call = connection(1);
 	call.now_ns = 1000;
@@ -309,8 +288,7 @@ static uint64_t hits_of_64(uint64_t seed, uint32_t ordinal)
 		if (make(&call) == 0)
 			hits |= 1ULL << i;
 	}
-	plan_maker_free_run(run);
-	run = NULL;
+	forget();
 	return hits;
 }
 
@@ -330,9 +308,7 @@ static void looking_twice_does_not_draw_twice(void **state)
 	uint32_t hits = 0;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->nth = PICK_PERCENT(10);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->nth = PICK_PERCENT(10);
 	ready();
 	call = connection(1);
 	for (int i = 0; i < 2000; i++) {
@@ -484,9 +460,8 @@ static void random_rules_and_gates_act_as_in_a_naive_model(void **state)
 			assert_int_equal(run_rules(run)[i].shadowed,
 			                 rules[i].shadowed);
 		}
-		plan_maker_free_run(run);
+		forget();
 	}
-	run = NULL;
 }
 
 /* --- host ----------------------------------------------------------------- */

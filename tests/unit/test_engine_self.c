@@ -165,9 +165,8 @@ static void the_moment_at_which_the_clock_allows_it_is_known(void **state)
 		}
 		assert_int_equal(take(&call),
 		                 row->when == UINT64_MAX ? NONE : 0);
-		plan_maker_free_run(run);
+		forget();
 	}
-	run = NULL;
 }
 
 static void the_earliest_of_several_moments_is_told(void **state)
@@ -305,9 +304,8 @@ static void what_is_done_to_a_process_is_done_once_to_each(void **state)
 	uint32_t families;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_NONE, PER_PROCESS);
-	plan_maker_rule(&maker, 0)->actions[0].kind = ACTION_EXHAUST;
+	begin_rule(FAULT_CALL_NONE, PER_PROCESS)->actions[0].kind =
+		ACTION_EXHAUST;
 	self_rule();
 	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
 	plan_maker_rule(&maker, 2);
@@ -383,9 +381,7 @@ static struct engine_call windowed(const char *name)
 {
 	struct plan_rule *r;
 
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	r = plan_maker_rule(&maker, 0);
+	r = begin_rule(FAULT_CALL_recv, PER_CONNECTION);
 	r->for_ns = 10ULL * SECOND;
 	if (*name)
 		r->name_off = plan_maker_string(&maker, name);
@@ -433,9 +429,7 @@ static void events_that_passed_while_it_was_not_armed_are_gone(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->nth = PICK(2, 4, 2);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->nth = PICK(2, 4, 2);
 	maker.rules[0].name_off = plan_maker_string(&maker, "outage");
 	maker.rules[0].flags = 0;
 	plan_maker_rule(&maker, 0)->times = 1;
@@ -516,9 +510,8 @@ static void what_may_still_last_is_told_from_what_is_over(void **state)
 		assert_false(engine_may_be_armed(plan, run, 0));
 		engine_arm(run, 0, false);
 		assert_false(engine_lasting_alive(plan, run, 0));
-		plan_maker_free_run(run);
+		forget();
 	}
-	run = NULL;
 }
 
 /* The only event of the program has passed. */
@@ -527,9 +520,8 @@ static void a_count_over_the_program_that_is_used_up_is_over(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_PROGRAM);
-	plan_maker_rule(&maker, 0)->actions[0].kind = ACTION_DELAY;
+	begin_rule(FAULT_CALL_recv, PER_PROGRAM)->actions[0].kind =
+		ACTION_DELAY;
 	maker.rules[0].nth = PICK_ONE(2);
 	ready();
 	call = connection(1);
@@ -617,9 +609,8 @@ static void of_many_threads_one_acts_on_each_connection(void **state)
 		for (int i = 0; i < CONNECTIONS; i++)
 			assert_int_equal(hits_on(w, i), 1);
 		assert_int_equal(run_rules(run)[0].hits, CONNECTIONS);
-		plan_maker_free_run(run);
+		forget();
 	}
-	run = NULL;
 }
 
 /* At most once for each arming, and none is forgotten at the end. */

@@ -22,9 +22,7 @@ static void a_turn_is_an_event_at_its_first_counted_call(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->turn = PICK(2, 4, 2);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->turn = PICK(2, 4, 2);
 	ready();
 	call = connection(1);
 	assert_int_equal(make_turn(&call, 1, 0), NONE);
@@ -42,9 +40,7 @@ static void a_gated_turn_stays_due_in_the_turns_that_follow(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->turn = PICK_ONE(2);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->turn = PICK_ONE(2);
 	ready();
 	call = connection(1);
 	assert_int_equal(make_turn(&call, 2, 1), NONE);
@@ -59,9 +55,7 @@ a_turn_whose_condition_failed_at_its_first_call_is_over(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->turn = PICK(2, 3, 1);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->turn = PICK(2, 3, 1);
 	maker.rules[0].seen = 10;
 	ready();
 	call = connection(1);
@@ -87,9 +81,7 @@ static void bytes_cut_the_call_that_would_cross_the_mark(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->bytes = PICK_ONE(1);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->bytes = PICK_ONE(1);
 	maker.rules[0].bytes_unit = 250;
 	ready();
 	call = connection(1);
@@ -112,9 +104,8 @@ static void a_stream_with_marks_is_hit_at_each_of_them(void **state)
 	uint64_t offset = 0, hits = 0;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->bytes = PICK(2, UINT32_MAX, 3);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->bytes =
+		PICK(2, UINT32_MAX, 3);
 	maker.rules[0].bytes_unit = 64;
 	ready();
 	call = connection(1);
@@ -156,9 +147,7 @@ static void a_mark_that_was_jumped_over_is_due_at_the_next_call(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->bytes = PICK_FROM(1);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->bytes = PICK_FROM(1);
 	maker.rules[0].bytes_unit = 100;
 	ready();
 	call = connection(1);
@@ -180,9 +169,7 @@ static void huge_units_and_offsets_do_not_overflow(void **state)
 		struct engine_call call;
 		uint64_t cut;
 
-		begin();
-		plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-		plan_maker_rule(&maker, 0)->bytes =
+		begin_rule(FAULT_CALL_recv, PER_CONNECTION)->bytes =
 			i % 2 ? PICK_FROM(1) : PICK_PERCENT(1);
 		maker.rules[0].bytes_unit = values[i / LENGTH(values)];
 		ready();
@@ -193,9 +180,8 @@ static void huge_units_and_offsets_do_not_overflow(void **state)
 			assert_true(!cut || cut < call.want);
 			make(&call);
 		}
-		plan_maker_free_run(run);
+		forget();
 	}
-	run = NULL;
 }
 
 #define TEST(name_) cmocka_unit_test_teardown(name_, release)

@@ -126,9 +126,8 @@ static void the_last_of_the_times_goes_to_one_thread(void **state)
 		run_workers(w, 200, false, true);
 		for (int i = 0; i < 60; i++)
 			assert_int_equal(hits_of(w, i), 1);
-		plan_maker_free_run(run);
+		forget();
 	}
-	run = NULL;
 }
 
 static void the_nth_call_of_a_program_fires_exactly_once(void **state)
@@ -137,17 +136,14 @@ static void the_nth_call_of_a_program_fires_exactly_once(void **state)
 	for (uint32_t nth = 1; nth <= 200; nth++) {
 		struct worker w[THREADS];
 
-		begin();
-		plan_maker_class(&maker, FAULT_CALL_recv, PER_PROGRAM);
-		plan_maker_rule(&maker, 0)->nth = PICK_ONE(nth);
+		begin_rule(FAULT_CALL_recv, PER_PROGRAM)->nth = PICK_ONE(nth);
 		ready();
 		run_workers(w, 100, false, true);
 		assert_int_equal(hits_of(w, 0), 1);
 		assert_int_equal(run_rules(run)[0].hits, 1);
 		assert_int_equal(run_cells(run)[0].count, THREADS * 100);
-		plan_maker_free_run(run);
+		forget();
 	}
-	run = NULL;
 }
 
 /* Several rules of one class, far apart: no event is merged with the next. */
@@ -223,9 +219,8 @@ static void a_turn_and_a_mark_are_claimed_by_one_thread_each(void **state)
 		assert_int_equal(hits_of(w, 0), 1);
 		assert_int_equal(
 			run_rules(run)[1].hits + run_rules(run)[1].shadowed, 1);
-		plan_maker_free_run(run);
+		forget();
 	}
-	run = NULL;
 }
 
 /* Decisions per connection are the same however the threads are scheduled. */
@@ -249,9 +244,8 @@ the_same_seed_hits_the_same_calls_whatever_the_threads_do(void **state)
 				first[i] = w[i].pattern;
 			assert_true(w[i].pattern == first[i]);
 		}
-		plan_maker_free_run(run);
+		forget();
 	}
-	run = NULL;
 }
 
 /* --- lists ---------------------------------------------------------------- */

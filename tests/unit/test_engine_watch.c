@@ -43,9 +43,7 @@ static void a_new_connection_counts_from_the_beginning(void **state)
 	struct engine_call call;
 
 	(void)state;
-	begin();
-	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
-	plan_maker_rule(&maker, 0)->nth = PICK_ONE(2);
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->nth = PICK_ONE(2);
 	ready();
 	for (uint32_t i = 1; i <= 500; i++) { /* 64 watches: reused */
 		call = connection(i);

@@ -411,8 +411,7 @@ static void test_other_files_are_refused(void **state)
 	assert_int_equal(trace_reader_open(&reader, "/tmp", &why), -EINVAL);
 }
 
-/* ---- frame ----------------------------------------------------------------
- */
+/* ---- frame --------------------------------------------------------------- */
 
 static void make_plan(void)
 {

@@ -128,8 +128,7 @@ static void values_come_from_outside(void **state)
 	launch_vars_release(&v);
 }
 
-/* ---- the guardian
- * ------------------------------------------------------------ */
+/* ---- the guardian -------------------------------------------------------- */
 
 static int start(struct guardian *g, char *const *argv, const char *dir,
                  pid_t *pid, enum guardian_step *step)

@@ -78,8 +78,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* ---- the program's side ----------------------------------------------------
- */
+/* ---- the program's side -------------------------------------------------- */
 
 static void attach(struct bench *b, uint32_t slot, uint32_t pid)
 {
@@ -113,8 +112,7 @@ static uint64_t record(struct bench *b, unsigned call,
 	return ticket;
 }
 
-/* ---- tests -----------------------------------------------------------------
- */
+/* ---- tests --------------------------------------------------------------- */
 
 static void records_come_in_order(void **state)
 {

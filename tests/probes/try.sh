@@ -1,0 +1,63 @@
+# shellcheck shell=sh
+# How the tests start the probes of this folder, under the library alone.
+# Sourced after lib.sh; a test's arguments are the only cases that it tries.
+#
+#   need_probes NAME…                   made if they are not there; $probe is the
+#                                       path of the last one
+#   wanted CASE                         it is one of the arguments, or there are none
+#   under_rule RULE PROBE CASE          its output in $T/out. A RULE that begins with
+#                                       a bracket is a list of actions on the first
+#                                       recv of accepted connections
+#   try_probe RULE PROBE CASE SENTENCE  it exits 0; a line `skip: …` of its output
+#                                       says why it could not do what it should
+#
+# $below: a library to load after ours; $seed.
+
+probes=$BUILD/tests/probes
+cases=$*
+
+need_probes() {
+	[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
+	for probe in "$@"; do
+		probe=$probes/$probe
+		# shellcheck disable=SC2154 # $top is of lib.sh
+		[ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
+			t_skip_all "no probes"
+	done
+}
+
+wanted() {
+	case " $cases " in
+	"  " | *" $1 "*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+under_rule() {
+	case $1 in
+	'['*)
+		echo "version: 1
+faults: [{call: recv, role: accepted, nth: 1, inject: $1}]" >"$T/rule.yaml"
+		set -- "FAULT_SCENARIO=$T/rule.yaml" "$2" "$3"
+		;;
+	*) set -- "FAULT_INJECT=$1" "$2" "$3" ;;
+	esac
+	env LD_PRELOAD="$LIBFAULT${below:+:$below}" FAULT_SEED="${seed:-0}" "$1" \
+		timeout 30 "$probes/$2" "$3" >"$T/out" 2>&1
+}
+
+try_probe() {
+	wanted "$3" || return 0
+	under_rule "$1" "$2" "$3"
+	t_status=$?
+	t_reason=$(sed -n 's/^skip: //p' "$T/out")
+	if [ "$t_status" = 0 ] && [ -n "$t_reason" ]; then
+		t_skip "$4" "$t_reason"
+	elif [ "$t_status" = 0 ]; then
+		t_pass "$4"
+	else
+		echo "exit status $t_status; again: LD_PRELOAD=\$PWD/libfault.so" \
+			"FAULT_INJECT='$1' ${probes#"$top"/}/$2 $3" >>"$T/out"
+		t_fail "$4" "$T/out"
+	fi
+}
