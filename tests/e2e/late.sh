@@ -11,8 +11,8 @@ need_probes late
 late=connect:delay=200ms
 stall=connect:stall:nth=1
 
-# try CASE SENTENCE RULE
-try() { try_probe "$3" late "$1" "$2"; }
+# try CASE SENTENCE RULE: of $probe.
+try() { try_probe "$3" "${probe##*/}" "$1" "$2"; }
 
 try copy "a copy is connected in time after the original is closed" "$late:nth=1"
 try child "a child connects it after the parent has gone" "$late:nth=1"
