@@ -11,9 +11,8 @@ need_probes late_same late
 late=connect:delay=200ms
 stall=connect:stall:nth=1
 
-# try CASE SENTENCE RULE
-name=late
-try() { try_probe "$3" $name "$1" "$2"; }
+# try CASE SENTENCE RULE: of $probe.
+try() { try_probe "$3" "${probe##*/}" "$1" "$2"; }
 
 try copy "a copy is connected in time after the original is closed" "$late:nth=1"
 try child "a child connects it after the parent has gone" "$late:nth=1"
@@ -51,7 +50,7 @@ disarmed transfer-disarmed "and a transfer that waits goes on"
 # ---- as the kernel's own: beside a connect to a listener that is full -------------
 
 below=
-name=late_same
+probe=$probes/late_same
 held=connect:stall:nth=2
 try calls "each call says the same" "$held"
 for how in receiving sending wholly; do
@@ -68,7 +67,7 @@ try sleeping-closed "and are not woken by close" "$held"
 for kind in ipv6 v6only mapped address port no-port device transparent; do
 	try $kind "a socket of another kind: $kind" "$held"
 done
-name=late
+probe=$probes/late
 
 # A library between ours and libc that sends connects elsewhere.
 cat >"$T/below.c" <<'C'
