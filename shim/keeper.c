@@ -29,7 +29,7 @@
 #include "private_fd.h"
 #include "process.h"
 #include "regs.h"
-#include "regs.h"
+#include "self.h"
 
 #include "poison.h"
 
@@ -524,7 +524,8 @@ static void arrived(uint64_t data)
 			gates_collapse(fd, s, g);
 }
 
-static void make_descriptors(void)
+/* false: there is none left, or they are refused (seccomp). */
+static bool make_descriptors(void)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLET,
 	                        .data.u64 = TIMER_EVENT};
@@ -539,6 +540,7 @@ static void make_descriptors(void)
 		next.epoll_ctl(k.epfd - 1, EPOLL_CTL_ADD, timer, &e);
 	exhaust_lift(false);
 	k.timer_at = UINT64_MAX;
+	return k.epfd && k.timer;
 }
 
 /* A number more for the same file: the helper that waits in it goes on. */
@@ -572,15 +574,17 @@ static void close_descriptors(void)
  * The program has closed all it found in /proc/self/fd, ours too: not closed
  * again, the numbers may be its own by now.
  */
-static void remake_descriptors(void)
+static bool remake_descriptors(void)
 {
 	struct lock_guard guard;
+	bool made;
 
 	lock_take(&guard);
-	make_descriptors();
+	made = make_descriptors();
 	ours_forget_holds();
 	lock_give(&guard);
 	keeper_ring();
+	return made;
 }
 
 /* Under the lock: a new helper may be made as soon as it is given. */
@@ -590,6 +594,18 @@ static void end_life(void)
 	close_descriptors();
 	accord_listens(false);
 	atomic_fetch_add(&life, 1);
+}
+
+/* It cannot wait: who waits does its work. */
+static void give_up(void)
+{
+	struct lock_guard guard;
+
+	lock_take(&guard);
+	shim.helpless = true;
+	end_life();
+	lock_give(&guard);
+	accord_hush();
 }
 
 /*
@@ -652,8 +668,12 @@ static void *help(void *arg)
 		if (!go_on())
 			break;
 		n = next.epoll_wait(k.epfd - 1, events, N_EVENTS, patience());
-		if (n < 0 && errno != EINTR)
-			remake_descriptors();
+		if (n >= 0 || errno == EINTR)
+			continue;
+		if (errno != EBADF || !remake_descriptors()) {
+			give_up();
+			return NULL;
+		}
 	}
 	accord_hush();
 	return NULL;
@@ -697,26 +717,18 @@ static bool make_thread(void *(*run)(void *), void *arg)
 static bool claim(void)
 {
 	struct lock_guard guard;
-	bool mine;
+	bool mine, made = true;
 
 	lock_take(&guard);
 	mine = !k.exists;
 	if (mine) {
 		k.exists = true;
-		make_descriptors();
+		made = make_descriptors();
 	}
 	lock_give(&guard);
-	return mine;
-}
-
-static void give_up(void)
-{
-	struct lock_guard guard;
-
-	lock_take(&guard);
-	end_life();
-	lock_give(&guard);
-	accord_hush();
+	if (!made)
+		give_up();
+	return mine && made;
 }
 
 bool keeper_start(void)
@@ -739,11 +751,8 @@ bool keeper_start(void)
 	accord_listens(k.relays);
 	done = make_thread(help, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!done) {
-		accord_listens(false);
-		shim.helpless = true;
+	if (!done)
 		give_up();
-	}
 	return done;
 }
 
@@ -764,8 +773,34 @@ void keeper_child(void)
 	shim.orphaned = true;
 }
 
-void keeper_revive(void)
+static void note_lasting(int fd, uint64_t word, const void *context)
 {
-	if (UNLIKELY(shim.orphaned))
+	bool *lasts = *(bool *const *)context;
+
+	(void)fd;
+	*lasts |= gates_concern(socks_of(word));
+}
+
+/*
+ * A child may be in a sandbox where a thread is more than it may make: none is
+ * made unless a call needs it.
+ */
+void keeper_revive(const struct fault_sock *s)
+{
+	bool lasts = s, *p = &lasts;
+
+	if (LIKELY(!shim.orphaned))
+		return;
+	if (s && !gates_concern(s)) {
+		self_begin();
+		return;
+	}
+	if (!s)
+		fds_each(0, INT_MAX, note_lasting, &p);
+	if (lasts) {
 		keeper_start();
+		return;
+	}
+	shim.orphaned = false;
+	self_begin();
 }

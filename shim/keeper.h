@@ -79,8 +79,11 @@ void keeper_leaves(bool leaves);
 /* The program's dup2 is about to take this number of ours. */
 void keeper_yield(int fd);
 
-/* fork: the child has no helper yet; keeper_revive() when it needs one. */
+/*
+ * fork: the child has no helper yet; it is made when a call on s needs it, or
+ * one that waits for any socket (NULL).
+ */
 void keeper_child(void);
-void keeper_revive(void);
+void keeper_revive(const struct fault_sock *s);
 
 #endif
