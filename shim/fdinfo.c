@@ -118,13 +118,14 @@ bool fdinfo_target(int epfd, int fd, struct epoll_target *ret)
 	return found;
 }
 
-/* The name of each descriptor in /proc/self/fd, which is open as dir. */
+/* Each name in a directory, which is open as dir. */
 typedef void entry_visit(int dir, const char *name, const void *context);
 
-static bool each_entry(entry_visit *visit, const void *context)
+static bool each_entry(const char *path, entry_visit *visit,
+                       const void *context)
 {
 	char buf[2048] __attribute__((aligned(8)));
-	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	long n;
 
 	if (dir < 0)
@@ -160,7 +161,7 @@ bool fdinfo_each_fd(fdinfo_fd_visit *visit, void *context)
 {
 	const struct fd_visit v = {visit, context};
 
-	return each_entry(visit_number, &v);
+	return each_entry("/proc/self/fd", visit_number, &v);
 }
 
 static bool is_epoll(int dir, const char *name)
@@ -204,5 +205,20 @@ void fdinfo_each_target(fdinfo_visit *visit, void *context)
 {
 	const struct target_visit v = {visit, context};
 
-	each_entry(visit_epoll, &v);
+	each_entry("/proc/self/fd", visit_epoll, &v);
+}
+
+static void count_one(int dir, const char *name, const void *context)
+{
+	(void)dir;
+	(void)name;
+	++**(int *const *)context;
+}
+
+int fdinfo_threads(void)
+{
+	int n = 0, *p = &n;
+
+	each_entry("/proc/self/task", count_one, &p);
+	return n;
 }

@@ -29,4 +29,8 @@ typedef void fdinfo_visit(int epfd, const struct epoll_target *t,
                           void *context);
 void fdinfo_each_target(fdinfo_visit *visit, void *context);
 
+/* How many threads there are; a main thread that has ended is one. 0: no /proc.
+ */
+int fdinfo_threads(void);
+
 #endif

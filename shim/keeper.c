@@ -23,6 +23,7 @@
 #include "accord.h"
 #include "engine/engine.h"
 #include "exhaust.h"
+#include "fdinfo.h"
 #include "keeper.h"
 #include "lock.h"
 #include "ours.h"
@@ -38,6 +39,7 @@ enum {
 	MAX_WAITS = 4096,
 	N_EVENTS = 64,
 	STACK_SIZE = 256 << 10,
+	LAST_LOOKS_MS = 50,
 };
 #define TIMER_EVENT UINT64_MAX
 
@@ -59,6 +61,7 @@ struct wait {
 /* Atomic is what is looked at without the lock, too. */
 static struct {
 	_Atomic bool exists;
+	_Atomic bool main_ended;
 	bool relays;
 	bool rung;
 	_Atomic int epfd, timer; /* + 1; 0: none */
@@ -635,6 +638,21 @@ static bool go_on(void)
 	return when != UINT64_MAX || needed;
 }
 
+void keeper_main_ends(void)
+{
+	atomic_store(&k.main_ended, true);
+	if (atomic_load(&k.exists))
+		keeper_ring();
+}
+
+/* Only ours go on, and what is left of the main thread. */
+static bool is_left_alone(void)
+{
+	int n = atomic_load(&k.main_ended) ? fdinfo_threads() : 0;
+
+	return n && n <= 2 + k.relays;
+}
+
 /*
  * The timer ends the wait.  The time-out is for one that the program has
  * closed while we wait: then there is none any more.
@@ -643,12 +661,11 @@ static int patience(void)
 {
 	uint64_t at = atomic_load(&k.timer_at);
 	uint64_t now = shim_now();
-	uint64_t ms;
+	uint64_t ms = at > now ? (at - now) / 1000000u + 10 : 10;
 
-	if (at == UINT64_MAX)
-		return -1;
-	ms = at > now ? (at - now) / 1000000u + 10 : 10;
-	return ms > INT_MAX ? -1 : (int)ms;
+	if (atomic_load(&k.main_ended) && ms > LAST_LOOKS_MS)
+		return LAST_LOOKS_MS;
+	return at == UINT64_MAX || ms > INT_MAX ? -1 : (int)ms;
 }
 
 static void *help(void *arg)
@@ -665,6 +682,10 @@ static void *help(void *arg)
 			if (events[i].data.u64 != TIMER_EVENT)
 				arrived(events[i].data.u64);
 		do_due();
+		if (is_left_alone()) {
+			give_up();
+			return NULL; /* which ends the process: libc counts */
+		}
 		if (!go_on())
 			break;
 		n = next.epoll_wait(k.epfd - 1, events, N_EVENTS, patience());
@@ -764,6 +785,7 @@ void keeper_leaves(bool leaves)
 
 void keeper_child(void)
 {
+	k.main_ended = false;
 	if (!k.exists)
 		return;
 	/* They are the parent's: its set, its timer. */

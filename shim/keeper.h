@@ -76,6 +76,12 @@ void keeper_ring(void);
  */
 void keeper_leaves(bool leaves);
 
+/*
+ * The main thread has called pthread_exit: the process ends with the last
+ * thread of the program, and ours must not keep it.
+ */
+void keeper_main_ends(void);
+
 /* The program's dup2 is about to take this number of ours. */
 void keeper_yield(int fd);
 

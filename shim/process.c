@@ -9,6 +9,7 @@
 #include "engine/watch.h"
 #include "exhaust.h"
 #include "gates.h"
+#include "hold.h"
 #include "keeper.h"
 #include "lock.h"
 #include "ours.h"
@@ -177,6 +178,7 @@ void process_child(void)
 		lock_reset();
 	ours_forget_holds();
 	keeper_child();
+	hold_main();
 	unlock_fork();
 	shim_thread.vforked = false;
 	atomic_store(&shim.ended, false);
