@@ -36,7 +36,6 @@
 
 enum {
 	MAX_DEADLINES = 1 << 18,
-	MAX_WAITS = 4096,
 	N_EVENTS = 64,
 	STACK_SIZE = 256 << 10,
 	LAST_LOOKS_MS = 50,
@@ -46,13 +45,6 @@ enum {
 struct deadline {
 	uint64_t when;
 	int fd;
-	uint32_t sock;
-	uint32_t generation;
-	uint32_t gate;
-};
-
-struct wait {
-	int timer; /* + 1; 0: free */
 	uint32_t sock;
 	uint32_t generation;
 	uint32_t gate;
@@ -70,9 +62,6 @@ static struct {
 	uint64_t tasks[N_TASKS];  /* 0: none */
 	struct deadline *heap;
 	uint32_t n_heap;
-	struct wait waits[MAX_WAITS];
-	_Atomic uint32_t n_waits; /* above the last one in use */
-	uint32_t no_free_wait;    /* below it */
 } k;
 
 /* Tells a relay that its helper is gone. */
@@ -309,69 +298,6 @@ void keeper_unwatch(int fd, const struct fault_sock *s)
 		next.epoll_ctl(k.epfd - 1, EPOLL_CTL_DEL, fd, &none);
 	lock_give(&guard);
 	errno = saved;
-}
-
-/* --- blocking calls that wait -----------------------------------------------
- */
-
-bool keeper_wait_begins(int timer_fd, const struct fault_sock *s,
-                        enum gate gate)
-{
-	const struct wait w = {.timer = timer_fd + 1,
-	                       .sock = socks_index(s),
-	                       .generation = atomic_load(&s->generation),
-	                       .gate = gate};
-	struct lock_guard guard;
-	uint32_t i;
-
-	lock_take(&guard);
-	i = k.no_free_wait;
-	while (i < k.n_waits && k.waits[i].timer)
-		i++;
-	k.no_free_wait = i;
-	if (i < MAX_WAITS) {
-		k.waits[i] = w;
-		if (i == k.n_waits)
-			k.n_waits++;
-	}
-	lock_give(&guard);
-	return i < MAX_WAITS;
-}
-
-void keeper_wait_ends(int timer_fd)
-{
-	struct lock_guard guard;
-
-	lock_take(&guard);
-	for (uint32_t i = k.n_waits; i-- > 0;) {
-		if (k.waits[i].timer != timer_fd + 1)
-			continue;
-		k.waits[i].timer = 0;
-		if (i < k.no_free_wait)
-			k.no_free_wait = i;
-	}
-	while (k.n_waits && !k.waits[k.n_waits - 1].timer)
-		k.n_waits--;
-	lock_give(&guard);
-}
-
-void keeper_wake_waits(const struct fault_sock *s, enum gate gate)
-{
-	uint32_t index = socks_index(s);
-	uint32_t generation = atomic_load(&s->generation);
-	struct lock_guard guard;
-
-	if (!atomic_load(&k.n_waits))
-		return;
-	lock_take(&guard);
-	for (uint32_t i = 0; i < k.n_waits; i++) {
-		const struct wait *w = &k.waits[i];
-
-		if (w->timer && w->sock == index &&
-		    w->generation == generation && w->gate == gate)
-			private_fd_set_timer(w->timer - 1, 1);
-	}
-	lock_give(&guard);
 }
 
 /* --- the helper --------------------------------------------------------------
@@ -791,7 +717,7 @@ void keeper_child(void)
 	/* They are the parent's: its set, its timer. */
 	close_descriptors();
 	k.exists = false;
-	k.n_waits = k.no_free_wait = 0;
+	keeper_waits_child();
 	shim.orphaned = true;
 }
 

@@ -90,6 +90,7 @@ void keeper_yield(int fd);
  * one that waits for any socket (NULL).
  */
 void keeper_child(void);
+void keeper_waits_child(void);
 void keeper_revive(const struct fault_sock *s);
 
 #endif
