@@ -78,7 +78,7 @@ static void note_needs(const struct fault_plan *plan)
 		shim.both_ways |= classes[i].states != 0;
 		shim.per_process |= classes[i].per == PER_PROCESS;
 	}
-	if (delays)
+	if (delays || shim.lasting)
 		hold_prepare();
 	if (shim.fresh_families & (PLAN_TRAITS | FAMILY_BIT(FAMILY_ACCEPT)))
 		early_prepare();

@@ -232,7 +232,7 @@ void handle_accept(struct shim_call *c)
 		accept_other(c);
 		return;
 	}
-	keeper_revive();
+	keeper_revive(c->sock);
 	want_address(c, &mine);
 	record_enter(c);
 	accept_one(c);

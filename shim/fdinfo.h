@@ -36,5 +36,8 @@ void fdinfo_each_target(fdinfo_visit *visit, void *context);
  */
 typedef bool fdinfo_sleeper_visit(int epfd, const void *context);
 void fdinfo_each_sleeper(fdinfo_sleeper_visit *visit, const void *context);
+/* How many threads there are; a main thread that has ended is one. 0: no /proc.
+ */
+int fdinfo_threads(void);
 
 #endif

@@ -10,7 +10,8 @@
  * program's own numbers.  A thread keeps its descriptors in a few slots: one
  * for the wait, more when signal handlers wait inside it.  A thread that is
  * cancelled in the wait closes them by the destructor of a thread-specific
- * key.  One that left a wait by longjmp closes that one's when it waits again.
+ * key, which tells of the end of the main thread, too.  One that left a wait by
+ * longjmp closes that one's when it waits again.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -58,11 +59,20 @@ static void close_slots(void *value)
 
 	for (int i = 0; i < N_SLOTS; i++)
 		close_slot(&of_thread[i]);
+	if (shim_tid() == shim_pid())
+		keeper_main_ends();
 }
 
 void hold_prepare(void)
 {
 	key_made = !pthread_key_create(&key, close_slots);
+	hold_main();
+}
+
+void hold_main(void)
+{
+	if (key_made)
+		pthread_setspecific(key, slots);
 }
 
 static bool on_alternate_stack(void)

@@ -10,6 +10,9 @@
 /* Once, at attach, when the plan delays anything. */
 void hold_prepare(void);
 
+/* This thread is the main one of a child of fork: its end is to be known. */
+void hold_main(void);
+
 /*
  * Waits until until_ns (CLOCK_MONOTONIC; RUN_FOREVER: without end), or until
  * the gate of s opens (s NULL: there is none).  timeout_ns: the socket's own

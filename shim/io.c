@@ -293,7 +293,7 @@ void handle_io(struct shim_call *c)
 		pass_through(c);
 		return;
 	}
-	keeper_revive();
+	keeper_revive(c->sock);
 	c->e.want = cut_want(c);
 	if (outside_the_stream(c))
 		c->flags |= RECORD_PEEK;

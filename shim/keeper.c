@@ -24,12 +24,14 @@
 #include "arrivals.h"
 #include "engine/engine.h"
 #include "exhaust.h"
+#include "fdinfo.h"
 #include "keeper.h"
 #include "lock.h"
 #include "ours.h"
 #include "private_fd.h"
 #include "process.h"
 #include "regs.h"
+#include "self.h"
 
 #include "poison.h"
 
@@ -37,9 +39,9 @@ enum {
 	/* In place of a gate: a look at what has come. */
 	LOOK = N_GATES_OF,
 	MAX_DEADLINES = 1 << 18,
-	MAX_WAITS = 4096,
 	N_EVENTS = 64,
 	STACK_SIZE = 256 << 10,
+	LAST_LOOKS_MS = 50,
 };
 #define TIMER_EVENT UINT64_MAX
 
@@ -51,16 +53,10 @@ struct deadline {
 	uint32_t gate;
 };
 
-struct wait {
-	int timer; /* + 1; 0: free */
-	uint32_t sock;
-	uint32_t generation;
-	uint32_t gate;
-};
-
 /* Atomic is what is looked at without the lock, too. */
 static struct {
 	_Atomic bool exists;
+	_Atomic bool main_ended;
 	bool relays;
 	bool rung;
 	_Atomic int epfd, timer; /* + 1; 0: none */
@@ -69,9 +65,6 @@ static struct {
 	uint64_t tasks[N_TASKS];  /* 0: none */
 	struct deadline *heap;
 	uint32_t n_heap;
-	struct wait waits[MAX_WAITS];
-	_Atomic uint32_t n_waits; /* above the last one in use */
-	uint32_t no_free_wait;    /* below it */
 } k;
 
 /* Tells a relay that its helper is gone. */
@@ -323,68 +316,6 @@ void keeper_unwatch(int fd, const struct fault_sock *s)
 	errno = saved;
 }
 
-/* --- blocking calls that wait -------------------------------------------- */
-
-bool keeper_wait_begins(int timer_fd, const struct fault_sock *s,
-                        enum gate gate)
-{
-	const struct wait w = {.timer = timer_fd + 1,
-	                       .sock = socks_index(s),
-	                       .generation = atomic_load(&s->generation),
-	                       .gate = gate};
-	struct lock_guard guard;
-	uint32_t i;
-
-	lock_take(&guard);
-	i = k.no_free_wait;
-	while (i < k.n_waits && k.waits[i].timer)
-		i++;
-	k.no_free_wait = i;
-	if (i < MAX_WAITS) {
-		k.waits[i] = w;
-		if (i == k.n_waits)
-			k.n_waits++;
-	}
-	lock_give(&guard);
-	return i < MAX_WAITS;
-}
-
-void keeper_wait_ends(int timer_fd)
-{
-	struct lock_guard guard;
-
-	lock_take(&guard);
-	for (uint32_t i = k.n_waits; i-- > 0;) {
-		if (k.waits[i].timer != timer_fd + 1)
-			continue;
-		k.waits[i].timer = 0;
-		if (i < k.no_free_wait)
-			k.no_free_wait = i;
-	}
-	while (k.n_waits && !k.waits[k.n_waits - 1].timer)
-		k.n_waits--;
-	lock_give(&guard);
-}
-
-void keeper_wake_waits(const struct fault_sock *s, enum gate gate)
-{
-	uint32_t index = socks_index(s);
-	uint32_t generation = atomic_load(&s->generation);
-	struct lock_guard guard;
-
-	if (!atomic_load(&k.n_waits))
-		return;
-	lock_take(&guard);
-	for (uint32_t i = 0; i < k.n_waits; i++) {
-		const struct wait *w = &k.waits[i];
-
-		if (w->timer && w->sock == index &&
-		    w->generation == generation && w->gate == gate)
-			private_fd_set_timer(w->timer - 1, 1);
-	}
-	lock_give(&guard);
-}
-
 /* --- the helper ---------------------------------------------------------- */
 
 /* Any descriptor of s in this process, best the one it was held by. */
@@ -541,7 +472,8 @@ static void arrived(uint64_t data)
 			gates_collapse(fd, s, g);
 }
 
-static void make_descriptors(void)
+/* false: there is none left, or they are refused (seccomp). */
+static bool make_descriptors(void)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLET,
 	                        .data.u64 = TIMER_EVENT};
@@ -556,6 +488,7 @@ static void make_descriptors(void)
 		next.epoll_ctl(k.epfd - 1, EPOLL_CTL_ADD, timer, &e);
 	exhaust_lift(false);
 	k.timer_at = UINT64_MAX;
+	return k.epfd && k.timer;
 }
 
 /* A number more for the same file: the helper that waits in it goes on. */
@@ -589,15 +522,17 @@ static void close_descriptors(void)
  * The program has closed all it found in /proc/self/fd, ours too: not closed
  * again, the numbers may be its own by now.
  */
-static void remake_descriptors(void)
+static bool remake_descriptors(void)
 {
 	struct lock_guard guard;
+	bool made;
 
 	lock_take(&guard);
-	make_descriptors();
+	made = make_descriptors();
 	ours_forget_holds();
 	lock_give(&guard);
 	keeper_ring();
+	return made;
 }
 
 /* Under the lock: a new helper may be made as soon as it is given. */
@@ -607,6 +542,18 @@ static void end_life(void)
 	close_descriptors();
 	accord_listens(false);
 	atomic_fetch_add(&life, 1);
+}
+
+/* It cannot wait: who waits does its work. */
+static void give_up(void)
+{
+	struct lock_guard guard;
+
+	lock_take(&guard);
+	shim.helpless = true;
+	end_life();
+	lock_give(&guard);
+	accord_hush();
 }
 
 /*
@@ -636,6 +583,21 @@ static bool go_on(void)
 	return when != UINT64_MAX || needed;
 }
 
+void keeper_main_ends(void)
+{
+	atomic_store(&k.main_ended, true);
+	if (atomic_load(&k.exists))
+		keeper_ring();
+}
+
+/* Only ours go on, and what is left of the main thread. */
+static bool is_left_alone(void)
+{
+	int n = atomic_load(&k.main_ended) ? fdinfo_threads() : 0;
+
+	return n && n <= 2 + k.relays;
+}
+
 /*
  * The timer ends the wait.  The time-out is for one that the program has
  * closed while we wait: then there is none any more.
@@ -644,12 +606,11 @@ static int patience(void)
 {
 	uint64_t at = atomic_load(&k.timer_at);
 	uint64_t now = shim_now();
-	uint64_t ms;
+	uint64_t ms = at > now ? (at - now) / 1000000u + 10 : 10;
 
-	if (at == UINT64_MAX)
-		return -1;
-	ms = at > now ? (at - now) / 1000000u + 10 : 10;
-	return ms > INT_MAX ? -1 : (int)ms;
+	if (atomic_load(&k.main_ended) && ms > LAST_LOOKS_MS)
+		return LAST_LOOKS_MS;
+	return at == UINT64_MAX || ms > INT_MAX ? -1 : (int)ms;
 }
 
 static void *help(void *arg)
@@ -666,11 +627,19 @@ static void *help(void *arg)
 			if (events[i].data.u64 != TIMER_EVENT)
 				arrived(events[i].data.u64);
 		do_due();
+		if (is_left_alone()) {
+			give_up();
+			return NULL; /* which ends the process: libc counts */
+		}
 		if (!go_on())
 			break;
 		n = next.epoll_wait(k.epfd - 1, events, N_EVENTS, patience());
-		if (n < 0 && errno != EINTR)
-			remake_descriptors();
+		if (n >= 0 || errno == EINTR)
+			continue;
+		if (errno != EBADF || !remake_descriptors()) {
+			give_up();
+			return NULL;
+		}
 	}
 	accord_hush();
 	return NULL;
@@ -713,26 +682,18 @@ static bool make_thread(void *(*run)(void *), void *arg)
 static bool claim(void)
 {
 	struct lock_guard guard;
-	bool mine;
+	bool mine, made = true;
 
 	lock_take(&guard);
 	mine = !k.exists;
 	if (mine) {
 		k.exists = true;
-		make_descriptors();
+		made = make_descriptors();
 	}
 	lock_give(&guard);
-	return mine;
-}
-
-static void give_up(void)
-{
-	struct lock_guard guard;
-
-	lock_take(&guard);
-	end_life();
-	lock_give(&guard);
-	accord_hush();
+	if (!made)
+		give_up();
+	return mine && made;
 }
 
 bool keeper_start(void)
@@ -755,11 +716,8 @@ bool keeper_start(void)
 	accord_listens(k.relays);
 	done = make_thread(help, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!done) {
-		accord_listens(false);
-		shim.helpless = true;
+	if (!done)
 		give_up();
-	}
 	return done;
 }
 
@@ -771,17 +729,44 @@ void keeper_leaves(bool leaves)
 
 void keeper_child(void)
 {
+	k.main_ended = false;
 	if (!k.exists)
 		return;
 	/* They are the parent's: its set, its timer. */
 	close_descriptors();
 	k.exists = false;
-	k.n_waits = k.no_free_wait = 0;
+	keeper_waits_child();
 	shim.orphaned = true;
 }
 
-void keeper_revive(void)
+static void note_lasting(int fd, uint64_t word, const void *context)
 {
-	if (UNLIKELY(shim.orphaned))
+	bool *lasts = *(bool *const *)context;
+
+	(void)fd;
+	*lasts |= gates_concern(socks_of(word));
+}
+
+/*
+ * A child may be in a sandbox where a thread is more than it may make: none is
+ * made unless a call needs it.
+ */
+void keeper_revive(const struct fault_sock *s)
+{
+	bool lasts = s, *p = &lasts;
+
+	if (LIKELY(!shim.orphaned))
+		return;
+	if (s && !gates_concern(s)) {
+		self_begin();
+		return;
+	}
+	if (!s)
+		fds_each(0, INT_MAX, note_lasting, &p);
+	if (lasts) {
 		keeper_start();
+		return;
+	}
+	shim.orphaned = false;
+	self_begin();
 }

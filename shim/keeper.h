@@ -79,11 +79,21 @@ void keeper_ring(void);
  */
 void keeper_leaves(bool leaves);
 
+/*
+ * The main thread has called pthread_exit: the process ends with the last
+ * thread of the program, and ours must not keep it.
+ */
+void keeper_main_ends(void);
+
 /* The program's dup2 is about to take this number of ours. */
 void keeper_yield(int fd);
 
-/* fork: the child has no helper yet; keeper_revive() when it needs one. */
+/*
+ * fork: the child has no helper yet; it is made when a call on s needs it, or
+ * one that waits for any socket (NULL).
+ */
 void keeper_child(void);
-void keeper_revive(void);
+void keeper_waits_child(void);
+void keeper_revive(const struct fault_sock *s);
 
 #endif

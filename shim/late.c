@@ -100,7 +100,7 @@ void late_settle(int fd, struct fault_sock *s)
 	wait_moved(fd, s, false);
 	if (!late_held(s))
 		return;
-	keeper_revive();
+	keeper_revive(s);
 	gates_meet(fd, s, GATE_OF_OPEN);
 }
 

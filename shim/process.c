@@ -10,6 +10,7 @@
 #include "engine/watch.h"
 #include "exhaust.h"
 #include "gates.h"
+#include "hold.h"
 #include "keeper.h"
 #include "lock.h"
 #include "ours.h"
@@ -160,18 +161,29 @@ void process_parent(void)
 	socks_fork(FORK_PARENT);
 }
 
-/* No system call: fork must cost what it costs without us. */
+/*
+ * A child may be in a sandbox before its first record, and not be allowed to
+ * ask: the one system call that is made here, and only where records are kept.
+ */
+static void know_child(void)
+{
+	int pid = shim.traced ? getpid() : 0;
+
+	shim_thread.tid = pid;
+	atomic_store(&shim.pid, pid);
+}
+
 void process_child(void)
 {
 	if (!fork_locked)
 		lock_reset();
 	ours_forget_holds();
 	keeper_child();
+	hold_main();
 	unlock_fork();
-	shim_thread.tid = 0;
 	shim_thread.vforked = false;
 	atomic_store(&shim.ended, false);
-	atomic_store(&shim.pid, 0);
+	know_child();
 	shim.parent_slot = atomic_exchange(&shim.slot, 0);
 	socks_fork(FORK_CHILD);
 	deaf_child();

@@ -336,7 +336,7 @@ void handle_wait(struct shim_call *c)
 	bool counted = false;
 	bool due = decide_look(c) && c->choice.rule >= 0;
 
-	keeper_revive();
+	keeper_revive(NULL);
 	if (due && decide_claim(c, &counted)) {
 		record_enter(c);
 		act(c);

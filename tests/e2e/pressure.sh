@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # Thousands of registrations, holds, sockets and sets, at once and one after the
 # other: nobody waits for ever, nothing grows, no step takes the longer the more
 # there are. (A million each: PRESSURE=20, some minutes; `make pressure`.)
