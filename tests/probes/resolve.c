@@ -8,7 +8,9 @@
  *   resolve gethostbyname2 NAME inet|inet6
  *   resolve gethostbyname_r NAME [BYTES]
  *   resolve gethostbyname2_r NAME inet|inet6 [BYTES]
+ *   resolve gethostbyname_r NAME BYTES odd      at an odd address
  *   resolve times N getaddrinfo ...     the same call N times
+ *   resolve CALL , CALL ...             one after another
  *   resolve files N getaddrinfo ...     with room for N descriptors more
  *   resolve twice NAME       are the answers of two calls apart?
  *   resolve cancel NAME      a thread in the call is cancelled, which is timed
@@ -22,6 +24,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +57,8 @@ static const struct {
 
 static int value_of(const char *word)
 {
+	if (!strncmp(word, "family=", 7))
+		return atoi(word + 7);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (!strcmp(words[i].word, word))
 			return words[i].value;
@@ -143,7 +148,9 @@ static bool hint(struct addrinfo *hints, const char *word)
 {
 	if (!strcmp(word, "nohints"))
 		return false;
-	if (!strncmp(word, "family=", 7))
+	if (!strncmp(word, "flags=", 6))
+		hints->ai_flags = (int)strtol(word + 6, NULL, 0);
+	else if (!strncmp(word, "family=", 7))
 		hints->ai_family = atoi(word + 7);
 	else if (!strncmp(word, "socktype=", 9))
 		hints->ai_socktype = atoi(word + 9);
@@ -210,10 +217,11 @@ static void by_name(const char *name, const char *family)
 		       h_errno_word(h_errno));
 }
 
-static void by_name_r(const char *name, const char *family, const char *bytes)
+static void by_name_r(const char *name, const char *family, const char *bytes,
+                      bool odd)
 {
 	size_t size = bytes ? (size_t)atoi(bytes) : 2048;
-	char *buf = malloc(size + 1);
+	char *memory = malloc(size + 2), *buf = memory + odd;
 	struct hostent h = {0}, *found = (void *)buf;
 	int rc, err, herr = MARK;
 
@@ -233,9 +241,11 @@ static void by_name_r(const char *name, const char *family, const char *bytes)
 	                   : "NULL");
 	if (found)
 		print_hostent(found);
+	if (found && (uintptr_t)found->h_addr_list % sizeof(char *))
+		printf("not aligned\n");
 	if (buf[size] != '!')
 		printf("written beyond the end\n");
-	free(buf);
+	free(memory);
 }
 
 static void run(int argc, char **argv)
@@ -247,12 +257,27 @@ static void run(int argc, char **argv)
 	else if (argc == 3 && !strcmp(argv[0], "gethostbyname2"))
 		by_name(argv[1], argv[2]);
 	else if (argc >= 2 && !strcmp(argv[0], "gethostbyname_r"))
-		by_name_r(argv[1], NULL, argv[2]);
+		by_name_r(argv[1], NULL, argv[2],
+		          argc == 4 && !strcmp(argv[3], "odd"));
 	else if (argc >= 3 && !strcmp(argv[0], "gethostbyname2_r"))
-		by_name_r(argv[1], argv[2], argv[3]);
+		by_name_r(argv[1], argv[2], argv[3], false);
 	else
 		exit(2);
 	fflush(stdout);
+}
+
+/* Those that a comma separates. */
+static void run_all(int argc, char **argv)
+{
+	int begin = 0;
+
+	for (int i = 0; i <= argc; i++) {
+		if (i < argc && strcmp(argv[i], ",") != 0)
+			continue;
+		argv[i] = NULL;
+		run(i - begin, argv + begin);
+		begin = i + 1;
+	}
 }
 
 /* The last answer of gethostbyname is overwritten, those of the others not. */
@@ -370,7 +395,10 @@ int main(int argc, char **argv)
 		argc -= 2;
 		argv += 2;
 	}
-	while (times-- > 0)
-		run(argc, argv);
+	if (times == 1)
+		run_all(argc, argv);
+	else
+		while (times-- > 0)
+			run(argc, argv);
 	return 0;
 }

@@ -94,7 +94,29 @@ void case_v4_mapped(struct rd *r);
 void case_v6only(struct rd *r);
 void case_waitall(struct rd *r);
 
+/* held.c */
+void case_bad_times(struct rd *r);
+void case_child_joined(struct rd *r);
+void case_exclusive_out(struct rd *r);
+void case_half_closed(struct rd *r);
+void case_inherited_set_killed(struct rd *r);
+void case_killed_late(struct rd *r);
+void case_lowat_values(struct rd *r);
+void case_oneshot_full(struct rd *r);
+void case_parent_killed(struct rd *r);
+void case_parent_killed_set(struct rd *r);
+void case_raw_data(struct rd *r);
+void case_recv_rate_short(struct rd *r);
+void case_recv_rate_slow(struct rd *r);
+void case_select_writer_hup(struct rd *r);
+void case_send_hold_readable(struct rd *r);
+void case_used_up_elsewhere(struct rd *r);
+
 /* SO_RCVLOWAT as the program is told. */
 int case_lowat(int fd);
+
+/* Until nothing more is taken; until the deadline nothing can be sent. */
+void case_fill(int fd);
+void case_hold_sending(struct rd *r);
 
 #endif

@@ -14,7 +14,7 @@
  *   setup.c       connections, holds, the truth by raw system calls, lines
  *   watch.c       readiness in the style of the run
  *   matrix.c      styles x traffic
- *   recv.c wait.c epoll.c share.c send.c open.c rare.c   the cases
+ *   recv.c epoll.c share.c send.c held.c open.c rare.c   the cases
  *
  * Moments are compared with strict lower and generous upper bounds: a busy
  * machine may make everything late, nothing may be early.

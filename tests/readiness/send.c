@@ -8,7 +8,7 @@
 #include <sys/time.h>
 
 /* To the last byte, and still full when what is on the way has arrived. */
-static void fill(int fd)
+void case_fill(int fd)
 {
 	static char buf[1 << 16];
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
@@ -22,10 +22,10 @@ static void fill(int fd)
 }
 
 /* Until the deadline nothing can be sent. */
-static void hold_sending(struct rd *r)
+void case_hold_sending(struct rd *r)
 {
 	if (r->real)
-		fill(r->fd);
+		case_fill(r->fd);
 	r->t0 = rd_now();
 	if (r->real)
 		rd_peer(r, "drain", r->conn, 0, r->delay_ms);
@@ -46,7 +46,7 @@ void case_send_delay(struct rd *r)
 	if (w.ep >= 0 && r->style == EPOLL_ET)
 		rd_watch_wait(&w, 0); /* the edge of the registration */
 	cpu = rd_cpu_ms();
-	hold_sending(r);
+	case_hold_sending(r);
 	if (r->style != BLOCKING) {
 		say_send(r, 0);
 		say("event: %s", rd_mask(rd_watch_wait(&w, RD_WAIT_MS)));
@@ -77,7 +77,7 @@ void case_sndtimeo(struct rd *r)
 	rd_open(r);
 	rd_blocking(r->fd, true);
 	setsockopt(r->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-	hold_sending(r);
+	case_hold_sending(r);
 	say_send(r, 0);
 	say_at(r, "timed out", rd_now(), 60);
 	tv.tv_usec = 0;
@@ -117,7 +117,7 @@ static void in_during_send_hold(struct rd *r, unsigned extra)
 
 		epoll_wait(ep, &ev, 1, 0);
 	}
-	hold_sending(r);
+	case_hold_sending(r);
 	say_send(r, 0);
 	rd_peer(r, "send", r->conn, 5, 0);
 	say_event(r, "readable", ep, 0);
@@ -143,7 +143,7 @@ void case_oneshot_out_parked(struct rd *r)
 	int ep;
 
 	rd_open(r);
-	hold_sending(r);
+	case_hold_sending(r);
 	say_send(r, 0);
 	ep = set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT);
 	rd_peer(r, "send", r->conn, 5, 0);

@@ -1,0 +1,73 @@
+#!/bin/sh
+# Moments between two steps of the library, which last some microseconds: a
+# library below it makes them last, so that they can be looked into. Arguments:
+# only these cases.
+# run: parallel
+. "$(dirname "$0")/../lib.sh"
+[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
+probe=$BUILD/tests/probes/between
+[ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
+	t_skip_all "no probes"
+
+cat >"$T/below.c" <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+void (*below_hook)(const char *what, int fd);
+
+static void tell(const char *what, int fd)
+{
+	int saved = errno;
+
+	if (below_hook)
+		below_hook(what, fd);
+	errno = saved;
+}
+
+int connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int (*real)(int, const void *, socklen_t) = dlsym(RTLD_NEXT, "connect");
+	int n;
+
+	if (addr->sa_family != AF_UNSPEC)
+		tell("connect", fd);
+	n = real(fd, addr, len);
+	if (addr->sa_family == AF_UNSPEC)
+		tell("dissolved", fd);
+	return n;
+}
+
+int shutdown(int fd, int how)
+{
+	int (*real)(int, int) = dlsym(RTLD_NEXT, "shutdown");
+	int n = real(fd, how);
+
+	tell("shut", fd);
+	return n;
+}
+C
+cc -shared -fPIC -o "$T/below.so" "$T/below.c" -ldl 2>"$T/out" ||
+	t_skip_all "no compiler"
+
+cases=$*
+
+# try CASE SENTENCE RULE
+try() {
+	case " $cases " in
+	"  " | *" $1 "*) ;;
+	*) return ;;
+	esac
+	t_ok "$2" env LD_PRELOAD="$LIBFAULT:$T/below.so" FAULT_INJECT="$3" \
+		timeout 20 "$probe" "$1"
+}
+
+try moved "a connect between its two connects shows nothing to anyone" \
+	connect:delay=100ms:nth=1
+try slow "a delay that ends before the connect is made is still an end" \
+	connect:delay=5ms:nth=1
+try shut "a FIN that answers a shutdown at once is no error, and held as before" \
+	recv:delay=300ms:nth=1:role=accepted
+t_done

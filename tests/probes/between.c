@@ -1,0 +1,237 @@
+/*
+ * between.c - what can be seen between two steps of the library: a library
+ * below it (tests/e2e/between.sh) calls back in the middle of them.
+ *
+ *   LD_PRELOAD=libfault.so:below.so FAULT_INJECT=RULE between CASE
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <time.h>
+
+#include "table.h"
+
+enum {
+	WAIT_MS = 5000,
+};
+
+/* "connect": before it is made; "dissolved", "shut": when it has been. */
+typedef void hook(const char *what, int fd);
+
+static hook **below;
+
+static void call_back(hook *h)
+{
+	below = dlsym(RTLD_DEFAULT, "below_hook");
+	if (!below)
+		die("the library below");
+	*below = h;
+}
+
+static long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Time is the event here. */
+static void sleep_ms(long ms)
+{
+	struct timespec t = {.tv_nsec = ms * 1000000};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR)
+		;
+}
+
+static int to_listener(int fd)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+
+	getsockname(listener(), (void *)&a, &len);
+	return connect(fd, (void *)&a, len);
+}
+
+static int watch(int fd, unsigned events)
+{
+	struct epoll_event e = {.events = events};
+	int set = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &e))
+		die("epoll_ctl");
+	return set;
+}
+
+static unsigned event(int set, int ms)
+{
+	struct epoll_event e = {0};
+
+	return epoll_wait(set, &e, 1, ms) == 1 ? e.events : 0;
+}
+
+static int polled(int fd, short events, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+
+	return poll(&p, 1, ms) < 0 ? -1 : p.revents;
+}
+
+static int selected(int fd)
+{
+	struct timeval none = {0};
+	fd_set in, out;
+
+	FD_ZERO(&in);
+	FD_ZERO(&out);
+	FD_SET(fd, &in);
+	FD_SET(fd, &out);
+	return select(fd + 1, &in, &out, NULL, &none);
+}
+
+/* --- a connect that is held ---------------------------------------------- */
+
+static sem_t moving, seen;
+static int held_fd;
+
+static void stop_there(const char *what, int fd)
+{
+	if (fd != held_fd || strcmp(what, "dissolved"))
+		return;
+	*below = NULL;
+	sem_post(&moving);
+	sem_wait(&seen);
+}
+
+static void *sleep_in_poll(void *ret)
+{
+	*(int *)ret = polled(held_fd, POLLIN | POLLOUT | POLLRDHUP, WAIT_MS);
+	return NULL;
+}
+
+static long cpu_ms(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
+	       (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
+}
+
+/* connect:delay=100ms:nth=1.  Between its two connects it is not connected. */
+static int moved(void)
+{
+	const unsigned all = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+	int level, edge, exclusive, mask = 0;
+	pthread_t sleeper;
+	long cpu;
+
+	listener();
+	sem_init(&moving, 0, 0);
+	sem_init(&seen, 0, 0);
+	held_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	call_back(stop_there);
+	WANT(to_listener(held_fd), -1);
+	WANT(errno, EINPROGRESS);
+	level = watch(held_fd, all);
+	edge = watch(held_fd, all | EPOLLET);
+	exclusive = watch(held_fd, EPOLLIN | EPOLLOUT | EPOLLEXCLUSIVE);
+	pthread_create(&sleeper, NULL, sleep_in_poll, &mask);
+	sem_wait(&moving);
+	WANT(event(level, 0), 0);
+	WANT(event(edge, 0), 0);
+	WANT(event(exclusive, 0), 0);
+	WANT(polled(held_fd, POLLIN | POLLOUT | POLLRDHUP, 0), 0);
+	WANT(selected(held_fd), 0);
+	cpu = cpu_ms();
+	WANT(polled(held_fd, POLLIN | POLLOUT | POLLRDHUP, 100), 0);
+	WANT(cpu_ms() - cpu < 50, true);
+	sem_post(&seen);
+	WANT(event(level, WAIT_MS), EPOLLOUT);
+	WANT(event(edge, WAIT_MS), EPOLLOUT);
+	WANT(event(edge, 0), 0);
+	WANT(event(exclusive, WAIT_MS), EPOLLOUT);
+	pthread_join(sleeper, NULL);
+	WANT(mask, POLLOUT);
+	WANT(to_listener(held_fd), 0);
+	return 0;
+}
+
+static void be_slow(const char *what, int fd)
+{
+	if (fd != held_fd || strcmp(what, "connect"))
+		return;
+	*below = NULL;
+	sleep_ms(60);
+}
+
+/* connect:delay=5ms:nth=1.  It is over before it has begun. */
+static int slow(void)
+{
+	listener();
+	held_fd = socket(AF_INET, SOCK_STREAM, 0);
+	call_back(be_slow);
+	WANT(to_listener(held_fd), 0);
+	WANT(to_listener(held_fd), -1);
+	WANT(errno, EISCONN);
+	return 0;
+}
+
+/* --- a shutdown that the peer answers at once ----------------------------- */
+
+static struct pair p;
+
+static void answer_at_once(const char *what, int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+	char byte;
+
+	if (fd != p.accepted || strcmp(what, "shut"))
+		return;
+	*below = NULL;
+	if (recv(p.client, &byte, 1, 0) != 0)
+		die("recv of the peer");
+	close(p.client);
+	while (info.tcpi_state != TCP_CLOSE)
+		getsockopt(p.accepted, IPPROTO_TCP, TCP_INFO, &info, &len);
+	/* Whoever watches for errors has seen the hang-up by now. */
+	sleep_ms(40);
+}
+
+/* recv:delay=300ms:nth=1:role=accepted.  What is held stays so. */
+static int shut(void)
+{
+	long began;
+	char data[DATA];
+
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	began = now_ms();
+	WANT(recv(p.accepted, data, DATA, 0), -1);
+	call_back(answer_at_once);
+	WANT(shutdown(p.accepted, SHUT_WR), 0);
+	WANT(polled(p.accepted, POLLIN, WAIT_MS) & POLLIN, POLLIN);
+	WANT(now_ms() - began >= 300, true);
+	WANT(recv(p.accepted, data, DATA, 0), DATA);
+	WANT(recv(p.accepted, data, DATA, 0), 0);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct probe_case cases[] = {
+		{"moved", moved},
+		{"slow", slow},
+		{"shut", shut},
+	};
+
+	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
+}
