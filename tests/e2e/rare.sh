@@ -52,7 +52,7 @@ try alternate-left "so does one on the stack of handlers" "$delay"
 try timeout-of-held "a receive on a held connect has a time-out of its own" \
 	connect:delay=1s:nth=1
 
-ended='eof:age=50ms:role=accepted;setsockopt:error=ENOPROTOOPT:state='
+ended='eof:age=300ms:role=accepted;setsockopt:error=ENOPROTOOPT:state='
 try end-by-state "after an injected end the state is CLOSE_WAIT" "${ended}CLOSE_WAIT"
 try end-of-both-by-state "and after the program's own end LAST_ACK" "${ended}LAST_ACK"
 try failed-shutdown "a shutdown that fails changes no state" \
