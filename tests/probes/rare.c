@@ -95,7 +95,7 @@ static void recv_in_handler(int sig)
 	errno = saved;
 }
 
-/* DELAY.  On the stack of handlers, inside a wait on the program's. */
+/* DELAY:nth=1.  On the stack of handlers, inside a wait on the program's. */
 static int alternate_nested(void)
 {
 	long start;
