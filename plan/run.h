@@ -22,7 +22,7 @@
 #include "trace.h"
 
 #define RUN_MAGIC   0x004e5552544c4600ULL
-#define RUN_VERSION 2u
+#define RUN_VERSION 3u
 #define RUN_NONE    0u /* index 0 of sockets and watches is never used */
 
 /* A counter that rules compare with: per connection, process, program, run. */
@@ -172,6 +172,8 @@ struct fault_process {
 	_Atomic uint32_t acked;
 	_Atomic uint32_t listens;
 	uint32_t pad;
+	/* RLIMIT_NOFILE as we have lowered it, 0: never; and as it was. */
+	_Atomic uint64_t files_meanwhile, files;
 	char name[16]; /* comm at attach */
 	char what[88]; /* why it failed */
 };

@@ -22,6 +22,7 @@
 #include "attach.h"
 #include "early.h"
 #include "engine/engine.h"
+#include "exhaust.h"
 #include "hold.h"
 #include "private_fd.h"
 #include "process.h"
@@ -136,6 +137,7 @@ void attach_run(const struct fault_plan *plan, struct fault_run *run,
 		process_attached();
 	pthread_atfork(process_prepare, process_parent, process_child);
 	adopt_inherited();
+	exhaust_attached();
 	shim.interest = FAMILY_BIT(FAMILY_SOCKET) | FAMILY_BIT(FAMILY_TABLE) |
 	                (shim.fresh_families & (FAMILY_BIT(FAMILY_POLL) |
 	                                        FAMILY_BIT(FAMILY_RESOLVE))) |

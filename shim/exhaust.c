@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "exhaust.h"
 #include "fdinfo.h"
@@ -15,6 +16,7 @@
 #include "lock.h"
 #include "ours.h"
 #include "private_fd.h"
+#include "process.h"
 
 #include "poison.h"
 
@@ -188,6 +190,20 @@ static void give_back(const struct stuff *s)
 	munmap(s->fillers, bitmap_size(s->limit));
 }
 
+/* For children that are made inside libc, and inherit it: exhaust_attached().
+ */
+static void tell_children(const struct stuff *s)
+{
+	uint32_t slot = shim.alone ? 0 : atomic_load(&shim.slot);
+	struct fault_process *p;
+
+	if (!slot)
+		return;
+	p = &run_processes(shim.run)[slot - 1];
+	atomic_store(&p->files, s->before);
+	atomic_store(&p->files_meanwhile, s->limit);
+}
+
 /* dup(2) takes the lowest number that is free, until there is none. */
 static void fill(const struct stuff *s)
 {
@@ -196,6 +212,7 @@ static void fill(const struct stuff *s)
 	w.fillers = s->fillers;
 	w.limit = s->limit;
 	w.before = s->before;
+	tell_children(s);
 	change_soft(w.before, w.limit);
 	while (fd >= 0 && (rlim_t)fd < w.limit) {
 		w.fillers[fd / 64] |= 1ULL << (fd % 64);
@@ -236,6 +253,7 @@ static void begin(uint32_t rule)
 	keeper_start();
 	if (!ours_prepare() || !prepare(&s))
 		return;
+	process_slot();
 	lock_take(&guard);
 	mine = !w.on;
 	put_rule(rule);
@@ -343,4 +361,18 @@ void exhaust_release(void)
 	else if (w.on)
 		change_soft(w.limit, w.before);
 	errno = saved;
+}
+
+void exhaust_attached(void)
+{
+	uint32_t n = shim.alone ? 0 : atomic_load(&shim.run->used_processes);
+	uint32_t parent = (uint32_t)getppid();
+
+	for (uint32_t i = 0; i < n && i < shim.run->n_processes; i++) {
+		const struct fault_process *p = &run_processes(shim.run)[i];
+		rlim_t meanwhile = atomic_load(&p->files_meanwhile);
+
+		if (meanwhile && atomic_load(&p->pid) == parent)
+			change_soft(meanwhile, atomic_load(&p->files));
+	}
 }

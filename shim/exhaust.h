@@ -14,7 +14,9 @@
  * program uses: getrlimit(2) then shows that.  The hard limit is not touched.
  *
  * A window belongs to a process: a child of fork begins without it (its own
- * call may open one), and so does what is executed.
+ * call may open one), and so does what is executed.  A real limit would be
+ * inherited; the one that is lowered is ours, and the numbers that are in use
+ * are not the child's.
  *
  * No memory of the program's; errno is kept.  All but exhaust_lift() take the
  * lock of lock.h.
@@ -48,6 +50,12 @@ void exhaust_child(void);
  * has limits of its own and the parent's memory, only the limit is put back.
  */
 void exhaust_release(void);
+
+/*
+ * A new image: its parent may have been without descriptors when it made it by
+ * posix_spawn, system or popen, which leave no moment to put the limit back.
+ */
+void exhaust_attached(void);
 
 /* Around the making of a descriptor of ours.  The caller holds the lock. */
 void exhaust_lift(bool lift);

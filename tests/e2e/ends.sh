@@ -5,7 +5,7 @@
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../probes/try.sh"
-need_probes stream_ends stream_changes
+need_probes stream_ends stream_changes hangup
 
 # ---- the peer's end --------------------------------------------------------------
 
@@ -75,6 +75,43 @@ if wanted seed; then
 	t_ok "and another seed in another" [ \
 		"$(bytes 8 recv:corrupt=10B:role=accepted show-at-once)" != "$all" ]
 	t_match "ten bytes were shown" "$all" '^[0-9a-f]{20}$'
+fi
+
+# ---- both sides finish --------------------------------------------------------------
+
+try recv:short=1B:state=FIN_WAIT:role=accepted hangup refused \
+	"a shutdown that fails changes no state"
+# Below ours it returns late, when the peer has closed.
+cat >"$T/below.c" <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <time.h>
+
+int shutdown(int fd, int how)
+{
+	int (*real)(int, int) = dlsym(RTLD_NEXT, "shutdown");
+	const struct timespec moment = {0, 100000000};
+	int result = real(fd, how), err = errno;
+
+	nanosleep(&moment, 0);
+	errno = err;
+	return result;
+}
+C
+if cc -shared -fPIC -o "$T/below.so" "$T/below.c" -ldl 2>"$T/out"; then
+	below=$T/below.so
+	for how in poll epoll recv; do
+		try recv:delay=300ms:nth=1:role=accepted hangup $how \
+			"the hang-up of both sides ends no hold ($how)"
+		wanted $how || continue
+		t_ok "and the kernel says the same, at once" \
+			env HANGUP_AT_ONCE=1 LD_PRELOAD="$below" \
+			timeout 20 "$probes/hangup" $how
+	done
+	below=
+else
+	t_skip "the hang-up of both sides ends no hold" "no compiler"
 fi
 
 # ---- the queue of a listener --------------------------------------------------------
