@@ -23,14 +23,6 @@ enum {
 
 static long began;
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* HANGUP_AT_ONCE: there is no rule, and no time to wait for. */
 static bool in_time(void)
 {
