@@ -79,7 +79,7 @@ fi
 
 # ---- both sides finish --------------------------------------------------------------
 
-try recv:short=1B:state=FIN_WAIT:role=accepted hangup refused \
+try_probe recv:short=1B:state=FIN_WAIT:role=accepted hangup refused \
 	"a shutdown that fails changes no state"
 # Below ours it returns late, when the peer has closed.
 cat >"$T/below.c" <<'C'
@@ -102,7 +102,7 @@ C
 if cc -shared -fPIC -o "$T/below.so" "$T/below.c" -ldl 2>"$T/out"; then
 	below=$T/below.so
 	for how in poll epoll recv; do
-		try recv:delay=300ms:nth=1:role=accepted hangup $how \
+		try_probe recv:delay=300ms:nth=1:role=accepted hangup $how \
 			"the hang-up of both sides ends no hold ($how)"
 		wanted $how || continue
 		t_ok "and the kernel says the same, at once" \

@@ -9,6 +9,7 @@ probe=$BUILD/tests/probes/pressure
 [ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
 	t_skip_all "no probes"
 times=${PRESSURE:-1}
+# shellcheck disable=SC3045 # dash and bash have it
 [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 12000 ] ||
 	t_skip_all "fewer than 12,000 descriptors"
 

@@ -12,15 +12,14 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "tests/mortal.h"
 
 enum {
 	THREE = 3,
@@ -38,7 +37,6 @@ static _Noreturn void answer_all(int listener)
 	int on = 1, fd;
 	char c;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fd = accept(listener, NULL, NULL);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	while (recv(fd, &c, 1, 0) == 1)
@@ -118,8 +116,10 @@ int main(int argc, char **argv)
 {
 	struct timeval limit = {LIMIT_MS / 1000, 0};
 	int rounds = argc > 1 ? atoi(argv[1]) : 100;
-	int fd = start_peer(), set = epoll_create1(EPOLL_CLOEXEC);
+	int fd, set = epoll_create1(EPOLL_CLOEXEC);
 
+	mortal(60);
+	fd = start_peer();
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	for (int i = 0; i < rounds; i++)
 		for (size_t s = 0; s < sizeof(styles) / sizeof(*styles); s++)
