@@ -97,6 +97,10 @@ try send:corrupt=10KiB:role=client stream_changes broken-midway \
 	"one that fails behind its beginning has sent that much, without a signal"
 try "$received" stream_changes peeked "a peek shows the bytes as they came"
 try "$received" stream_changes truncated "bytes that are dropped are not written"
+try "$received" stream_changes empty-parts "parts of no length are none"
+try "$received" stream_changes received-messages \
+	"the messages of recvmmsg are one stream"
+try "$sent" stream_changes by-reference "pages that are sent from are left alone"
 try recv:corrupt=3B:bytes=5B:role=accepted stream_changes at-mark \
 	"corruption from a byte of the stream on"
 try '[{delay: 50ms}, {corrupt: 3B}]' stream_changes delayed "behind a delay"
