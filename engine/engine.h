@@ -210,6 +210,7 @@ struct engine_facts {
 	bool handler_norestart; /* and one of these without SA_RESTART */
 	bool peek_promised;     /* G5 */
 	bool whole;             /* blocking with MSG_WAITALL: never short */
+	bool by_reference; /* MSG_ZEROCOPY: the pages themselves are sent */
 };
 
 /*

@@ -143,10 +143,12 @@ static bool stalls_loop(const struct engine_call *call,
 
 /* sendfile(2) moves what no buffer of the program's holds.  No `force`. */
 static bool data_pass_by(const struct engine_call *call,
-                         const struct plan_action *action)
+                         const struct plan_action *action,
+                         const struct engine_facts *facts)
 {
 	return action->kind == ACTION_CORRUPT &&
-	       fault_calls[call->call].shape.kind == SHAPE_LEN;
+	       (fault_calls[call->call].shape.kind == SHAPE_LEN ||
+	        facts->by_reference);
 }
 
 enum fault_gate engine_gate(const struct engine_call *call,
@@ -156,7 +158,7 @@ enum fault_gate engine_gate(const struct engine_call *call,
 {
 	if (stalls_loop(call, rule, action, facts))
 		return GATE_LOOP;
-	if (data_pass_by(call, action))
+	if (data_pass_by(call, action, facts))
 		return GATE_DATA;
 	if (rule->flags & PLAN_RULE_FORCE)
 		return GATE_NONE;

@@ -131,6 +131,17 @@ static bool asks_for_handlers(const struct shim_call *c,
 	return false;
 }
 
+/* Without SO_ZEROCOPY the kernel takes no notice of the flag. */
+static bool is_by_reference(const struct shim_call *c)
+{
+	int on = 0;
+	unsigned len = sizeof(on);
+
+	return c->row->family == FAMILY_SEND && call_flags(c) & MSG_ZEROCOPY &&
+	       !next.getsockopt(c->fd, SOL_SOCKET, SO_ZEROCOPY, &on, &len) &&
+	       on;
+}
+
 void facts_collect(const struct shim_call *c, const struct plan_rule *rule,
                    struct engine_facts *ret)
 {
@@ -142,6 +153,7 @@ void facts_collect(const struct shim_call *c, const struct plan_rule *rule,
 		ret->peek_promised = atomic_load(&c->sock->flags) & SOCK_PEEKED;
 		ret->whole = call_flags(c) & MSG_WAITALL && !ret->nonblocking;
 	}
+	ret->by_reference = is_by_reference(c);
 	if (asks_for_handlers(c, rule)) {
 		struct handlers h = look_at_handlers(mask_of(c));
 

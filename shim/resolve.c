@@ -345,12 +345,15 @@ static void pack(const struct query *q, const struct plan_action *a,
 	ret->h_name = at;
 }
 
-/* The buffer of an _r function is too small: it asks again with more room. */
+/*
+ * The buffer of an _r function is too small: it asks again with more room.  One
+ * that has none for a single address is told so whatever the answer is.
+ */
 static bool lacks_room(const struct query *q, const struct plan_action *a)
 {
-	unsigned n = count_family(a, q->family);
+	unsigned n = a ? count_family(a, q->family) : 0;
 
-	return q->found && n && room_needed(q, q->buf, n) > q->len;
+	return q->found && room_needed(q, q->buf, n ? n : 1) > q->len;
 }
 
 static void refuse_room(struct shim_call *c, const struct query *q)
@@ -433,6 +436,16 @@ static struct outcome outcome_of(int err)
 	return (struct outcome){err, KEPT, KEPT, EINVAL};
 }
 
+/*
+ * IPv4 alone, and no canonical name: glibc then asks as gethostbyname does, and
+ * leaves the errno of that.
+ */
+static bool is_asked_simply(const struct query *q)
+{
+	return q->hints && q->hints->ai_family == AF_INET &&
+	       !(q->hints->ai_flags & AI_CANONNAME);
+}
+
 static void fail_host(struct shim_call *c, const struct query *q,
                       const struct outcome *o)
 {
@@ -455,7 +468,9 @@ void resolve_fail(struct shim_call *c, int err)
 	c->made = true;
 	if (q.list) {
 		c->result = o.said;
-		if (o.err != KEPT)
+		if (o.err == KEPT && o.h_err != KEPT && is_asked_simply(&q))
+			c->err = o.err_of_host;
+		else if (o.err != KEPT)
 			c->err = o.err;
 	} else {
 		fail_host(c, &q, &o);
@@ -520,7 +535,7 @@ static bool ends_before(struct shim_call *c, const struct query *q)
 	int before = c->err;
 
 	if (!q->list) {
-		if (!a || !lacks_room(q, a))
+		if (!lacks_room(q, a))
 			return false;
 		refuse_room(c, q);
 		return true;

@@ -53,6 +53,10 @@ try_probe send:corrupt=10KiB:role=client stream_changes broken-midway \
 	"one that fails behind its beginning has sent that much, without a signal"
 try_probe "$received" stream_changes peeked "a peek shows the bytes as they came"
 try_probe "$received" stream_changes truncated "bytes that are dropped are not written"
+try_probe "$received" stream_changes empty-parts "parts of no length are none"
+try_probe "$received" stream_changes received-messages \
+	"the messages of recvmmsg are one stream"
+try_probe "$sent" stream_changes by-reference "pages that are sent from are left alone"
 try_probe recv:corrupt=3B:bytes=5B:role=accepted stream_changes at-mark \
 	"corruption from a byte of the stream on"
 try_probe '[{delay: 50ms}, {corrupt: 3B}]' stream_changes delayed "behind a delay"

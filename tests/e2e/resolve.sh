@@ -40,11 +40,33 @@ cat >"$T/calls" <<-'END'
 	getaddrinfo NAME 80 family=77
 	getaddrinfo NAME 80 socktype=77
 	getaddrinfo NAME 80 stream AI_NUMERICHOST
+	getaddrinfo NAME -
+	getaddrinfo NAME - AI_PASSIVE
+	getaddrinfo NAME 80 AI_PASSIVE AI_CANONNAME
+	getaddrinfo NAME - socktype=3
+	getaddrinfo NAME - socktype=5
+	getaddrinfo NAME 80 socktype=3
+	getaddrinfo NAME - tcp
+	getaddrinfo NAME - tcp dgram
+	getaddrinfo NAME domain
+	getaddrinfo NAME 70000
+	getaddrinfo NAME -1 stream
+	getaddrinfo NAME 080 stream
+	getaddrinfo NAME 80x stream
+	getaddrinfo NAME 80 inet AI_V4MAPPED
+	getaddrinfo NAME 80 stream AI_ALL
+	getaddrinfo NAME 80 stream inet6 AI_ALL
+	getaddrinfo NAME - stream inet AI_NUMERICSERV
+	getaddrinfo NAME 80 family=1
+	getaddrinfo NAME 80 family=-1
 	gethostbyname NAME
 	gethostbyname2 NAME inet
 	gethostbyname2 NAME inet6
 	gethostbyname_r NAME
+	gethostbyname_r NAME 0
+	gethostbyname_r NAME 300
 	gethostbyname2_r NAME inet6
+	gethostbyname2_r NAME inet6 1000
 	END
 cat >"$T/ask" <<-'END'
 	while read -r call name rest; do

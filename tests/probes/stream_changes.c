@@ -233,6 +233,69 @@ static int truncated(void)
 	return 0;
 }
 
+/* Parts of no length, in every place. */
+static int empty_parts(void)
+{
+	struct iovec v[] = {{NULL, 0}, {got, 1}, {got + 1, 0}, {got + 1, 7}};
+
+	feed(8);
+	WANT(readv(p.accepted, v, 4), 8);
+	WANT(changed(8, 0, 3), 1);
+	return 0;
+}
+
+static int received_messages(void)
+{
+	struct iovec v[] = {{got, 2}, {got + 2, 0}, {got + 2, 2}, {got + 4, 4}};
+	struct mmsghdr m[3] = {{{0}, 0}};
+
+	m[0].msg_hdr.msg_iov = v;
+	m[0].msg_hdr.msg_iovlen = 1;
+	m[1].msg_hdr.msg_iov = v + 1;
+	m[1].msg_hdr.msg_iovlen = 2;
+	m[2].msg_hdr.msg_iov = v + 3;
+	m[2].msg_hdr.msg_iovlen = 1;
+	feed(8);
+	WANT(recvmmsg(p.accepted, m, 3, 0, NULL), 3);
+	WANT(m[0].msg_len, 2);
+	WANT(m[1].msg_len, 2);
+	WANT(m[2].msg_len, 4);
+	WANT(changed(8, 0, 3), 1);
+	return 0;
+}
+
+/*
+ * Pages that the kernel sends from are not changed, and it says once that it is
+ * done with them. Without SO_ZEROCOPY the flag means nothing.
+ */
+static int by_reference(void)
+{
+	struct pollfd fd = {.events = 0};
+	char control[256];
+	struct msghdr m = {.msg_control = control,
+	                   .msg_controllen = sizeof(control)};
+	int on = 1;
+
+	prepare();
+	if (setsockopt(p.client, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof(on))) {
+		puts("skip: no SO_ZEROCOPY here");
+		return 0;
+	}
+	WANT(send(p.client, sent, 4000, MSG_ZEROCOPY), 4000);
+	WANT(recv(p.accepted, got, 4000, MSG_WAITALL), 4000);
+	WANT(changed(4000, 0, 0), 1);
+	fd.fd = p.client;
+	WANT(poll(&fd, 1, 5000), 1);
+	WANT(recvmsg(p.client, &m, MSG_ERRQUEUE | MSG_DONTWAIT), 0);
+	WANT(recvmsg(p.client, &m, MSG_ERRQUEUE | MSG_DONTWAIT), -1);
+	on = 0;
+	WANT(setsockopt(p.client, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof(on)), 0);
+	WANT(send(p.client, sent, 4000, MSG_ZEROCOPY), 4000);
+	WANT(recv(p.accepted, got, 4000, MSG_WAITALL), 4000);
+	WANT(changed(4000, 0, 150), 1);
+	return 0;
+}
+
 /* `recv:corrupt=3B:bytes=5B` */
 static int at_mark(void)
 {
@@ -331,6 +394,9 @@ int main(int argc, char **argv)
 		{"broken-midway", broken_midway},
 		{"peeked", peeked},
 		{"truncated", truncated},
+		{"empty-parts", empty_parts},
+		{"received-messages", received_messages},
+		{"by-reference", by_reference},
 		{"at-mark", at_mark},
 		{"delayed", delayed},
 		{"show-at-once", show_at_once},
