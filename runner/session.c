@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runner/asleep.h"
@@ -29,7 +30,8 @@
 #define ATTACH_NS    (10 * NS_PER_S)  /* a program attaches in its first ms */
 #define YOUNG_NS     (500 * NS_PER_MS)
 #define KILLED_NS    (5 * NS_PER_S)
-#define SETTLE_NS    (500 * NS_PER_MS) /* for services to come to rest */
+#define SETTLE_NS    (500 * NS_PER_MS) /* of processor, until they rest */
+#define PATIENCE_NS  (5 * NS_PER_S)    /* ... or of time, on a busy machine */
 #define REST_NS      (1 * NS_PER_MS)   /* so often it is looked at */
 
 void session_end(struct session *s, enum session_end end, size_t program,
@@ -301,6 +303,23 @@ static bool services_rest(const struct session *s)
 	return all_asleep(pids, n) && !output_waits(s);
 }
 
+/* Processor time that services have had; those below them are not counted. */
+static int64_t services_cpu(const struct session *s)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < s->result->n_programs; i++) {
+		clockid_t clock;
+		struct timespec t;
+
+		if (running(s, i) &&
+		    !clock_getcpuclockid(s->result->programs[i].pid, &clock) &&
+		    !clock_gettime(clock, &t))
+			sum += t.tv_sec * NS_PER_S + t.tv_nsec;
+	}
+	return sum;
+}
+
 /*
  * A service may be about to die of what the last job did to it, or of a fault
  * at its end: a stop signal that comes before would hide that, or not, as the
@@ -309,9 +328,12 @@ static bool services_rest(const struct session *s)
  */
 static bool settled(struct session *s)
 {
-	if (!s->settle_ns)
-		s->settle_ns = now_ns() + SETTLE_NS;
-	if (now_ns() < s->settle_ns && !services_rest(s))
+	if (!s->settle_ns) {
+		s->settle_ns = now_ns() + PATIENCE_NS;
+		s->settle_cpu_ns = services_cpu(s) + SETTLE_NS;
+	}
+	if (now_ns() < s->settle_ns && services_cpu(s) < s->settle_cpu_ns &&
+	    !services_rest(s))
 		return false;
 	s->settle_ns = 0;
 	return true;

@@ -28,12 +28,13 @@ struct session {
 	struct wake wake;
 	enum phase phase;
 	size_t at; /* START: next to start; STOP: one above the one that ends */
-	int64_t limit_ns;   /* absolute, 0 = none */
-	int64_t grace_ns;   /* absolute, 0 = nobody is being stopped */
-	int64_t settle_ns;  /* absolute, 0 = nobody has to come to rest */
-	int64_t drain_ns;   /* interval of draining */
-	unsigned forwarded; /* signals passed on */
-	int tty;            /* passthrough in the foreground, else -1 */
+	int64_t limit_ns;      /* absolute, 0 = none */
+	int64_t grace_ns;      /* absolute, 0 = nobody is being stopped */
+	int64_t settle_ns;     /* absolute, 0 = nobody has to come to rest */
+	int64_t settle_cpu_ns; /* processor time that ends it as well */
+	int64_t drain_ns;      /* interval of draining */
+	unsigned forwarded;    /* signals passed on */
+	int tty;               /* passthrough in the foreground, else -1 */
 	enum guardian_group group;
 };
 

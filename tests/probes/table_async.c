@@ -131,8 +131,8 @@ static int longjmp_out(void)
 }
 
 /*
- * DELAY.  Many times: of the waits that were left a few may keep a descriptor,
- * as nothing tells that they are over, and no more than that.
+ * DELAY:nth=1+.  Many times: of the waits that were left a few may keep a
+ * descriptor, as nothing tells that they are over, and no more than that.
  */
 static int longjmp_out_of_delay(void)
 {
@@ -227,7 +227,7 @@ static int cancel_recv(void)
 	return 0;
 }
 
-/* DELAY.  The data is still there for another thread. */
+/* DELAY:nth=1+.  The data is still there for another thread. */
 static int cancel_delay(void)
 {
 	int before;

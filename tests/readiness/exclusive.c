@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "tests/mortal.h"
+
 enum {
 	N_WORKERS = 3,
 	/* Ready sets are added within microseconds: all would be woken. */
@@ -280,6 +282,7 @@ void case_exclusive_exits(struct rd *r)
 	if (pipe(gone))
 		rd_broken("pipe");
 	if (!fork()) {
+		mortal_orphan();
 		close(gone[1]);
 		if (read(gone[0], &byte, 1) != 0)
 			rd_broken("the parent");

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "tests/mortal.h"
+
 static int set_with(int fd, unsigned events, uint64_t data)
 {
 	struct epoll_event ev = {.events = events, .data.u64 = data};
@@ -284,15 +286,22 @@ void case_killed_late(struct rd *r)
 /* Makes a child that goes on; then its parent is killed, and all know it. */
 static void outlive_parent(void)
 {
-	int gone[2];
+	int gone[2], orphan[2];
 	char byte;
 	pid_t pid;
 
-	if (pipe(gone))
+	if (pipe(gone) || pipe(orphan))
 		rd_broken("pipe");
 	pid = start_child();
-	if (pid)
+	if (pid) {
+		close(orphan[1]);
+		while (read(orphan[0], &byte, 1) < 0)
+			;
 		kill(getpid(), SIGKILL);
+	}
+	mortal_orphan();
+	close(orphan[0]);
+	close(orphan[1]);
 	close(gone[1]);
 	while (read(gone[0], &byte, 1) < 0)
 		;
