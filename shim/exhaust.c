@@ -374,13 +374,12 @@ void exhaust_release(void)
 void exhaust_attached(void)
 {
 	uint32_t n = shim.alone ? 0 : atomic_load(&shim.run->used_processes);
-	uint32_t parent = (uint32_t)getppid();
 
 	for (uint32_t i = 0; i < n && i < shim.run->n_processes; i++) {
 		const struct fault_process *p = &run_processes(shim.run)[i];
 		rlim_t meanwhile = atomic_load(&p->files_meanwhile);
 
-		if (meanwhile && atomic_load(&p->pid) == parent)
+		if (meanwhile && atomic_load(&p->pid) == (uint32_t)getppid())
 			change_soft(meanwhile, atomic_load(&p->files));
 	}
 }
