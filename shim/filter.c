@@ -160,7 +160,8 @@ static int count_ready(const struct waiting *w)
 		struct fault_sock *s = concerned(w->fds[i].fd);
 
 		if (s)
-			w->fds[i].revents &= (short)~gates_hidden(s, now);
+			w->fds[i].revents = late_seen(&w->fds[i], s) &
+			                    (short)~gates_hidden(s, now);
 		ready += w->fds[i].revents != 0;
 	}
 	return ready;

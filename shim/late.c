@@ -104,6 +104,19 @@ void late_settle(int fd, struct fault_sock *s)
 	gates_meet(fd, s, GATE_OF_OPEN);
 }
 
+short late_seen(const struct pollfd *p, struct fault_sock *s)
+{
+	struct pollfd again = {.fd = p->fd, .events = p->events};
+	enum late_phase phase = phase_in(atomic_load(&s->open_hold.owner));
+
+	if (!(p->revents & (POLLERR | POLLHUP)) ||
+	    (phase != LATE_MOVING && phase != LATE_MOVED) ||
+	    atomic_load(&s->state) != STATE_SYN_SENT)
+		return p->revents;
+	wait_moved(p->fd, s, false);
+	return next.poll(&again, 1, 0) < 0 ? p->revents : again.revents;
+}
+
 /* --- how it ends ---------------------------------------------------------- */
 
 /* Of a hold whose rule still stands; a disarmed one succeeds. */

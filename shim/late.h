@@ -33,6 +33,8 @@
 #ifndef FAULT_SHIM_LATE_H
 #define FAULT_SHIM_LATE_H
 
+#include <poll.h>
+
 #include "call.h"
 
 enum late_phase {
@@ -62,6 +64,12 @@ bool late_moving(const struct fault_sock *s);
  * this process learns of the hold if another made it.
  */
 void late_settle(int fd, struct fault_sock *s);
+
+/*
+ * What poll(2) has said of an entry on s: in the moment of a move it has seen
+ * a hang-up that is none, and is asked again.
+ */
+short late_seen(const struct pollfd *p, struct fault_sock *s);
 
 /*
  * A blocking transfer on a held socket waits for the connection.  true: the

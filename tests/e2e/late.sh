@@ -94,11 +94,13 @@ else
 		"no compiler"
 fi
 
-# A library below ours in which each connect takes its time.
+# A library below ours in which each connect takes its time, and who has waited
+# in poll or select as well.
 cat >"$T/slow.c" <<'C'
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 int connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -108,11 +110,23 @@ int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	poll(0, 0, 60);
 	return real(fd, addr, len);
 }
+
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t,
+          const sigset_t *mask)
+{
+	int (*real)(struct pollfd *, nfds_t, const void *, const void *) =
+		dlsym(RTLD_NEXT, "ppoll");
+	int ready = real(fds, n, t, mask);
+
+	poll(0, 0, 90);
+	return ready;
+}
 C
 if cc -shared -fPIC -o "$T/slow.so" "$T/slow.c" -ldl 2>"$T/out"; then
 	below=$T/slow.so
 	try slow-calls "a blocking connect that comes too late for its hold is made" \
 		connect:delay=20ms
+	try waiters "who has seen the moment of a move is not told" "$late"
 	try slow-refusal "and fails if it is to fail" \
 		connect:delay=20ms:error=ETIMEDOUT
 else
