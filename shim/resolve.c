@@ -269,8 +269,7 @@ static void answer_list(struct shim_call *c, const struct query *q,
 	if (said) {
 		int saved = errno;
 
-		if (k.first)
-			freeaddrinfo(k.first);
+		freeaddrinfo(k.first);
 		resolve_fail(c, said == EAI_SYSTEM ? saved : said);
 		return;
 	}
