@@ -346,7 +346,7 @@ static bool lacks_room(const struct query *q, const struct plan_action *a)
 {
 	unsigned n = count_family(a, q->family);
 
-	return q->found && n && room_needed(q, q->buf, n) > q->len;
+	return q->found && room_needed(q, q->buf, n) > q->len;
 }
 
 static void refuse_room(struct shim_call *c, const struct query *q)
