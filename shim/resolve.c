@@ -130,14 +130,13 @@ static int flags_of(const struct query *q)
 }
 
 /*
- * The list for one address under the program's hints; h_errno is kept.  errno
- * is what reading /etc/services leaves, as in the call that is stood in for.
+ * The list for one address under the program's hints.  errno is what reading
+ * /etc/services leaves, as in the call that is stood in for.
  */
 static int look_up(const struct query *q, const char *address, int flags,
                    struct addrinfo **ret_list)
 {
 	struct addrinfo hints = {0};
-	int saved = h_errno, said;
 
 	if (q->hints) {
 		hints.ai_family = q->hints->ai_family;
@@ -146,9 +145,7 @@ static int look_up(const struct query *q, const char *address, int flags,
 	}
 	hints.ai_flags = (flags & ~(AI_CANONNAME | AI_IDN | AI_CANONIDN)) |
 	                 AI_NUMERICHOST;
-	said = next.getaddrinfo(address, q->service, &hints, ret_list);
-	h_errno = saved;
-	return said;
+	return next.getaddrinfo(address, q->service, &hints, ret_list);
 }
 
 /*
@@ -272,8 +269,7 @@ static void answer_list(struct shim_call *c, const struct query *q,
 	if (said) {
 		int saved = errno;
 
-		if (k.first)
-			freeaddrinfo(k.first);
+		freeaddrinfo(k.first);
 		resolve_fail(c, said == EAI_SYSTEM ? saved : said);
 		return;
 	}

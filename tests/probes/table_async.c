@@ -227,7 +227,7 @@ static int cancel_recv(void)
 	return 0;
 }
 
-/* DELAY:nth=1+.  The data is still there for another thread. */
+/* DELAY.  The data is still there for another thread. */
 static int cancel_delay(void)
 {
 	int before;
