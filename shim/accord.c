@@ -114,8 +114,7 @@ void accord_self(void)
 
 bool accord_needed(void)
 {
-	return exhaust_lasts() ||
-	       engine_lasting_alive(shim.plan, shim.run, shim.program) ||
+	return engine_lasting_alive(shim.plan, shim.run, shim.program) ||
 	       (!shim.alone &&
 	        engine_may_be_armed(shim.plan, shim.run, shim.program));
 }
