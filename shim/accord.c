@@ -140,7 +140,7 @@ void accord_tell_others(void)
 	for (uint32_t i = 0; i < n && i < shim.run->n_processes; i++) {
 		struct fault_process *p = &run_processes(shim.run)[i];
 
-		if (p == own || !atomic_load(&p->listens))
+		if (p == own)
 			continue;
 		atomic_fetch_add(&p->bell, 1);
 		futex(&p->bell, FUTEX_WAKE, INT_MAX);
