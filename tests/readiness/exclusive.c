@@ -4,6 +4,7 @@
  * has come to be late, it wakes as many of them as in the kernel.
  */
 #include "cases.h"
+#include "tests/mortal.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -280,6 +281,7 @@ void case_exclusive_exits(struct rd *r)
 	if (pipe(gone))
 		rd_broken("pipe");
 	if (!fork()) {
+		mortal_orphan();
 		close(gone[1]);
 		if (read(gone[0], &byte, 1) != 0)
 			rd_broken("the parent");
