@@ -114,8 +114,7 @@ void accord_self(void)
 
 bool accord_needed(void)
 {
-	return exhaust_lasts() ||
-	       engine_lasting_alive(shim.plan, shim.run, shim.program) ||
+	return engine_lasting_alive(shim.plan, shim.run, shim.program) ||
 	       (!shim.alone &&
 	        engine_may_be_armed(shim.plan, shim.run, shim.program));
 }
@@ -141,7 +140,7 @@ void accord_tell_others(void)
 	for (uint32_t i = 0; i < n && i < shim.run->n_processes; i++) {
 		struct fault_process *p = &run_processes(shim.run)[i];
 
-		if (p == own || !atomic_load(&p->listens))
+		if (p == own)
 			continue;
 		atomic_fetch_add(&p->bell, 1);
 		futex(&p->bell, FUTEX_WAKE, INT_MAX);

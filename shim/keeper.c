@@ -571,7 +571,7 @@ static bool go_on(void)
 	if (!needed)
 		accord_settle();
 	lock_take(&guard);
-	/* It may have begun since. */
+	/* Under the lock, with what ends the helper: it may begin meanwhile. */
 	needed |= exhaust_lasts();
 	k.rung |= !needed && armings != k.armings;
 	when = earliest();

@@ -2,12 +2,11 @@
 # Thousands of registrations, holds, sockets and sets, at once and one after the
 # other: nobody waits for ever, nothing grows, no step takes the longer the more
 # there are. (A million each: PRESSURE=20, some minutes; `make pressure`.)
+# Arguments: only these cases of the probe.
 # run: limit 600
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$BUILD/tests/probes/pressure
-[ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
-	t_skip_all "no probes"
+. "$(dirname "$0")/../probes/try.sh"
+need_probes pressure
 times=${PRESSURE:-1}
 # shellcheck disable=SC3045 # dash and bash have it
 [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 12000 ] ||
@@ -15,6 +14,7 @@ times=${PRESSURE:-1}
 
 # try SENTENCE RULE ARGUMENT...
 try() {
+	wanted "$3" || return 0
 	sentence=$1 rule=$2
 	shift 2
 	LD_PRELOAD=$LIBFAULT FAULT_INJECT=$rule:role=accepted \
@@ -39,6 +39,7 @@ try "holds of 1 us, by two threads" recv:delay=1us holds $((50000 * times)) 2
 
 PATH=$BUILD:$PATH
 for n in "waiters 4500" "polled 4500"; do
+	wanted "${n% *}" || continue
 	# shellcheck disable=SC2086 # two words
 	t_ok "more that wait than can be woken hear of the end: $n" \
 		timeout 50 "$FAULT" exec -e recv:stall:name=gone:role=accepted \

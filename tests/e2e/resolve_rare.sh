@@ -32,6 +32,19 @@ asked gethostbyname 127.1.
 asked gethostbyname .1
 asked getaddrinfo 127.1. 80
 
+# AI_ADDRCONFIG refuses the IPv4 address that stands in for the name there.
+cat >"$T/ipv6-only.sh" <<'END'
+ip link set lo up && ip -6 addr add 2001:db8::1/64 dev lo && exec "$@"
+END
+name="someone is asked where there are no addresses but of IPv6"
+if unshare -rn sh "$T/ipv6-only.sh" true 2>"$T/err"; then
+	t_match "$name" "$(LD_PRELOAD=$LIBFAULT FAULT_INJECT=$failed \
+		unshare -rn sh "$T/ipv6-only.sh" "$probe" getaddrinfo api.test 80 \
+		stream AI_ADDRCONFIG 2>&1)" 'NO_RECOVERY'
+else
+	t_skip "$name" "$(tail -n 1 "$T/err")"
+fi
+
 unasked() {
 	t_is "nobody is asked by $(echo "$*" | cut -c 1-40)" \
 		"$(with "$failed;resolve:answer=192.0.2.1" "$@")" \

@@ -72,14 +72,14 @@ try table_async handler-transfers "a signal handler transfers while the program 
 try table_async handler-waits "a delay in a handler inside a delay, SA_RESTART" "$delay"
 try table_async handler-waits-norestart "and without: EINTR" "$delay"
 try table_async longjmp-out "longjmp out of recv: the call was none" "$second"
-try table_async longjmp-out-of-delay "longjmp out of a delay leaves no descriptor" \
-	"$delay:nth=1+"
-try table_async cancel-recv "a thread that waits in recv can be cancelled"
 # Longer than it takes to count descriptors: it is the arrival that is delayed.
-try table_async cancel-delay "a thread that is delayed can be, and the data stay" \
+try table_async longjmp-out-of-delay "longjmp out of a delay leaves no descriptor" \
 	recv:delay=1s:role=accepted
+try table_async cancel-recv "a thread that waits in recv can be cancelled"
+try table_async cancel-delay "a thread that is delayed can be, and the data stay" \
+	recv:delay=300ms:nth=1+:role=accepted
 try table_async cancel-anywhere "a cancelled delay leaves no descriptor, wherever it is" \
-	"$delay:nth=1+"
+	recv:delay=100ms:nth=1+:role=accepted
 try table_async close-under-thread "a close under a waiting thread: the number's next connection" "$second"
 try table_async close-under-delay "a delayed call whose socket is closed takes nothing from the next" \
 	"$delay"

@@ -4,6 +4,7 @@
  * has come to be late, it wakes as many of them as in the kernel.
  */
 #include "cases.h"
+#include "tests/mortal.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

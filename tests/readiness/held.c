@@ -3,6 +3,7 @@
  * meet.
  */
 #include "cases.h"
+#include "tests/mortal.h"
 
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -10,8 +11,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-
-#include "tests/mortal.h"
 
 static int set_with(int fd, unsigned events, uint64_t data)
 {
@@ -283,25 +282,29 @@ void case_killed_late(struct rd *r)
 	say("mark in the kernel: %d", rd_raw_lowat(r->fd));
 }
 
-/* Makes a child that goes on; then its parent is killed, and all know it. */
+/*
+ * Makes a child that goes on; then its parent is killed, and all know it.  Not
+ * before the child may outlive it (mortal.h).
+ */
 static void outlive_parent(void)
 {
-	int gone[2], orphan[2];
+	int gone[2], may[2];
 	char byte;
 	pid_t pid;
 
-	if (pipe(gone) || pipe(orphan))
+	if (pipe(gone) || pipe(may))
 		rd_broken("pipe");
 	pid = start_child();
 	if (pid) {
-		close(orphan[1]);
-		while (read(orphan[0], &byte, 1) < 0)
+		while (read(may[0], &byte, 1) < 0)
 			;
 		kill(getpid(), SIGKILL);
 	}
 	mortal_orphan();
-	close(orphan[0]);
-	close(orphan[1]);
+	if (write(may[1], "", 1) != 1)
+		rd_broken("pipe");
+	close(may[0]);
+	close(may[1]);
 	close(gone[1]);
 	while (read(gone[0], &byte, 1) < 0)
 		;
