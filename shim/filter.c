@@ -149,6 +149,24 @@ static bool shows_more(const struct waiting *w)
 	return more;
 }
 
+/*
+ * A late connect was being moved (late.h) when the kernel said it, and is no
+ * longer: what was only between two connects is asked for again.
+ */
+static void ask_again(struct pollfd *p, struct fault_sock *s)
+{
+	uint32_t phase;
+
+	if (!(p->revents & (POLLERR | POLLHUP)) ||
+	    (!atomic_load(&s->open_hold.until) &&
+	     atomic_load(&s->open_hold.owner) != LATE_MOVED))
+		return;
+	do {
+		phase = atomic_load(&s->open_hold.owner);
+		next.poll(p, 1, 0);
+	} while (atomic_load(&s->open_hold.owner) != phase);
+}
+
 /* Those that are ready; a gate may have been shut while the kernel waited. */
 static int count_ready(const struct waiting *w)
 {
@@ -159,8 +177,10 @@ static int count_ready(const struct waiting *w)
 	for (size_t i = 0; i < w->n; i++) {
 		struct fault_sock *s = concerned(w->fds[i].fd);
 
-		if (s)
+		if (s) {
+			ask_again(&w->fds[i], s);
 			w->fds[i].revents &= (short)~gates_hidden(s, now);
+		}
 		ready += w->fds[i].revents != 0;
 	}
 	return ready;
