@@ -125,14 +125,10 @@ void gates_raise_lowat(int fd, struct fault_sock *s)
 {
 	int half = option(fd, SO_RCVBUF) / 2;
 	struct lock_guard guard;
-	struct our_sock *o;
 	uint32_t none = 0;
 	int theirs;
 
 	lock_take(&guard);
-	o = ours_of(s);
-	if (o)
-		o->raised = true;
 	if (half > 1 && is_still(fd, s) && !atomic_load(&s->rcvlowat)) {
 		theirs = option(fd, SO_RCVLOWAT);
 		/* Ours, left by another: not theirs to be given back. */
@@ -148,10 +144,14 @@ void gates_raise_lowat(int fd, struct fault_sock *s)
 	lock_give(&guard);
 }
 
-void gates_restore_lowat(int fd, struct fault_sock *s)
+/*
+ * The edge comes of lowering it.  Found down, by who opened an earlier hold or
+ * by another process, the edge of this hold is owed all the same: by the first
+ * of this process to open it, or an edge-triggered program hears of OUT again.
+ */
+static void restore_lowat(int fd, struct fault_sock *s, bool is_first)
 {
 	struct lock_guard guard;
-	struct our_sock *o;
 	uint32_t theirs;
 	bool still, owed;
 
@@ -161,15 +161,7 @@ void gates_restore_lowat(int fd, struct fault_sock *s)
 	lock_take(&guard);
 	still = is_still(fd, s);
 	theirs = still ? atomic_load(&s->rcvlowat) : 0;
-	/*
-	 * Another process has lowered it, too early perhaps: the edge of this
-	 * one's hold is owed all the same.  Of this one only the first to open
-	 * it makes an edge, or an edge-triggered program hears of OUT again.
-	 */
-	o = still ? ours_of(s) : NULL;
-	owed = o && o->raised && !theirs;
-	if (o)
-		o->raised = false;
+	owed = still && is_first && !theirs;
 	/*
 	 * The kernel first, then the word: the lock is this process's, and
 	 * another one that opens at the same moment must not find the word
@@ -184,6 +176,11 @@ void gates_restore_lowat(int fd, struct fault_sock *s)
 	lock_give(&guard);
 	if (owed)
 		lever_kick_in(fd);
+}
+
+void gates_restore_lowat(int fd, struct fault_sock *s)
+{
+	restore_lowat(fd, s, false);
 }
 
 void gates_told_lowat(struct shim_call *c)
@@ -342,15 +339,16 @@ void gates_follow(int fd, struct fault_sock *s)
 void gates_open(int fd, struct fault_sock *s, enum gate gate)
 {
 	int saved = errno;
+	bool is_first;
 
 	if (gate == GATE_OF_OPEN)
 		late_due(fd, s);
-	note(s, gate, 0);
+	is_first = note(s, gate, 0);
 	/* Before the masks: a MOD under the raised mark makes an edge of OUT.
 	 */
 	if (gate == GATE_OF_RX && !is_listener(s)) {
 		regs_apply_exclusive(s);
-		gates_restore_lowat(fd, s);
+		restore_lowat(fd, s, is_first);
 	}
 	regs_apply(s);
 	if (gate == GATE_OF_TX)

@@ -77,8 +77,6 @@ void ours_forget_holds(void)
 			atomic_store(&all[i].registered, false);
 		if (atomic_load(&all[i].look_at))
 			atomic_store(&all[i].look_at, 0);
-		if (all[i].raised)
-			all[i].raised = false;
 	}
 }
 
@@ -207,7 +205,6 @@ static void empty(struct our_sock *o)
 	atomic_store(&o->registered, false);
 	atomic_store(&o->refused, 0);
 	arrivals_forget(&o->come);
-	o->raised = false;
 	atomic_store(&o->look_at, 0);
 	o->looks = 0;
 }

@@ -35,7 +35,6 @@ struct our_sock {
 	_Atomic bool registered;  /* once in the helper's epoll, by some fd */
 	_Atomic uint32_t refused; /* calls during holds: regs_adopt() */
 	struct arrivals come;
-	bool raised; /* its low-water mark, for a hold known here */
 	_Atomic uint64_t look_at; /* what could not be changed is tried again */
 	uint32_t looks;           /* ... how often so far */
 };
