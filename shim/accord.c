@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include "accord.h"
+#include "arrivals.h"
 #include "engine/engine.h"
 #include "exhaust.h"
 #include "gates.h"
+#include "keeper.h"
 #include "process.h"
 #include "regs.h"
 #include "self.h"
@@ -55,22 +57,6 @@ void accord_hush(void)
 	futex(bell(), FUTEX_WAKE, INT_MAX);
 }
 
-static void one(int fd, uint64_t word, const void *context)
-{
-	struct fault_sock *s = socks_of(word);
-	uint64_t now = shim_now();
-
-	(void)context;
-	if (!gates_concern(s))
-		return;
-	for (enum gate g = 0; g < N_GATES_OF; g++)
-		if (atomic_load(&gates_hold(s, g)->until) > now &&
-		    !gates_held(s, g, now))
-			gates_end(fd, s, g);
-	gates_follow(fd, s);
-	gates_reconsider(fd, s);
-}
-
 /* Another process that shares it may have unarmed it: masks in any case. */
 static void settle_one(int fd, uint64_t word, const void *context)
 {
@@ -81,6 +67,24 @@ static void settle_one(int fd, uint64_t word, const void *context)
 		return;
 	gates_reconsider(fd, s);
 	regs_apply(s);
+}
+
+static void one(int fd, uint64_t word, const void *context)
+{
+	struct fault_sock *s = socks_of(word);
+	uint64_t now = shim_now();
+
+	if (!gates_concern(s))
+		return;
+	for (enum gate g = 0; g < N_GATES_OF; g++)
+		if (atomic_load(&gates_hold(s, g)->until) > now &&
+		    !gates_held(s, g, now))
+			gates_end(fd, s, g);
+	gates_follow(fd, s);
+	settle_one(fd, word, context);
+	/* A poll that waits for a FIN which was hidden. */
+	if (arrivals_fin_due(s))
+		keeper_wake_waits(s, GATE_OF_RX);
 }
 
 void accord_settle(void)

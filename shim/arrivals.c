@@ -14,6 +14,7 @@
 #include "arrivals.h"
 #include "cut.h"
 #include "decide.h"
+#include "facts.h"
 #include "keeper.h"
 #include "lock.h"
 #include "ours.h"
@@ -58,10 +59,12 @@ struct sight {
 	bool fin;
 };
 
+/* Closed: both have finished.  After a RST it does not matter. */
 static bool has_fin(int state)
 {
 	return state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK ||
-	       state == TCP_CLOSING || state == TCP_TIME_WAIT;
+	       state == TCP_CLOSING || state == TCP_TIME_WAIT ||
+	       state == TCP_CLOSE;
 }
 
 /* tcp_info as Linux has it since 4.1; glibc stops before. */
@@ -71,17 +74,33 @@ struct long_info {
 	uint64_t bytes_acked, bytes_received;
 };
 
-static struct sight see(int fd)
+static struct long_info ask(int fd)
 {
-	struct sight sight = {0};
 	struct long_info now;
 	unsigned len = sizeof(now);
 
 	memset(&now, 0, sizeof(now));
 	next.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &now, &len);
+	return now;
+}
+
+/*
+ * The kernel looks at the state before it takes the lock for the rest: a FIN
+ * that comes between would be a byte of data.  Of two looks at the same bytes
+ * the second knows the state.
+ */
+static struct sight see(int fd)
+{
+	struct sight sight = {0};
+	struct long_info now = ask(fd), before;
+
+	do {
+		before = now;
+		now = ask(fd);
+	} while (now.bytes_received != before.bytes_received);
 	sight.now_ns = shim_now();
-	sight.fin = has_fin(now.info.tcpi_state);
 	sight.end = now.bytes_received;
+	sight.fin = sight.end && has_fin(now.info.tcpi_state);
 	sight.age_ns = (uint64_t)now.info.tcpi_last_data_recv * 1000000u;
 	sight.age_ns -= sight.age_ns < tick_ns() ? sight.age_ns : tick_ns();
 	return sight;
@@ -225,23 +244,25 @@ void arrivals_look(int fd, struct fault_sock *s)
 {
 	struct sight sight = see(fd);
 	bool held = gates_held(s, GATE_OF_RX, sight.now_ns);
+	uint64_t next_ns = held ? 0 : gates_fin_due(s, sight.now_ns);
 	struct lock_guard guard;
 	struct arrivals *a;
-	uint64_t next_ns = 0;
 
 	lock_take(&guard);
 	a = of(s);
-	if (a && held)
+	if (a && held) {
 		note(a, &sight);
-	if (a && a->looks && held) {
 		next_ns = next_look(a, sight.now_ns);
-	} else if (a && a->looks) {
+	}
+	if (a && a->looks && !next_ns) {
 		a->looks = false;
 		atomic_fetch_sub(&n_looks, 1);
 	}
 	lock_give(&guard);
 	if (next_ns)
 		keeper_look_at(fd, s, next_ns);
+	else
+		regs_apply(s);
 }
 
 void arrivals_forget(struct arrivals *a)
@@ -257,12 +278,12 @@ void arrivals_forget(struct arrivals *a)
 
 /* --- what is visible ----------------------------------------------------- */
 
-/* Not MSG_WAITALL: it waits for all, and is delayed once. */
+/* Not if it waits for all (MSG_WAITALL): that is delayed once. */
 void arrivals_limit(struct shim_call *c)
 {
 	uint32_t visible = atomic_load(&c->sock->rx_visible);
 
-	if (!(call_flags(c) & MSG_WAITALL))
+	if (!(call_flags(c) & MSG_WAITALL) || facts_nonblocking(c))
 		c->visible = visible;
 }
 
@@ -290,13 +311,11 @@ void arrivals_open(struct shim_call *c, uint64_t until_ns)
 	uint64_t end = sight.end, late_ns = RUN_FOREVER;
 	struct lock_guard guard;
 	struct arrivals *a;
-	bool hid_fin;
 
 	if (until_ns > 1 && until_ns <= sight.now_ns)
 		late_ns = sight.now_ns - until_ns;
 	lock_take(&guard);
 	a = of(c->sock);
-	hid_fin = a && atomic_load(&a->fin_ns);
 	if (a) {
 		note(a, &sight);
 		end = visible_end(a, late_ns, sight.end);
@@ -304,8 +323,6 @@ void arrivals_open(struct shim_call *c, uint64_t until_ns)
 	lock_give(&guard);
 	atomic_store(&c->sock->rx_visible,
 	             end > sight.taken ? (uint32_t)(end - sight.taken) : 0);
-	if (hid_fin)
-		regs_apply(c->sock);
 	arrivals_limit(c);
 }
 
@@ -325,7 +342,7 @@ static uint32_t ends_at(const struct fault_sock *s)
 {
 	const struct our_sock *o = ours_peek(s);
 
-	return o && __atomic_load_n(&o->come.n, __ATOMIC_RELAXED)
+	return o && atomic_load_explicit(&o->come.n, memory_order_relaxed)
 	               ? atomic_load(&s->rx_visible)
 	               : 0;
 }
@@ -348,10 +365,10 @@ int arrivals_queued(const struct fault_sock *s, int queued)
 	return visible && (uint32_t)queued > visible ? (int)visible : queued;
 }
 
-bool arrivals_hide_fin(const struct fault_sock *s, uint64_t now_ns)
+uint64_t arrivals_fin_due(const struct fault_sock *s)
 {
 	const struct our_sock *o = ours_peek(s);
 	uint64_t fin_ns = o ? atomic_load(&o->come.fin_ns) : 0;
 
-	return fin_ns && now_ns < fin_ns + o->come.delay_ns;
+	return fin_ns ? fin_ns + atomic_load(&o->come.delay_ns) : 0;
 }

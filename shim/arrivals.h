@@ -22,16 +22,17 @@ enum {
 	ARRIVALS_MAX = 16
 };
 
+/* Written under the lock of lock.h; what is atomic is read without it. */
 struct arrivals {
-	uint32_t n; /* marks, oldest first */
-	bool looks; /* the helper will */
+	_Atomic uint32_t n; /* marks, oldest first */
+	bool looks;         /* the helper will */
 	struct {
 		uint64_t end;     /* of its bytes, as the kernel counts them */
 		uint64_t when_ns; /* CLOCK_MONOTONIC */
 	} mark[ARRIVALS_MAX];
-	uint64_t known;     /* up to here it is marked, or visible */
-	uint64_t looked_ns; /* when last */
-	uint64_t delay_ns;  /* of the hold */
+	uint64_t known;            /* up to here it is marked, or visible */
+	uint64_t looked_ns;        /* when last */
+	_Atomic uint64_t delay_ns; /* of the hold */
 	/* When the FIN came that is not visible yet; 0: none. */
 	_Atomic uint64_t fin_ns;
 };
@@ -49,7 +50,10 @@ uint64_t arrivals_first(int fd, struct fault_sock *s);
 void arrivals_held(int fd, struct fault_sock *s, uint64_t first_ns,
                    uint64_t until_ns);
 
-/* The helper's: look, and again later while it is held. */
+/*
+ * The helper's: look, and again later while it is held; show the FIN when it is
+ * due, should nobody receive.
+ */
 void arrivals_look(int fd, struct fault_sock *s);
 
 /*
@@ -71,7 +75,10 @@ int arrivals_queued(const struct fault_sock *s, int queued);
 /* Its entry is another socket's from now on. */
 void arrivals_forget(struct arrivals *a);
 
-/* Has the FIN come, but is not to be seen yet (beside visible bytes)? */
-bool arrivals_hide_fin(const struct fault_sock *s, uint64_t now_ns);
+/*
+ * When the FIN that has come may be seen (gates_fin_due() says whether it is
+ * hidden until then); 0: none has come, or it is visible.
+ */
+uint64_t arrivals_fin_due(const struct fault_sock *s);
 
 #endif

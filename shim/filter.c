@@ -89,7 +89,7 @@ static uint64_t prepare(struct waiting *w, uint64_t now)
 		if (!s)
 			continue;
 		gates_follow(w->asked[i].fd, s);
-		if (w->asked[i].events & (POLLIN | POLLRDNORM))
+		if (w->asked[i].events & (POLLIN | POLLRDNORM | POLLRDHUP))
 			gates_consider(w->asked[i].fd, s);
 		w->fds[i].events &= (short)~gates_hidden(s, now);
 		if (w->asked[i].events & (POLLIN | POLLRDNORM | POLLRDHUP))
@@ -191,7 +191,8 @@ static bool listen_to(const struct pollfd *timer, const struct waiting *w)
 		struct fault_sock *s = concerned(w->asked[i].fd);
 
 		for (enum gate g = 0; s && all && g < N_GATES_OF; g++)
-			if (gates_held(s, g, shim_now()))
+			if (gates_held(s, g, shim_now()) ||
+			    (g == GATE_OF_RX && gates_fin_due(s, shim_now())))
 				all = keeper_wait_begins(timer->fd, s, g);
 	}
 	return all;

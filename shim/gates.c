@@ -46,9 +46,18 @@ bool gates_held(struct fault_sock *s, enum gate gate, uint64_t now_ns)
 	       (until == GATES_ARRIVING || is_armed(atomic_load(&h->rule)));
 }
 
+uint64_t gates_fin_due(struct fault_sock *s, uint64_t now_ns)
+{
+	uint64_t due = arrivals_fin_due(s);
+
+	return due > now_ns && is_armed(atomic_load(&s->rx_hold.rule)) ? due
+	                                                               : 0;
+}
+
 uint64_t gates_next(struct fault_sock *s, uint64_t now_ns)
 {
-	uint64_t first = RUN_FOREVER;
+	uint64_t due = gates_fin_due(s, now_ns);
+	uint64_t first = due ? due : RUN_FOREVER;
 
 	for (enum gate g = 0; g < N_GATES_OF; g++) {
 		uint64_t until = gates_look_at(
@@ -88,7 +97,7 @@ short gates_hidden(struct fault_sock *s, uint64_t now_ns)
 		if (gates_finished(s))
 			bits |= POLLHUP;
 	}
-	if (gates_cutting(s) || arrivals_hide_fin(s, now_ns))
+	if (gates_cutting(s) || gates_fin_due(s, now_ns))
 		bits |= POLLRDHUP;
 	if (gates_held(s, GATE_OF_TX, now_ns) && !takes_more(s))
 		bits |= OUT_BITS;

@@ -88,8 +88,17 @@ static inline uint64_t gates_look_at(uint64_t until_ns, uint64_t now_ns)
 	return until_ns == GATES_ARRIVING ? now_ns + 1000000u : until_ns;
 }
 
-/* The earliest end of the gates of s that are held, RUN_FOREVER if none. */
+/*
+ * The earliest end of the gates of s that are held, or of what gates_fin_due()
+ * hides; RUN_FOREVER if none.
+ */
 uint64_t gates_next(struct fault_sock *s, uint64_t now_ns);
+
+/*
+ * A FIN that has come, but is not to be seen beside the bytes before it: until
+ * when; 0: nothing is hidden.
+ */
+uint64_t gates_fin_due(struct fault_sock *s, uint64_t now_ns);
 
 /* poll(2) bits that are to be hidden now. */
 short gates_hidden(struct fault_sock *s, uint64_t now_ns);

@@ -3,7 +3,6 @@
  */
 #include <poll.h>
 
-#include "arrivals.h"
 #include "fdinfo.h"
 #include "late.h"
 #include "park.h"
@@ -27,7 +26,7 @@ struct park_view park_look_at(struct fault_sock *s)
 		.tx = gates_hidden(s, now) & POLLOUT,
 		.open = late_moving(s),
 		.armed = atomic_load(&s->rx_armed),
-		.cutting = gates_cutting(s) || arrivals_hide_fin(s, now),
+		.cutting = gates_cutting(s) || gates_fin_due(s, now),
 		.listener = atomic_load(&s->state) == STATE_LISTEN,
 		.finished = gates_finished(s),
 	};
