@@ -10,6 +10,7 @@
 #                                       recv of accepted connections
 #   try_probe RULE PROBE CASE SENTENCE  it exits 0; a line `skip: …` of its output
 #                                       says why it could not do what it should
+#   told STATUS SENTENCE                the same of one that was started otherwise
 #
 # $below: a library to load after ours; $seed.
 
@@ -46,18 +47,23 @@ faults: [{call: recv, role: accepted, nth: 1, inject: $1}]" >"$T/rule.yaml"
 		timeout 30 "$probes/$2" "$3" >"$T/out" 2>&1
 }
 
+told() {
+	t_reason=$(sed -n 's/^skip: //p' "$T/out")
+	if [ "$1" = 0 ] && [ -n "$t_reason" ]; then
+		t_skip "$2" "$t_reason"
+	elif [ "$1" = 0 ]; then
+		t_pass "$2"
+	else
+		t_fail "$2" "$T/out"
+	fi
+}
+
 try_probe() {
 	wanted "$3" || return 0
 	under_rule "$1" "$2" "$3"
 	t_status=$?
-	t_reason=$(sed -n 's/^skip: //p' "$T/out")
-	if [ "$t_status" = 0 ] && [ -n "$t_reason" ]; then
-		t_skip "$4" "$t_reason"
-	elif [ "$t_status" = 0 ]; then
-		t_pass "$4"
-	else
+	[ "$t_status" = 0 ] ||
 		echo "exit status $t_status; again: LD_PRELOAD=\$PWD/libfault.so" \
 			"FAULT_INJECT='$1' ${probes#"$top"/}/$2 $3" >>"$T/out"
-		t_fail "$4" "$T/out"
-	fi
+	told "$t_status" "$4"
 }

@@ -4,6 +4,7 @@
  */
 #include "cases.h"
 
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 
 enum {
@@ -66,7 +67,9 @@ void case_arrivals_peeked(struct rd *r)
 	say_result("peek", rd_recv(r, r->fd, 100, MSG_PEEK | MSG_DONTWAIT));
 	say_result("FIONREAD", ioctl(r->fd, FIONREAD, &queued));
 	say("queued: %d", queued);
-	say_result("receive", rd_recv(r, r->fd, 100, MSG_DONTWAIT));
+	/* Of a call that does not wait, MSG_WAITALL asks for nothing more. */
+	say_result("receive",
+	           rd_recv(r, r->fd, 100, MSG_DONTWAIT | MSG_WAITALL));
 	say_result("receive", rd_recv(r, r->fd, 100, MSG_DONTWAIT));
 	say_result("receive", receive(r, &w, 100));
 	say_at(r, "second", rd_now(), r->delay_ms + 150);
@@ -96,5 +99,84 @@ void case_arrivals_fin(struct rd *r)
 	say_at(r, "end", rd_now(), r->delay_ms + 150);
 	poll(&p, 1, 0);
 	say("poll: %s", rd_mask((unsigned)p.revents));
+	rd_watch_end(&w);
+}
+
+/* What came while the program did something else has waited already. */
+void case_arrivals_busy(struct rd *r)
+{
+	rd_open(r);
+	rd_blocking(r->fd, true);
+	r->t0 = rd_now();
+	arrive_at(r, "send", PIECE, 0);
+	rd_until(r, r->delay_ms - 40);
+	say_result("receive", rd_recv(r, r->fd, 100, 0));
+	say_at(r, "received", rd_now(), r->delay_ms);
+}
+
+/* More than there are marks for: the last is on time, none is early. */
+void case_arrivals_many(struct rd *r)
+{
+	enum {
+		MANY = 60,
+		APART_MS = 8,
+	};
+	struct rd_watch w;
+	size_t got = 0;
+	bool early = false;
+
+	rd_open(r);
+	rd_watch(&w, r->style, r->fd, POLLIN | POLLRDHUP);
+	r->t0 = rd_now();
+	for (int i = 0; i < MANY; i++)
+		arrive_at(r, "send", PIECE, i * APART_MS);
+	while (got < (size_t)MANY * PIECE) {
+		ssize_t n = receive(r, &w, 1000);
+
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+		early |= rd_ms(r, rd_now()) <
+		         r->delay_ms + ((double)got / PIECE - 1) * APART_MS;
+	}
+	say("bytes: %zu, %s", got, early ? "too early" : "none too early");
+	say_at(r, "last", rd_now(), r->delay_ms + (MANY - 1) * APART_MS);
+	rd_watch_end(&w);
+}
+
+/* Nobody reads: the FIN alone is waited for. */
+void case_arrivals_rdhup(struct rd *r)
+{
+	struct rd_watch w;
+
+	rd_open(r);
+	rd_watch(&w, r->style, r->fd, POLLRDHUP);
+	r->t0 = rd_now();
+	arrive_at(r, "send", PIECE, 0);
+	arrive_at(r, "fin", 0, 150);
+	say("event: %s", rd_mask(rd_watch_wait(&w, RD_WAIT_MS)));
+	say_at(r, "event", rd_now(), r->delay_ms + 150);
+	rd_watch_end(&w);
+}
+
+/* Both have finished by the end of the hold: the FIN is no byte of data. */
+void case_arrivals_closed(struct rd *r)
+{
+	struct rd_watch w;
+
+	rd_open(r);
+	rd_watch(&w, r->style, r->fd, POLLIN);
+	r->t0 = rd_now();
+	arrive_at(r, "send", PIECE, 0);
+	arrive_at(r, "fin", 0, 0);
+	if (!r->real)
+		rd_raw_await_state(r->fd, TCP_CLOSE_WAIT);
+	say_result("shutdown", shutdown(r->fd, SHUT_WR));
+	if (!r->real)
+		rd_raw_await_state(r->fd, TCP_CLOSE);
+	say_result("receive", receive(r, &w, 1000));
+	say_at(r, "data", rd_now(), r->delay_ms);
+	say_result("receive", receive(r, &w, 1000));
+	say_at(r, "end", rd_now(), r->delay_ms);
 	rd_watch_end(&w);
 }

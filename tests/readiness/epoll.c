@@ -9,30 +9,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* Registers fd in a new set. */
-static int set_with(int fd, unsigned events, uint64_t data)
-{
-	struct epoll_event ev = {.events = events, .data.u64 = data};
-	int ep = epoll_create1(EPOLL_CLOEXEC);
-
-	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev))
-		rd_broken("epoll_ctl ADD");
-	return ep;
-}
-
-/* Waits for one event and says what it was and when. */
-static void say_event(struct rd *r, const char *what, int ep, int expected_ms)
-{
-	struct epoll_event ev = {0};
-	int n = epoll_wait(ep, &ev, 1, RD_WAIT_MS);
-	char text[80];
-
-	say("%s: %s, data %ju", what, n ? rd_mask(ev.events) : "no event",
-	    (uintmax_t)ev.data.u64);
-	snprintf(text, sizeof(text), "%s at its time", what);
-	say_at(r, text, rd_now(), expected_ms);
-}
-
 static void say_silent(const char *what, int ep, int ms)
 {
 	struct epoll_event ev = {0};
@@ -48,9 +24,9 @@ static void recv_hold_and_out(struct rd *r, unsigned extra)
 	int ep;
 
 	rd_open(r);
-	ep = set_with(r->fd, EPOLLIN | EPOLLOUT | extra, 7);
+	ep = rd_set_with(r->fd, EPOLLIN | EPOLLOUT | extra, 7);
 	rd_hold(r, 5);
-	say_event(r, "writable", ep, 0);
+	rd_say_event(r, "writable", ep, 0);
 	say_result("send", send(r->fd, "abc", 3, 0));
 	say("the peer has: %ld", rd_peer(r, "await", r->conn, 3, 0));
 	say_at(r, "sent", rd_now(), 0);
@@ -97,11 +73,11 @@ void case_two_sets(struct rd *r)
 	int one, two;
 
 	rd_open(r);
-	one = set_with(r->fd, EPOLLIN, 42);
-	two = set_with(r->fd, EPOLLIN | EPOLLET, 42);
+	one = rd_set_with(r->fd, EPOLLIN, 42);
+	two = rd_set_with(r->fd, EPOLLIN | EPOLLET, 42);
 	rd_hold(r, 5);
-	say_event(r, "first set", one, r->delay_ms);
-	say_event(r, "second set", two, r->delay_ms);
+	rd_say_event(r, "first set", one, r->delay_ms);
+	rd_say_event(r, "second set", two, r->delay_ms);
 	say_result("receive", rd_recv(r, r->fd, 10, 0));
 	say_silent("first set", one, 30);
 	say_silent("second set", two, 30);
@@ -121,7 +97,7 @@ void case_ctl_errors(struct rd *r)
 	struct epoll_event ev = {.events = EPOLLIN};
 
 	rd_open(r);
-	ep = set_with(r->fd, EPOLLIN, 1);
+	ep = rd_set_with(r->fd, EPOLLIN, 1);
 	other = epoll_create1(EPOLL_CLOEXEC);
 	closed = dup(r->fd);
 	close(closed);
@@ -138,7 +114,7 @@ void case_ctl_errors(struct rd *r)
 	        EPOLLIN | EPOLLEXCLUSIVE, 2);
 	say_result("a bad pointer",
 	           epoll_ctl(ep, EPOLL_CTL_ADD, r->fd, (void *)8));
-	say_event(r, "event", ep, r->delay_ms);
+	rd_say_event(r, "event", ep, r->delay_ms);
 	say_result("DEL", epoll_ctl(ep, EPOLL_CTL_DEL, r->fd, &ev));
 	say_result("DEL", epoll_ctl(ep, EPOLL_CTL_DEL, r->fd, NULL));
 }
@@ -149,15 +125,15 @@ void case_mod_parked(struct rd *r)
 	int ep;
 
 	rd_open(r);
-	ep = set_with(r->fd, EPOLLIN, 1);
+	ep = rd_set_with(r->fd, EPOLLIN, 1);
 	rd_hold(r, 5);
 	say_ctl("MOD", ep, EPOLL_CTL_MOD, r->fd, EPOLLIN | EPOLLOUT, 2);
-	say_event(r, "writable", ep, 0);
+	rd_say_event(r, "writable", ep, 0);
 	say_ctl("MOD", ep, EPOLL_CTL_MOD, r->fd, EPOLLIN | EPOLLRDHUP, 3);
 	say_silent("at 50 ms", ep, 50);
-	say_event(r, "readable", ep, r->delay_ms);
+	rd_say_event(r, "readable", ep, r->delay_ms);
 	say_ctl("MOD", ep, EPOLL_CTL_MOD, r->fd, EPOLLOUT, 4);
-	say_event(r, "writable", ep, r->delay_ms);
+	rd_say_event(r, "writable", ep, r->delay_ms);
 }
 
 /* A mask without IN that gets it, and one that loses it. */
@@ -166,13 +142,13 @@ void case_mod_mask(struct rd *r)
 	int gets, loses;
 
 	rd_open(r);
-	gets = set_with(r->fd, 0, 1);
-	loses = set_with(r->fd, EPOLLIN, 2);
+	gets = rd_set_with(r->fd, 0, 1);
+	loses = rd_set_with(r->fd, EPOLLIN, 2);
 	rd_hold(r, 5);
 	say_ctl("MOD", gets, EPOLL_CTL_MOD, r->fd, EPOLLIN, 3);
 	say_ctl("MOD", loses, EPOLL_CTL_MOD, r->fd, 0, 4);
 	say_silent("at 50 ms", gets, 50);
-	say_event(r, "the one that gets it", gets, r->delay_ms);
+	rd_say_event(r, "the one that gets it", gets, r->delay_ms);
 	say_silent("the one that loses it", loses, 50);
 }
 
@@ -181,14 +157,14 @@ void case_del_parked(struct rd *r)
 	int ep, later;
 
 	rd_open(r);
-	ep = set_with(r->fd, EPOLLIN, 1);
+	ep = rd_set_with(r->fd, EPOLLIN, 1);
 	rd_hold(r, 5);
 	say_ctl("DEL", ep, EPOLL_CTL_DEL, r->fd, 0, 0);
-	later = set_with(r->fd, EPOLLIN | EPOLLET, 2);
-	say_event(r, "added during the hold", later, r->delay_ms);
+	later = rd_set_with(r->fd, EPOLLIN | EPOLLET, 2);
+	rd_say_event(r, "added during the hold", later, r->delay_ms);
 	say_silent("taken out", ep, 30);
 	say_ctl("ADD", ep, EPOLL_CTL_ADD, r->fd, EPOLLIN, 3);
-	say_event(r, "added again", ep, r->delay_ms);
+	rd_say_event(r, "added again", ep, r->delay_ms);
 }
 
 /*
@@ -201,8 +177,8 @@ void case_changed_by_child(struct rd *r)
 	pid_t pid;
 
 	rd_open(r);
-	ep = set_with(r->fd, EPOLLIN, 1);
-	other = set_with(r->fd, EPOLLIN, 3);
+	ep = rd_set_with(r->fd, EPOLLIN, 1);
+	other = rd_set_with(r->fd, EPOLLIN, 3);
 	rd_hold(r, 5);
 	say_silent("held", ep, 0);
 	pid = fork();
@@ -212,7 +188,7 @@ void case_changed_by_child(struct rd *r)
 		/* It has not noticed the hold: it has asked for nothing. */
 		rd_until(r, r->delay_ms + 50);
 		say_ctl("MOD", ep, EPOLL_CTL_MOD, r->fd, EPOLLIN | EPOLLOUT, 2);
-		say_event(r, "changed", ep, r->delay_ms + 50);
+		rd_say_event(r, "changed", ep, r->delay_ms + 50);
 		say_ctl("DEL", ep, EPOLL_CTL_DEL, r->fd, 0, 0);
 		say_silent("taken out", ep, 30);
 		say_ctl("DEL", other, EPOLL_CTL_DEL, r->fd, 0, 0);
@@ -229,12 +205,12 @@ void case_oneshot_stays(struct rd *r)
 	int ep;
 
 	rd_open(r);
-	ep = set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT, 1);
+	ep = rd_set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT, 1);
 	rd_hold(r, 5);
-	say_event(r, "writable", ep, 0);
+	rd_say_event(r, "writable", ep, 0);
 	say_silent("fired", ep, r->delay_ms + RD_SLACK_MS);
 	say_ctl("MOD", ep, EPOLL_CTL_MOD, r->fd, EPOLLIN | EPOLLONESHOT, 2);
-	say_event(r, "readable", ep, r->delay_ms + RD_SLACK_MS);
+	rd_say_event(r, "readable", ep, r->delay_ms + RD_SLACK_MS);
 	say_silent("fired", ep, 30);
 }
 
@@ -245,14 +221,14 @@ void case_oneshot_full(struct rd *r)
 	int ep;
 
 	rd_open(r);
-	ep = set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT, 1);
+	ep = rd_set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT, 1);
 	rd_hold(r, 5);
-	say_event(r, "writable", ep, 0);
+	rd_say_event(r, "writable", ep, 0);
 	while (send(r->fd, buf, sizeof(buf), MSG_NOSIGNAL) > 0)
 		;
 	say_silent("fired", ep, r->delay_ms + RD_SLACK_MS);
 	say_ctl("MOD", ep, EPOLL_CTL_MOD, r->fd, EPOLLIN | EPOLLONESHOT, 2);
-	say_event(r, "readable", ep, r->delay_ms + RD_SLACK_MS);
+	rd_say_event(r, "readable", ep, r->delay_ms + RD_SLACK_MS);
 }
 
 /* It has finished itself: with the FIN, which is held, comes HUP. */
@@ -261,14 +237,14 @@ void case_finished(struct rd *r)
 	int ep;
 
 	rd_open(r);
-	ep = set_with(r->fd, EPOLLIN | EPOLLPRI, 1);
+	ep = rd_set_with(r->fd, EPOLLIN | EPOLLPRI, 1);
 	say_result("shutdown", shutdown(r->fd, SHUT_WR));
 	r->t0 = rd_now();
 	rd_peer(r, "fin", r->conn, 0, r->real ? r->delay_ms : 0);
 	if (!r->real)
 		rd_raw_await_state(r->fd, TCP_CLOSE);
 	rd_provoke(r);
-	say_event(r, "the end", ep, r->delay_ms);
+	rd_say_event(r, "the end", ep, r->delay_ms);
 	say_result("receive", rd_recv(r, r->fd, 10, 0));
 }
 
@@ -303,7 +279,7 @@ static void raw_registration(struct rd *r, bool by_hand, bool ends)
 	rd_say_spin(cpu);
 	if (!ends)
 		rd_peer(r, "send", r->conn, 3, 0);
-	say_event(r, "more", w.ep, r->delay_ms);
+	rd_say_event(r, "more", w.ep, r->delay_ms);
 }
 
 void case_raw_asm(struct rd *r)
@@ -328,17 +304,17 @@ void case_nested(struct rd *r)
 	int inner, level, edge;
 
 	rd_open(r);
-	inner = set_with(r->fd, EPOLLIN, 1);
-	level = set_with(inner, EPOLLIN, 2);
-	edge = set_with(inner, EPOLLIN | EPOLLET, 3);
+	inner = rd_set_with(r->fd, EPOLLIN, 1);
+	level = rd_set_with(inner, EPOLLIN, 2);
+	edge = rd_set_with(inner, EPOLLIN | EPOLLET, 3);
 	rd_hold(r, 5);
 	say_silent("level", level, 0);
 	p.fd = inner;
 	say_result("poll", poll(&p, 1, RD_WAIT_MS));
 	say_at(r, "poll", rd_now(), r->delay_ms);
-	say_event(r, "level", level, r->delay_ms);
-	say_event(r, "edge", edge, r->delay_ms);
-	say_event(r, "inner", inner, r->delay_ms);
+	rd_say_event(r, "level", level, r->delay_ms);
+	rd_say_event(r, "edge", edge, r->delay_ms);
+	rd_say_event(r, "inner", inner, r->delay_ms);
 	say_result("receive", rd_recv(r, r->fd, 10, 0));
 	say_silent("level", level, 0);
 }
@@ -361,7 +337,7 @@ void case_connects_asked(struct rd *r)
 		int ep;
 
 		connect(fd, (struct sockaddr *)&sa, len);
-		ep = set_with(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, 1);
+		ep = rd_set_with(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, 1);
 		while (epoll_wait(ep, &ev, 1, 0) == 0)
 			;
 		if (ev.events != EPOLLOUT) {
@@ -411,8 +387,9 @@ void case_already_waiting(struct rd *r)
 	struct waiter level, edge;
 
 	rd_open(r);
-	start_waiter(&level, set_with(r->fd, EPOLLIN, 1), RD_WAIT_MS);
-	start_waiter(&edge, set_with(r->fd, EPOLLIN | EPOLLET, 1), RD_WAIT_MS);
+	start_waiter(&level, rd_set_with(r->fd, EPOLLIN, 1), RD_WAIT_MS);
+	start_waiter(&edge, rd_set_with(r->fd, EPOLLIN | EPOLLET, 1),
+	             RD_WAIT_MS);
 	rd_hold(r, 5);
 	pthread_join(level.id, NULL);
 	pthread_join(edge.id, NULL);
@@ -447,7 +424,7 @@ void case_exclusive(struct rd *r)
 	rd_open(r);
 	for (int i = 0; i < 3; i++)
 		start_waiter(&w[i],
-		             set_with(r->fd, EPOLLIN | EPOLLEXCLUSIVE, 1),
+		             rd_set_with(r->fd, EPOLLIN | EPOLLEXCLUSIVE, 1),
 		             r->delay_ms + 3 * RD_SLACK_MS);
 	rd_hold(r, 5);
 	for (int i = 0; i < 3; i++) {

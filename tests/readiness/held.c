@@ -12,28 +12,12 @@
 #include <sys/wait.h>
 #include <time.h>
 
-static int set_with(int fd, unsigned events, uint64_t data)
-{
-	struct epoll_event ev = {.events = events, .data.u64 = data};
-	int ep = epoll_create1(EPOLL_CLOEXEC);
-
-	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev))
-		rd_broken("epoll_ctl ADD");
-	return ep;
-}
-
 /* The next event; 0 when none comes. */
 static unsigned event(int ep, int ms)
 {
 	struct epoll_event ev = {0};
 
 	return epoll_wait(ep, &ev, 1, ms) == 1 ? ev.events : 0;
-}
-
-static void say_event(struct rd *r, const char *what, int ep, int expected_ms)
-{
-	say("%s: %s", what, rd_mask(event(ep, RD_WAIT_MS)));
-	say_at(r, what, rd_now(), expected_ms);
 }
 
 /* ---- arguments ----------------------------------------------------------- */
@@ -163,11 +147,11 @@ void case_exclusive_out(struct rd *r)
 	int before, after;
 
 	rd_open(r);
-	before = set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLEXCLUSIVE, 1);
+	before = rd_set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLEXCLUSIVE, 1);
 	rd_hold(r, 5);
-	after = set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLEXCLUSIVE, 2);
-	say_event(r, "registered before", before, 0);
-	say_event(r, "registered after", after, 0);
+	after = rd_set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLEXCLUSIVE, 2);
+	rd_say_event(r, "registered before", before, 0);
+	rd_say_event(r, "registered after", after, 0);
 	rd_until(r, r->delay_ms + RD_SLACK_MS);
 	say("before: %s", rd_mask(event(before, 0)));
 	say("after: %s", rd_mask(event(after, 0)));
@@ -184,8 +168,8 @@ void case_half_closed(struct rd *r)
 	int ep, urgent;
 
 	rd_open(r);
-	ep = set_with(r->fd, EPOLLIN, 1);
-	urgent = set_with(r->fd, EPOLLIN | EPOLLPRI, 2);
+	ep = rd_set_with(r->fd, EPOLLIN, 1);
+	urgent = rd_set_with(r->fd, EPOLLIN | EPOLLPRI, 2);
 	rd_hold(r, 5);
 	say_result("shutdown", shutdown(r->fd, SHUT_WR));
 	rd_peer(r, "fin", r->conn, 0, r->real ? r->delay_ms : 0);
@@ -206,26 +190,6 @@ void case_half_closed(struct rd *r)
 
 /* ---- processes ----------------------------------------------------------- */
 
-static void await_child(pid_t pid)
-{
-	int status;
-
-	waitpid(pid, &status, 0);
-	if (WIFSIGNALED(status))
-		say("child: signal %d", WTERMSIG(status));
-	else
-		say("child: %d", WEXITSTATUS(status));
-}
-
-static pid_t start_child(void)
-{
-	pid_t pid = fork();
-
-	if (pid < 0)
-		rd_broken("fork");
-	return pid;
-}
-
 /* A child looks at the socket and ends; its parent goes on with the hold. */
 void case_child_joined(struct rd *r)
 {
@@ -238,12 +202,12 @@ void case_child_joined(struct rd *r)
 	p.fd = r->fd;
 	rd_watch(&w, EPOLL_ET, r->fd, POLLIN);
 	rd_hold(r, 5);
-	pid = start_child();
+	pid = rd_child();
 	if (!pid) {
 		say_result("child polls", poll(&p, 1, 0));
 		exit(0);
 	}
-	await_child(pid);
+	rd_await_child(pid);
 	rd_take(r, &w, 5, &t);
 	note("%u early events", t.early);
 	say("bytes: %zu", t.n);
@@ -263,7 +227,7 @@ void case_killed_late(struct rd *r)
 	if (pipe(ready))
 		rd_broken("pipe");
 	r->t0 = rd_now();
-	pid = start_child();
+	pid = rd_child();
 	if (!pid) {
 		rd_hold(r, 5);
 		rd_recv(r, r->fd, 10, MSG_DONTWAIT);
@@ -274,7 +238,7 @@ void case_killed_late(struct rd *r)
 	if (read(ready[0], &byte, 1) != 1)
 		rd_broken("the child");
 	kill(pid, SIGKILL);
-	await_child(pid);
+	rd_await_child(pid);
 	rd_until(r, r->delay_ms + RD_SLACK_MS);
 	say_result("poll", poll(&p, 1, RD_WAIT_MS));
 	say_at(r, "readable", rd_now(), r->delay_ms + RD_SLACK_MS);
@@ -294,7 +258,7 @@ static void outlive_parent(void)
 
 	if (pipe(gone) || pipe(may))
 		rd_broken("pipe");
-	pid = start_child();
+	pid = rd_child();
 	if (pid) {
 		while (read(may[0], &byte, 1) < 0)
 			;
@@ -320,13 +284,13 @@ static void in_doomed(struct rd *r, void (*act)(struct rd *r))
 
 	if (pipe(ended))
 		rd_broken("pipe");
-	pid = start_child();
+	pid = rd_child();
 	if (!pid) {
 		act(r);
 		exit(0);
 	}
 	close(ended[1]);
-	await_child(pid);
+	rd_await_child(pid);
 	while (read(ended[0], &byte, 1) < 0)
 		;
 }
@@ -426,24 +390,24 @@ void case_used_up_elsewhere(struct rd *r)
 	r->t0 = rd_now();
 	if (pipe(go))
 		rd_broken("pipe");
-	pid = start_child();
+	pid = rd_child();
 	if (!pid) {
 		if (read(go[0], &byte, 1) != 1)
 			_exit(1);
 		use_up(r, two, second);
 	}
-	ep = set_with(r->fd, EPOLLIN, 1);
+	ep = rd_set_with(r->fd, EPOLLIN, 1);
 	rd_watch(&w, EPOLL_LT, three, POLLIN);
 	rd_peer(r, "send", third, 5, r->real ? r->delay_ms : 0);
 	if (write(go[1], "x", 1) != 1)
 		rd_broken("pipe");
-	await_child(pid);
+	rd_await_child(pid);
 	say("third: %s", rd_mask(rd_watch_wait(&w, RD_WAIT_MS)));
 	say_at(r, "third", rd_now(), r->delay_ms);
 	rd_until(r, r->delay_ms + RD_SLACK_MS);
 	r->t0 = rd_now();
 	rd_peer(r, "send", r->conn, 5, 0);
-	say_event(r, "first", ep, 0);
+	rd_say_event(r, "first", ep, 0);
 }
 
 /* ---- directions ---------------------------------------------------------- */
@@ -456,12 +420,12 @@ void case_send_hold_readable(struct rd *r)
 	rd_open(r);
 	rd_peer(r, "send", r->conn, 5, 0);
 	rd_raw_await_queued(r->fd, 5);
-	ep = set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLET, 1);
+	ep = rd_set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLET, 1);
 	say("registered: %s", rd_mask(event(ep, 0)));
 	case_hold_sending(r);
 	event(ep, 0); /* for real: of the room that was filled */
 	say_result("send", send(r->fd, "abc", 3, MSG_NOSIGNAL | MSG_DONTWAIT));
-	say_event(r, "writable", ep, r->delay_ms);
+	rd_say_event(r, "writable", ep, r->delay_ms);
 	say_result("send", send(r->fd, "abc", 3, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
@@ -478,7 +442,7 @@ void case_recv_rate_short(struct rd *r)
 	rd_open(r);
 	rd_peer(r, "send", r->conn, N, 0);
 	rd_raw_await_queued(r->fd, N);
-	ep = set_with(r->fd, EPOLLIN | EPOLLET, 1);
+	ep = rd_set_with(r->fd, EPOLLIN | EPOLLET, 1);
 	while (n < N && event(ep, RD_WAIT_MS)) {
 		ssize_t got;
 

@@ -177,6 +177,12 @@ void rd_raw_await_state(int fd, int state);
 double rd_cpu_ms(void);
 void rd_say_spin(double before_ms);
 
+/* ---- processes of a case ---- */
+
+pid_t rd_child(void);
+/* Waits for it and says how it ended. */
+void rd_await_child(pid_t pid);
+
 /* ---- threads of a case ---- */
 
 /* A blocking receive (or send) in a thread of its own. */
@@ -228,6 +234,11 @@ void rd_say_take(struct rd *r, const struct rd_take *t, int expected_ms);
 void rd_take_all(struct rd *r, int fd, size_t n);
 /* "early events: few enough": none, or two where the hold begins at a call. */
 void rd_say_early(const struct rd *r, unsigned early);
+
+/* Registers fd in a new set. */
+int rd_set_with(int fd, unsigned events, uint64_t data);
+/* Waits for one event of a set and says what it was and when. */
+void rd_say_event(struct rd *r, const char *what, int ep, int expected_ms);
 
 /* ---- peer.c ---- */
 

@@ -402,7 +402,7 @@ void case_recv_rate(struct rd *r)
 
 /* ---- the rule is disarmed ------------------------------------------------ */
 
-/* `fault disarm slow`, 50 ms after the begin; for real the data come then. */
+/* `fault disarm slow` at r->delay_ms; for real it comes then. */
 static void *disarm(void *arg)
 {
 	const struct rd *r = arg;
@@ -411,7 +411,7 @@ static void *disarm(void *arg)
 	pid_t pid;
 	int status;
 
-	rd_until(r, 50);
+	rd_until(r, r->delay_ms);
 	if (posix_spawn(&pid, getenv("READINESS_FAULT"), NULL, NULL, words,
 	                environ) ||
 	    waitpid(pid, &status, 0) != pid || status)
@@ -435,6 +435,50 @@ void case_disarmed(struct rd *r)
 		rd_broken("pthread_create");
 	rd_take(r, &w, 1000, &t);
 	rd_say_take(r, &t, 50);
+	if (disarms)
+		pthread_join(thread, NULL);
+}
+
+/* No more of it is hidden, the FIN as little as the rest. */
+void case_disarmed_fin(struct rd *r)
+{
+	unsigned both = POLLIN | POLLRDHUP, seen = 0;
+	bool disarms = !r->real && getenv("READINESS_FAULT");
+	pthread_t thread;
+	struct rd_watch w;
+
+	rd_open(r);
+	rd_watch(&w, r->style, r->fd, both);
+	r->delay_ms = 50;
+	rd_arrive(r, 1000);
+	rd_peer(r, "fin", r->conn, 0, r->real ? 60 : 10);
+	if (disarms && pthread_create(&thread, NULL, disarm, r))
+		rd_broken("pthread_create");
+	while ((seen & both) != both && rd_ms(r, rd_now()) < RD_WAIT_MS)
+		seen |= rd_watch_wait(&w, RD_WAIT_MS);
+	say("seen: %s", rd_mask(seen));
+	say_at(r, "both", rd_now(), 50);
+	if (disarms)
+		pthread_join(thread, NULL);
+}
+
+/* Nothing is held any more, nobody reads: the FIN was not due before 550 ms. */
+void case_disarmed_rdhup(struct rd *r)
+{
+	bool disarms = !r->real && getenv("READINESS_FAULT");
+	pthread_t thread;
+	struct rd_watch w;
+
+	rd_open(r);
+	rd_watch(&w, r->style, r->fd, POLLRDHUP);
+	r->delay_ms = 400;
+	r->t0 = rd_now();
+	rd_peer(r, "send", r->conn, 1000, r->real ? 300 : 0);
+	rd_peer(r, "fin", r->conn, 0, r->real ? 400 : 250);
+	if (disarms && pthread_create(&thread, NULL, disarm, r))
+		rd_broken("pthread_create");
+	say("seen: %s", rd_mask(rd_watch_wait(&w, RD_WAIT_MS)));
+	say_at(r, "seen", rd_now(), 400);
 	if (disarms)
 		pthread_join(thread, NULL);
 }

@@ -87,31 +87,12 @@ void case_sndtimeo(struct rd *r)
 	say_at(r, "sent", rd_now(), r->delay_ms);
 }
 
-static int set_with(int fd, unsigned events)
-{
-	struct epoll_event ev = {.events = events, .data.u64 = 1};
-	int ep = epoll_create1(EPOLL_CLOEXEC);
-
-	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev))
-		rd_broken("epoll_ctl ADD");
-	return ep;
-}
-
-static void say_event(struct rd *r, const char *what, int ep, int expected_ms)
-{
-	struct epoll_event ev = {0};
-	int n = epoll_wait(ep, &ev, 1, RD_WAIT_MS);
-
-	say("%s: %s", what, n ? rd_mask(ev.events) : "no event");
-	say_at(r, what, rd_now(), expected_ms);
-}
-
 static void in_during_send_hold(struct rd *r, unsigned extra)
 {
 	int ep;
 
 	rd_open(r);
-	ep = set_with(r->fd, EPOLLIN | EPOLLOUT | extra);
+	ep = rd_set_with(r->fd, EPOLLIN | EPOLLOUT | extra, 1);
 	if (extra & EPOLLET) {
 		struct epoll_event ev;
 
@@ -120,9 +101,9 @@ static void in_during_send_hold(struct rd *r, unsigned extra)
 	case_hold_sending(r);
 	say_send(r, 0);
 	rd_peer(r, "send", r->conn, 5, 0);
-	say_event(r, "readable", ep, 0);
+	rd_say_event(r, "readable", ep, 0);
 	say_result("receive", rd_recv(r, r->fd, 10, 0));
-	say_event(r, "writable", ep, r->delay_ms);
+	rd_say_event(r, "writable", ep, r->delay_ms);
 	say_send(r, 0);
 }
 
@@ -145,9 +126,9 @@ void case_oneshot_out_parked(struct rd *r)
 	rd_open(r);
 	case_hold_sending(r);
 	say_send(r, 0);
-	ep = set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT);
+	ep = rd_set_with(r->fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT, 1);
 	rd_peer(r, "send", r->conn, 5, 0);
-	say_event(r, "readable", ep, 0);
+	rd_say_event(r, "readable", ep, 0);
 	say("then: %d", epoll_wait(ep, &ev, 1, r->delay_ms + RD_SLACK_MS));
 	ev.events = EPOLLOUT | EPOLLONESHOT;
 	say_result("MOD", epoll_ctl(ep, EPOLL_CTL_MOD, r->fd, &ev));
@@ -291,7 +272,7 @@ void case_handler_writes(struct rd *r)
 
 	rd_open(r);
 	handler_fd = r->fd;
-	ep = set_with(r->fd, EPOLLIN);
+	ep = rd_set_with(r->fd, EPOLLIN, 1);
 	sigaction(SIGPROF, &sa, NULL);
 	sigaction(SIGVTALRM, &sa, NULL);
 	rd_hold(r, 5);

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "tests/raw.h"
@@ -449,4 +450,26 @@ void rd_thread_join(struct rd_thread *t)
 {
 	pthread_join(t->id, NULL);
 	errno = t->err;
+}
+
+/* ---- processes ----------------------------------------------------------- */
+
+pid_t rd_child(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		rd_broken("fork");
+	return pid;
+}
+
+void rd_await_child(pid_t pid)
+{
+	int status;
+
+	waitpid(pid, &status, 0);
+	if (WIFSIGNALED(status))
+		say("child: signal %d", WTERMSIG(status));
+	else
+		say("child: %d", WEXITSTATUS(status));
 }

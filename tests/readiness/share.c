@@ -96,33 +96,13 @@ void case_number_dup2(struct rd *r)
 
 /* ---- processes ----------------------------------------------------------- */
 
-static void await_child(pid_t pid)
-{
-	int status;
-
-	waitpid(pid, &status, 0);
-	if (WIFSIGNALED(status))
-		say("child: signal %d", WTERMSIG(status));
-	else
-		say("child: %d", WEXITSTATUS(status));
-}
-
-static pid_t start_child(void)
-{
-	pid_t pid = fork();
-
-	if (pid < 0)
-		rd_broken("fork");
-	return pid;
-}
-
 /* The parent accepts, the child does the rest. */
 void case_child_handles(struct rd *r)
 {
 	pid_t pid;
 
 	rd_open(r);
-	pid = start_child();
+	pid = rd_child();
 	if (!pid) {
 		rd_hold(r, 5);
 		r->style = EPOLL_ET;
@@ -130,7 +110,7 @@ void case_child_handles(struct rd *r)
 		_exit(0);
 	}
 	close(r->fd);
-	await_child(pid);
+	rd_await_child(pid);
 }
 
 /* In the child of a fork that happened during the hold. */
@@ -148,7 +128,7 @@ static pid_t hold_and_fork(struct rd *r, struct rd_watch *w)
 	rd_open(r);
 	rd_watch(w, EPOLL_LT, r->fd, POLLIN);
 	rd_hold(r, 5);
-	return start_child();
+	return rd_child();
 }
 
 /* The hold begins in the parent; the child waits for its end. */
@@ -159,7 +139,7 @@ void case_inherited(struct rd *r)
 
 	if (!pid)
 		child_takes(r, &w);
-	await_child(pid);
+	rd_await_child(pid);
 	say("parent: %s", rd_mask(rd_watch_wait(&w, 0)));
 	say_result("parent", rd_recv(r, r->fd, 10, MSG_DONTWAIT));
 }
@@ -172,7 +152,7 @@ void case_inherited_closed(struct rd *r)
 	if (!pid)
 		child_takes(r, &w);
 	close(r->fd);
-	await_child(pid);
+	rd_await_child(pid);
 }
 
 /* As of a daemon: the parent ends, with its destructors. */
@@ -200,7 +180,7 @@ void case_inherited_set(struct rd *r)
 		rd_say_take(r, &t, r->delay_ms);
 		_exit(0);
 	}
-	await_child(pid);
+	rd_await_child(pid);
 	say("parent: %s", rd_mask(rd_watch_wait(&w, 0)));
 }
 
@@ -212,7 +192,7 @@ void case_inherited_blocking(struct rd *r)
 	rd_open(r);
 	rd_blocking(r->fd, true);
 	rd_hold(r, 5);
-	pid = start_child();
+	pid = rd_child();
 	if (!pid) {
 		ssize_t n = rd_recv(r, r->fd, 10, 0);
 
@@ -220,7 +200,7 @@ void case_inherited_blocking(struct rd *r)
 		say_at(r, "child", rd_now(), r->delay_ms);
 		_exit(0);
 	}
-	await_child(pid);
+	rd_await_child(pid);
 	say_result("parent", rd_recv(r, r->fd, 10, MSG_DONTWAIT));
 }
 
@@ -235,7 +215,7 @@ static void killed(struct rd *r, enum rd_style style)
 	if (pipe(ready))
 		rd_broken("pipe");
 	r->t0 = rd_now();
-	pid = start_child();
+	pid = rd_child();
 	if (!pid) {
 		rd_hold(r, 5);
 		rd_recv(r, r->fd, 10, MSG_DONTWAIT);
@@ -246,7 +226,7 @@ static void killed(struct rd *r, enum rd_style style)
 	if (read(ready[0], &byte, 1) != 1)
 		rd_broken("the child");
 	kill(pid, SIGKILL);
-	await_child(pid);
+	rd_await_child(pid);
 	r->style = style;
 	rd_take_all(r, r->fd, 5);
 	say("mark of the program: %d", case_lowat(r->fd));
@@ -325,11 +305,11 @@ void case_exec_child(struct rd *r)
 
 	rd_open(r);
 	rd_hold(r, 5);
-	pid = start_child();
+	pid = rd_child();
 	if (!pid)
 		become_resumed(r);
 	close(r->fd);
-	await_child(pid);
+	rd_await_child(pid);
 }
 
 /* A child that is executed and closes it all does not end its parent's hold. */
@@ -339,12 +319,12 @@ void case_exec_other(struct rd *r)
 
 	rd_open(r);
 	rd_hold(r, 5);
-	pid = start_child();
+	pid = rd_child();
 	if (!pid) {
 		execlp("true", "true", (char *)NULL);
 		_exit(1);
 	}
-	await_child(pid);
+	rd_await_child(pid);
 	rd_take_all(r, r->fd, 5);
 }
 
@@ -355,10 +335,10 @@ void case_child_exits(struct rd *r)
 
 	rd_open(r);
 	rd_hold(r, 5);
-	pid = start_child();
+	pid = rd_child();
 	if (!pid)
 		exit(0);
-	await_child(pid);
+	rd_await_child(pid);
 	rd_take_all(r, r->fd, 5);
 }
 
@@ -372,7 +352,7 @@ static void passed(struct rd *r, bool keeps)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		rd_broken("socketpair");
-	pid = start_child();
+	pid = rd_child();
 	if (!pid) {
 		r->fd = scm_recv(pair[1], MSG_CMSG_CLOEXEC);
 		if (r->fd < 0 ||
@@ -388,7 +368,7 @@ static void passed(struct rd *r, bool keeps)
 		rd_broken("write");
 	if (!keeps)
 		close(r->fd);
-	await_child(pid);
+	rd_await_child(pid);
 }
 
 void case_passed(struct rd *r)

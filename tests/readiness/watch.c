@@ -134,6 +134,30 @@ unsigned rd_watch_wait(struct rd_watch *w, int ms)
 	return wait_epoll(w, ms);
 }
 
+/* ---- one event of a set -------------------------------------------------- */
+
+int rd_set_with(int fd, unsigned events, uint64_t data)
+{
+	struct epoll_event ev = {.events = events, .data.u64 = data};
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev))
+		rd_broken("epoll_ctl ADD");
+	return ep;
+}
+
+void rd_say_event(struct rd *r, const char *what, int ep, int expected_ms)
+{
+	struct epoll_event ev = {0};
+	int n = epoll_wait(ep, &ev, 1, RD_WAIT_MS);
+	char text[80];
+
+	say("%s: %s, data %ju", what, n ? rd_mask(ev.events) : "no event",
+	    (uintmax_t)ev.data.u64);
+	snprintf(text, sizeof(text), "%s at its time", what);
+	say_at(r, text, rd_now(), expected_ms);
+}
+
 /* ---- taking -------------------------------------------------------------- */
 
 struct loop {
