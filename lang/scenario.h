@@ -58,11 +58,113 @@ struct env_entry {
 	char *name, *value;
 };
 
+/* A command of the language: split like a shell's words, no shell. */
+struct command {
+	char **argv; /* NULL-terminated */
+	struct source_loc loc;
+};
+
+/* ---- steps: the timeline, and scripts ------------------------------------ */
+
+enum event_kind {
+	EVENT_EXIT,   /* program has ended */
+	EVENT_READY,  /* a service is ready, a job has begun */
+	EVENT_OUTPUT, /* its stdout or stderr has the text */
+	EVENT_FILE,   /* a file has the text */
+	EVENT_HIT,    /* rules of that name have hit `count` times */
+	EVENT_CALL,   /* calls have been made `count` times */
+};
+
+struct event {
+	enum event_kind kind;
+	struct source_loc loc;
+	size_t program; /* EXIT, READY, OUTPUT, CALL; n_programs: any (CALL) */
+	char *path;     /* FILE */
+	struct text_list has;
+	char *rule;         /* HIT: a name, of one rule or a group */
+	struct range count; /* HIT, CALL; 1.. by default */
+	uint64_t calls[PLAN_CALL_WORDS];
+	uint8_t roles;
+	struct plan_pick connection;
+};
+
+enum step_kind {
+	/* anywhere */
+	STEP_WAIT_TIME,
+	STEP_WAIT_EVENT,
+	STEP_REPEAT,
+	/* the timeline */
+	STEP_START,
+	STEP_STOP,
+	STEP_SIGNAL,
+	STEP_ARM,
+	STEP_DISARM,
+	STEP_RUN,
+	/* scripts */
+	STEP_SEND,
+	STEP_RECV,
+	STEP_CLOSE,
+	STEP_RESET,
+	STEP_HALF_CLOSE,
+	STEP_ECHO,
+	STEP_DRAIN,
+	N_STEP_KINDS
+};
+
+enum recv_kind {
+	RECV_TEXT, /* until it has come; what follows is left for later */
+	RECV_SIZE,
+	RECV_EOF,
+	RECV_RESET
+};
+
+struct step {
+	enum step_kind kind;
+	struct source_loc loc;
+	int64_t time_ns;   /* WAIT_TIME */
+	struct event event; /* WAIT_EVENT */
+	/* WAIT_EVENT, RECV: when it must have come, from the step's start */
+	bool has_within;
+	struct range within_ns;
+	uint32_t times; /* REPEAT; 0: for ever */
+	struct step *steps;
+	size_t n_steps;
+	size_t program;      /* START, STOP, SIGNAL */
+	int signal;          /* SIGNAL */
+	char *rule;          /* ARM, DISARM: a name, of one rule or a group */
+	struct command run;  /* RUN */
+	enum recv_kind recv; /* RECV */
+	struct text_match text; /* RECV_TEXT */
+	uint64_t size;          /* RECV_SIZE; SEND of a pattern, else 0 */
+	char *bytes;            /* SEND of these */
+	size_t n_bytes;
+	char *file;    /* SEND of a file */
+	uint64_t rate; /* SEND: bytes per second, 0: at once */
+};
+
+struct step_list {
+	struct step *v;
+	size_t n;
+};
+
+/* What a scripted program does on the connections that are picked. */
+struct script {
+	struct plan_pick connections; /* first 0: all */
+	struct step_list steps;
+};
+
 struct program {
 	char *name;
 	struct source_loc loc;
-	enum program_kind kind; /* only RUN is available yet */
-	char **argv;            /* NULL-terminated */
+	enum program_kind kind;
+	struct plan_addr address; /* LISTEN, CONNECT; family 0: 127.0.0.1 */
+	struct script *scripts;   /* the first that picks a connection has it */
+	size_t n_scripts;
+	bool accept;     /* LISTEN; false: a full backlog, connects hang */
+	bool started;    /* false: a step starts it */
+	uint32_t count;  /* at once */
+	uint32_t repeat; /* in turn */
+	char **argv;     /* RUN: NULL-terminated */
 	char *dir;              /* NULL = where fault was started */
 	char *stdin_file;       /* NULL = /dev/null */
 	struct env_entry *env;
@@ -95,6 +197,50 @@ struct expectation {
 	struct range time_ns;
 	struct source_loc time_loc;
 	uint32_t allow; /* bits of enum fault_verdict */
+};
+
+/* ---- what must have been seen beyond the programs' ends ------------------ */
+
+/* One entry of `calls`, or of `order`. */
+struct call_expect {
+	struct source_loc loc;
+	uint64_t programs; /* bits; all ones = any */
+	uint64_t calls[PLAN_CALL_WORDS];
+	uint8_t roles;
+	uint16_t port;
+	struct plan_addr peer;
+	struct plan_pick connection, nth;
+	bool has_result;
+	int err; /* 0: ok */
+	struct range count; /* 1.. by default */
+	bool has_gap, has_bytes;
+	struct range gap_ns; /* between one and the next of them; in `order`:
+	                        since the entry before */
+	struct range bytes;
+};
+
+struct file_expect {
+	char *path;
+	struct source_loc loc;
+	struct text_list has, not_has;
+	char *same; /* path of a file with the same content, or NULL */
+	bool has_size;
+	struct range size;
+};
+
+/* ---- what is there before anything starts -------------------------------- */
+
+struct host_entry {
+	char *name;
+	struct source_loc loc;
+	struct plan_addr *addrs;
+	size_t n_addrs;
+};
+
+struct fixture_file {
+	char *path; /* absolute, below ${tmp} */
+	char *body;
+	struct source_loc loc;
 };
 
 struct rule_action {
@@ -140,14 +286,28 @@ struct scenario {
 	char *about;
 	char **tags;
 	size_t n_tags;
+	char *todo; /* the reason, or NULL */
+	char **needs; /* commands that must be in PATH, else it is skipped */
+	size_t n_needs;
 	int64_t limit_ns;
 	bool alone;
+	struct host_entry *hosts;
+	size_t n_hosts;
+	struct fixture_file *files;
+	size_t n_files;
+	struct command *setup, *teardown;
+	size_t n_setup, n_teardown;
+	struct step_list steps;
 	struct program *programs;
 	size_t n_programs;
 	struct rule *rules;
 	size_t n_rules;
 	struct expectation *expects; /* at most one per program */
 	size_t n_expects;
+	struct call_expect *call_expects, *order;
+	size_t n_call_expects, n_order;
+	struct file_expect *file_expects;
+	size_t n_file_expects;
 };
 /* All that hangs on a scenario is its own: never freed singly, never added. */
 void scenario_free(struct scenario *s);
