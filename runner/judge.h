@@ -33,6 +33,7 @@ struct judgement {
 
 enum outcome {
 	OUTCOME_PASSED,
+	OUTCOME_SKIPPED, /* nothing was tested, and the report says why */
 	OUTCOME_INCONCLUSIVE,
 	OUTCOME_FAILED,
 	OUTCOME_ENVIRONMENT,

@@ -23,6 +23,7 @@ static const struct {
 	const char *color;
 } outcomes[] = {
 	[OUTCOME_PASSED] = {"ok", "32"},
+	[OUTCOME_SKIPPED] = {"skip", "33"},
 	[OUTCOME_INCONCLUSIVE] = {"UNSURE", "33"},
 	[OUTCOME_FAILED] = {"FAIL", "31"},
 	[OUTCOME_ENVIRONMENT] = {"ERROR", "35"},
@@ -223,6 +224,9 @@ static void count(struct terminal *t, enum outcome o)
 	case OUTCOME_PASSED:
 		t->n_passed++;
 		break;
+	case OUTCOME_SKIPPED:
+		t->n_skipped++;
+		break;
 	case OUTCOME_FAILED:
 		t->n_failed++;
 		break;
@@ -267,6 +271,10 @@ void terminal_case(struct terminal *t, const struct case_report *c)
 		return;
 	snprintf(word, sizeof(word), "%-6s", outcomes[c->outcome].word);
 	paint(t->out, t->color, outcomes[c->outcome].color, word);
+	if (c->outcome == OUTCOME_SKIPPED) {
+		fprintf(t->out, " %s  (%s)\n", c->id, c->reason);
+		return;
+	}
 	time_len = snprintf(time, sizeof(time), "  (%.2f s)",
 	                    (double)c->result->time_ns / 1e9);
 	fprintf(t->out, " %s", c->id);
@@ -285,11 +293,13 @@ void terminal_case(struct terminal *t, const struct case_report *c)
 
 void terminal_summary(const struct terminal *t, int64_t time_ns, uint64_t seed)
 {
-	size_t n = t->n_passed + t->n_failed + t->n_errors + t->n_unsure;
+	size_t n = t->n_passed + t->n_skipped + t->n_failed + t->n_errors +
+	           t->n_unsure;
 	const struct {
 		size_t n;
 		const char *word;
 	} parts[] = {
+		{t->n_skipped, "skipped"},
 		{t->n_failed, "failed"},
 		{t->n_errors, "could not run"},
 		{t->n_unsure, "inconclusive"},

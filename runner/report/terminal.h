@@ -21,7 +21,7 @@ struct terminal {
 	bool color, progress;
 	int verbosity; /* -1: failures only; 0; 1: details of passes too */
 	size_t n_total, n_begun;
-	size_t n_passed, n_failed, n_errors, n_unsure;
+	size_t n_passed, n_skipped, n_failed, n_errors, n_unsure;
 };
 
 /* One scenario that was run; nothing is owned. */
@@ -31,6 +31,7 @@ struct case_report {
 	const struct session_result *result;
 	const struct judgement *judgement;
 	enum outcome outcome;
+	const char *reason; /* SKIPPED: why */
 	const char *kept;   /* its directory, NULL = none */
 	const char *repeat; /* command */
 };
