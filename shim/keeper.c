@@ -451,10 +451,10 @@ static void arrived(uint64_t data)
 	struct fault_sock *s = socks_of(word);
 	struct our_sock *o;
 
-	if (!s || (word >> 16 & 0xffff) != data >> 32 || !socks_same(fd, s)) {
-		keeper_unwatch(fd, NULL);
+	/* Of a socket that had this number before: the registration, told
+	 * once, is silent now, and the number may be that of another one. */
+	if (!s || (word >> 16 & 0xffff) != data >> 32 || !socks_same(fd, s))
 		return;
-	}
 	/* Told once: EPOLLONESHOT. */
 	o = ours_peek(s);
 	if (o)

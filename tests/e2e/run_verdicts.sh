@@ -186,7 +186,7 @@ fails hits "a rule that fires too often" 'hits?, expected 1$' <<'END'
 programs:
   server: {run: "SERVER --port ${port}", ready: listening}
   client: {run: "CLIENT --connect ${host}:${port} --echo 4KiB"}
-faults: [{in: client, call: recv, inject: {short: 64}, hits: 1}]
+faults: [{in: client, call: recv, inject: {short: 64B}, hits: 1}]
 END
 
 # ---- the environment ---------------------------------------------------------------
