@@ -335,11 +335,6 @@ static void read_action_map(struct lang *l, const struct node *map,
 	read_parameters(l, map, a);
 }
 
-static struct mark place(const struct rule_action *a)
-{
-	return (struct mark){a->loc.line, a->loc.column};
-}
-
 #define A(kind) (1u << ACTION_##kind)
 
 enum {
@@ -384,9 +379,11 @@ static void check_list(struct lang *l, const struct rule *rule)
 		const char *wrong = misplaced(a->kind, seen);
 
 		if (wrong)
-			lang_error(l, place(a), NULL, "`%s` %s", word, wrong);
+			lang_error(l, place_of(l, &a->loc), NULL, "`%s` %s",
+			           word, wrong);
 		else if (rule->n_actions > 1 && 1u << a->kind & ALONE)
-			lang_error(l, place(a), "give it a rule of its own",
+			lang_error(l, place_of(l, &a->loc),
+			           "give it a rule of its own",
 			           "`%s` stands alone", word);
 		seen |= 1u << a->kind;
 	}

@@ -138,8 +138,8 @@ int suite_bind_quietly(const struct suite *s, size_t i,
 		return -ENOMEM;
 	r = arena_try(scenario_arena(b.s), bind_case, &b);
 	if (r == -ENOMEM)
-		diag_add(diags, NULL, s->source.path, (struct mark){0, 0},
-		         false, NULL, "out of memory");
+		diag_add(diags, NULL, s->source.path, (struct mark){0}, false,
+		         NULL, "out of memory");
 	if (r < 0)
 		scenario_free(b.s);
 	else

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "lang/expand.h"
-#include "lang/keys.h"
 #include "lang/model.h"
+#include "lang/rule.h"
 #include "lang/units.h"
 
 static void read_exit(struct lang *l, const struct node *n, void *field);
@@ -41,11 +41,6 @@ enum {
 };
 static const struct key_table table = {keys, N_KEYS, IN_EXPECTATION, NULL};
 
-static struct source_loc loc_of(const struct lang *l, const struct node *n)
-{
-	return (struct source_loc){l->path, n->at.line, n->at.column};
-}
-
 /* INT or RANGE, of what exit(3) can give. */
 static void read_status(struct lang *l, const struct node *n,
                         struct exit_expect *e)
@@ -67,7 +62,7 @@ static void read_exit(struct lang *l, const struct node *n, void *field)
 	struct exit_expect *e = field;
 
 	e->given = true;
-	e->loc = loc_of(l, n);
+	e->loc = locate(l, n->at);
 	if (n->kind == NODE_SCALAR && !strcmp(n->text, "nonzero")) {
 		e->nonzero = true;
 		return;
@@ -114,15 +109,6 @@ static void read_allow(struct lang *l, const struct node *n, void *field)
 	}
 }
 
-static int find_program(const struct scenario *s, const char *name)
-{
-	for (size_t i = 0; i < s->n_programs; i++) {
-		if (!strcmp(s->programs[i].name, name))
-			return (int)i;
-	}
-	return -1;
-}
-
 static void unknown_program(struct lang *l, const struct node *key,
                             const struct scenario *s)
 {
@@ -151,7 +137,7 @@ static struct expectation *expectation_of(struct lang *l, struct scenario *s,
 	}
 	e = &s->expects[s->n_expects++];
 	*e = (struct expectation){
-		.program = program, .loc = loc_of(l, key), .alive = -1};
+		.program = program, .loc = locate(l, key->at), .alive = -1};
 	return e;
 }
 
@@ -179,17 +165,17 @@ static void read_expectation(struct lang *l, const struct pair *p, int program,
 	struct expectation *e = expectation_of(l, s, (size_t)program, p->key);
 	struct given given[N_KEYS] = {0};
 
-	e->loc = loc_of(l, p->key);
+	e->loc = locate(l, p->key->at);
 	if (!read_map(l, p->value, &table, e, given))
 		return;
 	check_end(l, given);
 	e->has_time = given[KEY_TIME].key != NULL;
 	if (e->has_time)
-		e->time_loc = loc_of(l, given[KEY_TIME].value);
+		e->time_loc = locate(l, given[KEY_TIME].value->at);
 	if (given[KEY_SIGNAL].key)
-		e->signal_loc = loc_of(l, given[KEY_SIGNAL].value);
+		e->signal_loc = locate(l, given[KEY_SIGNAL].value->at);
 	if (given[KEY_ALIVE].key)
-		e->alive_loc = loc_of(l, given[KEY_ALIVE].value);
+		e->alive_loc = locate(l, given[KEY_ALIVE].value->at);
 }
 
 /* `allow` beside the programs is for each of them. */
@@ -213,7 +199,7 @@ void expect_read(struct lang *l, const struct node *map, struct scenario *s)
 	s->expects = arena_array(l->arena, s->n_programs, sizeof(*s->expects));
 	for (size_t i = 0; i < map->n; i++) {
 		const struct pair *p = &map->pairs[i];
-		int program = find_program(s, p->key->text);
+		int program = program_find(s, p->key->text);
 
 		if (!strcmp(p->key->text, "allow"))
 			allow_all(l, p, s);

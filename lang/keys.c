@@ -19,6 +19,28 @@ const struct node *list_item(const struct node *n, size_t i)
 	return n->kind == NODE_LIST ? n->items[i] : n;
 }
 
+struct source_loc locate(const struct lang *l, struct mark at)
+{
+	const char *path = l->path;
+
+	for (size_t i = 0; at.source && i < l->n_files; i++) {
+		if (l->files[i].source == at.source)
+			path = l->files[i].path;
+	}
+	return (struct source_loc){path, at.line, at.column};
+}
+
+struct mark place_of(const struct lang *l, const struct source_loc *loc)
+{
+	struct mark at = {loc->line, loc->column, NULL};
+
+	for (size_t i = 0; i < l->n_files; i++) {
+		if (l->files[i].path == loc->file)
+			at.source = l->files[i].source;
+	}
+	return at;
+}
+
 void unknown_word(struct lang *l, struct mark at, enum place place,
                   const char *what, const char *word, const char *const *words,
                   size_t n)

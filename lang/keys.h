@@ -96,6 +96,10 @@ struct refusal;
 void refused(struct lang *l, const struct node *n, const char *s,
              const struct refusal *why);
 
+/* A place for the model, and back. */
+struct source_loc locate(const struct lang *l, struct mark at);
+struct mark place_of(const struct lang *l, const struct source_loc *loc);
+
 /* A text that may not be empty; NULL after a complaint. */
 const char *need_text(struct lang *l, const struct node *n);
 /* The index of a word, -1 after a complaint ("unknown role `x`, …"). */

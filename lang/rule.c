@@ -36,11 +36,6 @@ const char *const *lang_rule_keys(size_t *ret_n)
 	return words;
 }
 
-struct source_loc locate(const struct lang *l, struct mark at)
-{
-	return (struct source_loc){l->path, at.line, at.column};
-}
-
 /* Actions stand in `inject`; people put them beside `call`. */
 static bool unknown_rule_key(struct lang *l, const struct pair *p)
 {

@@ -113,7 +113,4 @@ char *rule_text(struct lang *l, const struct rule_form *f);
 /* oneline.c: the tree of "recv:reset:nth=3; …", a list; NULL: complaint. */
 struct node *oneline_parse(struct lang *l);
 
-/* The place, for the model. */
-struct source_loc locate(const struct lang *l, struct mark at);
-
 #endif
