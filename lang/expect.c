@@ -9,7 +9,6 @@
 #include "lang/units.h"
 
 static void read_exit(struct lang *l, const struct node *n, void *field);
-static void read_time(struct lang *l, const struct node *n, void *field);
 static void read_allow(struct lang *l, const struct node *n, void *field);
 
 enum expect_key {
@@ -28,7 +27,7 @@ static const struct key keys[] = {
 	[KEY_EXIT] = KEY("exit", read_exit, exit),
 	[KEY_SIGNAL] = KEY("signal", read_signal, signal),
 	[KEY_ALIVE] = KEY("alive", read_flag, alive),
-	[KEY_TIME] = KEY("time", read_time, time_ns),
+	[KEY_TIME] = KEY("time", read_elapsed, time_ns),
 	KEY("stdout", read_text_list, out),
 	KEY("stderr", read_text_list, err),
 	KEY("no_stdout", read_text_list, no_out),
@@ -74,25 +73,6 @@ static void read_exit(struct lang *l, const struct node *n, void *field)
 		read_status(l, list_item(n, i), e);
 }
 
-static void read_time(struct lang *l, const struct node *n, void *field)
-{
-	const char *s = need_text(l, n), *hint = NULL;
-	struct range *range = field;
-	struct refusal why;
-
-	if (!s)
-		return;
-	if (units_duration_range(s, range, &why) < 0) {
-		if (*why.proposal)
-			hint = arena_printf(l->arena, "did you mean `..%s`?",
-			                    why.proposal);
-		lang_error(l, n->at, hint, "`%s` %s", s, why.reason);
-	} else if (range->min == range->max) {
-		lang_error(l, n->at, arena_printf(l->arena, "write `..%s`", s),
-		           "no program takes `%s` exactly", s);
-	}
-}
-
 static void read_allow(struct lang *l, const struct node *n, void *field)
 {
 	const char *words[N_VERDICTS];
@@ -109,17 +89,32 @@ static void read_allow(struct lang *l, const struct node *n, void *field)
 	}
 }
 
+static void allow_all(struct lang *l, const struct pair *p, struct scenario *s);
+
+/* What stands beside the programs. */
+static const struct {
+	const char *word;
+	void (*read)(struct lang *l, const struct pair *p, struct scenario *s);
+} others[] = {
+	{"calls", expect_calls_read},
+	{"order", expect_order_read},
+	{"files", expect_files_read},
+	{"allow", allow_all},
+};
+enum {
+	N_OTHERS = sizeof(others) / sizeof(others[0])
+};
+
 static void unknown_program(struct lang *l, const struct node *key,
                             const struct scenario *s)
 {
-	const char *names[PLAN_MAX_PROGRAMS + 1];
+	const char *names[PLAN_MAX_PROGRAMS + N_OTHERS];
 	size_t n = 0;
 
 	for (; n < s->n_programs; n++)
 		names[n] = s->programs[n].name;
-	names[n++] = "allow";
-	if (not_yet(l, key->at, IN_EXPECT, key->text))
-		return;
+	for (size_t i = 0; i < N_OTHERS; i++)
+		names[n++] = others[i].word;
 	lang_error(l, key->at, did_you_mean(l, key->text, names, n),
 	           "`%s` names no program", key->text);
 }
@@ -188,6 +183,17 @@ static void allow_all(struct lang *l, const struct pair *p, struct scenario *s)
 		expectation_of(l, s, i, p->key)->allow |= allow;
 }
 
+static bool read_other(struct lang *l, const struct pair *p, struct scenario *s)
+{
+	for (size_t i = 0; i < N_OTHERS; i++) {
+		if (strcmp(others[i].word, p->key->text) != 0)
+			continue;
+		others[i].read(l, p, s);
+		return true;
+	}
+	return false;
+}
+
 void expect_read(struct lang *l, const struct node *map, struct scenario *s)
 {
 	if (map->kind != NODE_MAP) {
@@ -201,9 +207,9 @@ void expect_read(struct lang *l, const struct node *map, struct scenario *s)
 		const struct pair *p = &map->pairs[i];
 		int program = program_find(s, p->key->text);
 
-		if (!strcmp(p->key->text, "allow"))
-			allow_all(l, p, s);
-		else if (program < 0)
+		if (read_other(l, p, s))
+			continue;
+		if (program < 0)
 			unknown_program(l, p->key, s);
 		else
 			read_expectation(l, p, program, s);

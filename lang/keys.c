@@ -253,6 +253,34 @@ void read_range(struct lang *l, const struct node *n, void *field)
 		refused(l, n, s, &why);
 }
 
+void read_size_range(struct lang *l, const struct node *n, void *field)
+{
+	const char *s = need_text(l, n);
+	struct refusal why;
+
+	if (s && units_size_range(s, field, &why) < 0)
+		refused(l, n, s, &why);
+}
+
+void read_elapsed(struct lang *l, const struct node *n, void *field)
+{
+	const char *s = need_text(l, n), *hint = NULL;
+	struct range *range = field;
+	struct refusal why;
+
+	if (!s)
+		return;
+	if (units_duration_range(s, range, &why) < 0) {
+		if (*why.proposal)
+			hint = arena_printf(l->arena, "did you mean `..%s`?",
+			                    why.proposal);
+		lang_error(l, n->at, hint, "`%s` %s", s, why.reason);
+	} else if (range->min == range->max) {
+		lang_error(l, n->at, arena_printf(l->arena, "write `..%s`", s),
+		           "no program takes `%s` exactly", s);
+	}
+}
+
 void read_pick(struct lang *l, const struct node *n, void *field)
 {
 	const char *s = need_text(l, n);

@@ -104,6 +104,8 @@ const char *const *errno_words(struct lang *l, size_t *ret_n);
 
 /* rule_check.c: complains about what can never happen. */
 void rule_check(struct lang *l, struct rule_form *f);
+/* Of it: can the calls have what the keys select them by? */
+void rule_check_which(struct lang *l, const struct rule_form *f);
 /* The same for a rule without `call`. */
 void rule_check_self(struct lang *l, struct rule_form *f);
 

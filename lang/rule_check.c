@@ -315,6 +315,12 @@ static void check_action_states(struct lang *l, const struct rule_form *f,
 		      NULL);
 }
 
+void rule_check_which(struct lang *l, const struct rule_form *f)
+{
+	for (size_t i = 0; i < f->n_words; i++)
+		check_selectors(l, f, &f->words[i]);
+}
+
 void rule_check(struct lang *l, struct rule_form *f)
 {
 	const struct rule *r = &f->rule;
@@ -322,8 +328,7 @@ void rule_check(struct lang *l, struct rule_form *f)
 
 	for (size_t i = 0; i < r->n_actions; i++)
 		check_action(l, f, &r->actions[i]);
-	for (size_t i = 0; i < f->n_words; i++)
-		check_selectors(l, f, &f->words[i]);
+	rule_check_which(l, f);
 	if (f->given[RULE_KEY_host].key && !f->n_words)
 		lang_error(l, f->given[RULE_KEY_host].key->at, NULL,
 		           "`host` is for `call: resolve`");
