@@ -231,7 +231,7 @@ static void read_kind(const struct step_reader *r, const struct node *map,
 		read_program(r, kind->value, e);
 		break;
 	case EVENT_FILE:
-		path_read(r->l, kind->value, r->s, &e->path);
+		read_path(r->l, kind->value, &e->path);
 		break;
 	case EVENT_HIT:
 		e->rule = rule_name_read(r->l, kind->value, r->s);

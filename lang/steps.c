@@ -294,7 +294,7 @@ static void read_send_map(struct step_reader *r, const struct node *n,
 	else if (n->n == 1 && !strcmp(p->key->text, "size"))
 		read_size(r->l, p->value, &step->size);
 	else if (n->n == 1 && !strcmp(p->key->text, "file"))
-		path_read(r->l, p->value, r->s, &step->file);
+		read_path(r->l, p->value, &step->file);
 	else if (node_get(n, "rate"))
 		lang_error(r->l, p->key->at, "write `{send: …, rate: 64KiB/s}`",
 		           "`rate` stands beside `send`, not in it");
