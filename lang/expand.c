@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lang/expand.h"
+#include "lang/utf8.h"
 
 enum {
 	MAX_DEPTH = 8,
@@ -119,6 +120,22 @@ static void unknown(struct expansion *x, const char *name)
 	lang_error(x->l, x->at, hint, "unknown variable `${%s}`", name);
 }
 
+/*
+ * Values come from outside, too.  With this every text of a scenario can be
+ * written down in one again.
+ */
+static bool is_utf8(const char *s)
+{
+	while (*s) {
+		size_t n = utf8_length(s, strnlen(s, 4));
+
+		if (!n)
+			return false;
+		s += n;
+	}
+	return true;
+}
+
 static bool expand(struct expansion *x, const char *s, unsigned depth);
 
 /* s is behind a ${; moves it behind the }. */
@@ -142,6 +159,11 @@ static bool replace(struct expansion *x, const char **s, unsigned depth)
 	value = value_of(x->l->scope, name);
 	if (!value) {
 		unknown(x, name);
+		return false;
+	}
+	if (!is_utf8(value)) {
+		lang_error(x->l, x->at, "a scenario is a text in UTF-8",
+		           "the value of `${%s}` is not UTF-8", name);
 		return false;
 	}
 	if (depth >= MAX_DEPTH) {
