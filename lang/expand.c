@@ -126,12 +126,12 @@ static void unknown(struct expansion *x, const char *name)
  */
 static bool is_utf8(const char *s)
 {
-	while (*s) {
-		size_t n = utf8_length(s, strnlen(s, 4));
+	size_t left = strlen(s), n;
 
+	for (; left; s += n, left -= n) {
+		n = utf8_length(s, left);
 		if (!n)
 			return false;
-		s += n;
 	}
 	return true;
 }
