@@ -12,8 +12,6 @@ static const struct {
 	unsigned places;
 	const char *word;
 } rows[] = {
-	{IN_TOP, "use"},
-	{IN_TOP, "cases"},
 	{IN_TOP, "hosts"},
 	{IN_TOP, "files"},
 	{IN_TOP, "setup"},
