@@ -23,6 +23,8 @@ enum place {
 	AS_ERRNO = 128,
 	IN_CALL = 256, /* an entry of `calls` or `order` */
 	IN_FILE = 512, /* of `files` in `expect` */
+	IN_STEP = 1024,
+	IN_EVENT = 2048,
 };
 
 typedef void key_reader(struct lang *l, const struct node *value, void *field);
