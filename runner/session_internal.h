@@ -1,6 +1,7 @@
 /*
- * session_internal.h - shared by session.c (the state machine),
- * session_start.c (starting one program) and session_ends.c (what comes in).
+ * session_internal.h - shared by the files of a session: session.c (the state
+ * machine), session_start.c (starting one program), session_ready.c,
+ * session_attached.c, session_stop.c and session_await.c (what comes in).
  */
 #ifndef FAULT_RUNNER_SESSION_INTERNAL_H
 #define FAULT_RUNNER_SESSION_INTERNAL_H
@@ -9,6 +10,9 @@
 #include "runner/segments.h"
 #include "runner/session.h"
 #include "runner/wake.h"
+
+/* The shortest interval of draining. */
+#define SESSION_DRAIN_MIN_NS (1 * NS_PER_MS)
 
 enum phase {
 	PHASE_START,
@@ -57,7 +61,28 @@ void session_give_back_terminal(struct session *s);
 /* Why the process of program i has no library in it (to be freed). */
 char *session_unattached_reason(const struct session *s, size_t i);
 
+bool session_is_running(const struct session *s, size_t i);
 bool session_is_service(const struct session *s, size_t i);
+/* Its exit is an outcome that the scenario expects. */
 bool session_may_end_early(const struct session *s, size_t i);
+
+/* The phases; each goes on to the next when it is through. */
+void session_start_phase(struct session *s);
+void session_stop_phase(struct session *s);
+
+/*
+ * When a program has ended, or had ten seconds, or when the limit has come, the
+ * library must be in it: else the session has ended.
+ */
+void session_check_attached(struct session *s);
+
+/* At the end: processes below the programs, which went on without us. */
+void session_note_unattached(struct session *s);
+
+/* Waits until something comes or a deadline passes, and takes what came. */
+void session_await(struct session *s);
+/* The parts of it that are wanted once more at the end. */
+void session_read_output(struct session *s);
+void session_take_ends(struct session *s);
 
 #endif
