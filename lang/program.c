@@ -36,6 +36,10 @@ void program_init(struct program *p, char *name)
 	*p = (struct program){
 		.name = name,
 		.kind = PROGRAM_RUN,
+		.accept = true,
+		.started = true,
+		.count = 1,
+		.repeat = 1,
 		.attach = true,
 		.stop_signal = SIGTERM,
 		.grace_ns = 5000000000,

@@ -30,6 +30,8 @@ struct observed_program {
 /* A process that attached or failed to; times are CLOCK_MONOTONIC. */
 struct observed_process {
 	uint32_t pid, program;
+	uint32_t root;       /* the process that `fault` started, above it */
+	bool listening;      /* a root: a listen() below it returned 0 */
 	int64_t attached_ns; /* of its latest image */
 	int64_t exec_ns;     /* latest exec that was begun, 0 = none */
 	int64_t alive_ns;    /* latest sign of life of that image */
@@ -39,7 +41,7 @@ struct observed_process {
 
 struct open_call {
 	uint64_t ticket;
-	uint32_t program;
+	uint32_t pid, program;
 };
 
 struct observe {
@@ -78,6 +80,9 @@ uint64_t observe_drain(struct observe *o);
 /* When no writer is left: takes the rest, closes the file.  0 or -errno. */
 int observe_finish(struct observe *o);
 void observe_release(struct observe *o);
+
+/* Has anything below the process that `fault` started so listened? */
+bool observe_listens(const struct observe *o, uint32_t pid);
 
 /* The process of this pid, NULL when it never attached. */
 const struct observed_process *observe_process(const struct observe *o,

@@ -29,17 +29,30 @@ void session_end(struct session *s, enum session_end end, size_t program,
 
 bool session_is_service(const struct session *s, size_t i)
 {
-	return s->scenario->programs[i].ready != READY_NONE;
+	return program_is_service(&s->scenario->programs[i]);
+}
+
+bool session_has_library(const struct session *s, size_t i)
+{
+	const struct program *p = &s->scenario->programs[i];
+
+	return p->kind == PROGRAM_RUN && p->attach;
+}
+
+bool instance_is_running(const struct instance_result *r)
+{
+	return r->started && !r->exited;
 }
 
 bool session_is_running(const struct session *s, size_t i)
 {
-	const struct program_result *p = &s->result->programs[i];
-
-	return p->started && !p->exited;
+	for (size_t k = 0; k < s->result->n_instances; k++)
+		if (s->result->instances[k].program == i &&
+		    instance_is_running(&s->result->instances[k]))
+			return true;
+	return false;
 }
 
-/* Its exit is an outcome that the scenario expects. */
 bool session_may_end_early(const struct session *s, size_t i)
 {
 	for (size_t e = 0; e < s->scenario->n_expects; e++) {
@@ -66,36 +79,47 @@ static void run_phase(struct session *s)
 static void say_not_ready(FILE *f, const struct program *p)
 {
 	fputs(" is not ready: ", f);
-	if (p->ready == READY_LISTENING)
-		fputs("it was not seen to listen", f);
-	else
+	if (p->ready == READY_TEXT)
 		fputs("its output has not had that text", f);
+	else
+		fputs("it was not seen to listen", f);
 }
 
 /* Whom the limit found: "client still runs, server is not ready: ...". */
-static void say_limit(struct session *s)
+static void say_who_runs(const struct session *s, FILE *f, size_t *ret_first)
 {
-	char *text = NULL;
-	size_t size = 0, first = s->scenario->n_programs;
-	FILE *f = open_memstream(&text, &size);
+	const struct session_result *r = s->result;
+	char name[256];
 
-	for (size_t i = 0; f && i < s->scenario->n_programs; i++) {
-		const struct program_result *r = &s->result->programs[i];
-		const char *name = s->scenario->programs[i].name;
-		bool service = session_is_service(s, i);
+	*ret_first = s->scenario->n_programs;
+	for (size_t i = 0; i < r->n_instances; i++) {
+		size_t program = r->instances[i].program;
+		bool service = session_is_service(s, program);
 
-		if (!session_is_running(s, i) || (service && r->ready))
+		if (!instance_is_running(&r->instances[i]) ||
+		    (service && r->instances[i].ready))
 			continue;
+		session_instance_name(s->scenario, r, i, name, sizeof(name));
 		fprintf(f, "%s%s", ftell(f) > 0 ? ", " : "", name);
 		if (service)
-			say_not_ready(f, &s->scenario->programs[i]);
+			say_not_ready(f, &s->scenario->programs[program]);
 		else
 			fputs(" still runs", f);
-		if (first == s->scenario->n_programs)
-			first = i;
+		if (*ret_first == s->scenario->n_programs)
+			*ret_first = program;
 	}
-	if (f)
+}
+
+static void say_limit(struct session *s)
+{
+	size_t size = 0, first = s->scenario->n_programs;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f) {
+		say_who_runs(s, f, &first);
 		fclose(f);
+	}
 	session_end(s, SESSION_LIMIT, first,
 	            "hang: the limit of %g s passed: %s",
 	            (double)s->scenario->limit_ns / NS_PER_S,
@@ -106,6 +130,7 @@ static void say_limit(struct session *s)
 static void advance(struct session *s)
 {
 	session_check_attached(s);
+	session_check_ready(s);
 	if (s->phase == PHASE_START)
 		session_start_phase(s);
 	if (s->phase == PHASE_RUN)
@@ -144,9 +169,9 @@ static void finish(struct session *s)
 	int left;
 
 	session_give_back_terminal(s);
-	for (size_t i = 0; i < s->result->n_programs; i++)
-		if (session_is_running(s, i))
-			s->result->programs[i].killed = true;
+	for (size_t i = 0; i < s->result->n_instances; i++)
+		if (instance_is_running(&s->result->instances[i]))
+			s->result->instances[i].killed = true;
 	left = guardian_kill_all(s->guardian);
 	s->result->n_left = left > 0 ? (size_t)left : 0;
 	session_take_ends(s);
@@ -216,13 +241,8 @@ static int prepare(const struct scenario *scenario,
 		return err;
 	r->n_programs = scenario->n_programs;
 	r->n_rules = scenario->n_rules;
-	r->programs = calloc(r->n_programs + 1, sizeof(*r->programs));
 	r->rules = calloc(r->n_rules + 1, sizeof(*r->rules));
-	if (!r->programs || !r->rules)
-		return -ENOMEM;
-	for (size_t i = 0; i < r->n_programs; i++)
-		r->programs[i].out.fd = r->programs[i].err.fd = -1;
-	return 0;
+	return r->rules ? 0 : -ENOMEM;
 }
 
 int session_run(struct guardian *g, struct interrupt *i,
@@ -255,18 +275,4 @@ int session_run(struct guardian *g, struct interrupt *i,
 	}
 	ret->time_ns = now_ns() - start;
 	return 0;
-}
-
-void session_result_release(struct session_result *r)
-{
-	for (size_t i = 0; r->programs && i < r->n_programs; i++) {
-		capture_release(&r->programs[i].out);
-		capture_release(&r->programs[i].err);
-	}
-	free(r->message);
-	free(r->unattached);
-	free(r->programs);
-	free(r->rules);
-	free(r->plan);
-	*r = (struct session_result){0};
 }

@@ -50,19 +50,34 @@ struct session_options {
 	void *record_context;
 };
 
-struct program_result {
-	bool started;  /* its exec succeeded */
-	bool ready;    /* services: it was seen to be ready */
-	bool exited;   /* status is that of wait(2) */
-	bool expelled; /* exited before services were stopped, but after ready
-	                */
-	bool stopped;  /* got its stop signal while it ran */
-	bool killed;   /* did not end in its grace, or was running at OVER */
+/*
+ * One process tree of a program: `count` of them at once, each `repeat` times
+ * in turn, and as many again with each step that starts the program.
+ */
+struct instance_result {
+	size_t program;  /* index */
+	uint32_t number; /* among those of its program, from 1 */
+	uint32_t turns;  /* that follow when it has ended (`repeat`) */
+	bool started;    /* its exec succeeded */
+	bool ready;      /* services: it was seen to be ready */
+	bool exited;     /* status is that of wait(2) */
+	bool expelled;   /* exited before services were stopped, but after ready
+	                  */
+	bool stopped;    /* got its stop signal while it ran */
+	bool killed;     /* did not end in its grace, or was running at OVER */
+	bool by_step;    /* a step asked for its end */
+	uint64_t signals; /* that steps sent it: bits */
 	pid_t pid;
 	int status;
 	int64_t started_ns, ended_ns;
+	int64_t stop_until_ns; /* when it is killed; 0: it is not asked to end
+	                        */
+	bool vetted;           /* it ended, and the library was in it */
 	struct capture out, err;
 };
+
+/* There for others, and ends when it is told to; else it is a job. */
+bool program_is_service(const struct program *p);
 
 struct rule_result {
 	uint32_t hits, due, shadowed;
@@ -90,8 +105,8 @@ struct session_result {
 	char *unattached; /* a child process that was not reached, or NULL */
 	size_t n_left;    /* processes that had to be killed at OVER */
 	int64_t time_ns;
-	size_t n_programs, n_rules;
-	struct program_result *programs;
+	size_t n_programs, n_rules, n_instances;
+	struct instance_result *instances; /* in the order of their starts */
 	struct rule_result *rules;
 	void *plan; /* as it was run */
 	size_t plan_len;
@@ -107,5 +122,12 @@ int session_run(struct guardian *g, struct interrupt *i,
                 const struct scenario *s, const struct session_options *options,
                 struct session_result *ret, struct diag_list *diags);
 void session_result_release(struct session_result *r);
+
+/* "client", or "client (3 of 200)": instance i in a message. */
+void session_instance_name(const struct scenario *s,
+                           const struct session_result *r, size_t i, char *buf,
+                           size_t size);
+/* How many instances of a program there have been so far. */
+uint32_t session_n_instances(const struct session_result *r, size_t program);
 
 #endif

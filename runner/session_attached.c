@@ -13,7 +13,7 @@
 #define YOUNG_NS  (500 * NS_PER_MS)
 
 /* The exec failed, or a signal came before the new image could attach. */
-static bool never_became(const struct program_result *r,
+static bool never_became(const struct instance_result *r,
                          const struct observed_process *p)
 {
 	if (!r->exited)
@@ -25,7 +25,7 @@ static bool never_became(const struct program_result *r,
 
 static bool is_attached(const struct session *s, size_t i)
 {
-	const struct program_result *r = &s->result->programs[i];
+	const struct instance_result *r = &s->result->instances[i];
 	const struct observed_process *p;
 
 	p = observe_process(&s->observe, (uint32_t)r->pid);
@@ -38,40 +38,60 @@ static void say_unattached(struct session *s, size_t i)
 {
 	char *why = session_unattached_reason(s, i);
 
-	session_end(s, SESSION_ENVIRONMENT, i, "%s",
-	            why ? why : "not attached");
+	session_end(s, SESSION_ENVIRONMENT, s->result->instances[i].program,
+	            "%s", why ? why : "not attached");
 	free(why);
 }
 
-/*
- * When a program has ended, or had ten seconds, or when the limit has come, the
- * library must be in it.
- */
+/* It is over, or has had the time: then the library must be in it. */
+static bool is_due(const struct instance_result *r,
+                   const struct observed_process *p, bool over)
+{
+	return r->exited || over || (p && p->failed) ||
+	       now_ns() > r->started_ns + ATTACH_NS;
+}
+
 void session_check_attached(struct session *s)
 {
 	bool over = s->limit_ns && now_ns() >= s->limit_ns;
 
-	for (size_t i = 0; i < s->result->n_programs; i++) {
-		const struct program_result *r = &s->result->programs[i];
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		struct instance_result *r = &s->result->instances[i];
 		const struct observed_process *p;
 
-		if (!r->started || !s->scenario->programs[i].attach)
+		if (!r->started || r->vetted ||
+		    !session_has_library(s, r->program))
 			continue;
 		p = observe_process(&s->observe, (uint32_t)r->pid);
-		if ((r->exited || over || (p && p->failed) ||
-		     now_ns() > r->started_ns + ATTACH_NS) &&
-		    !is_attached(s, i))
+		if (!is_due(r, p, over))
+			continue;
+		if (!is_attached(s, i))
 			say_unattached(s, i);
+		else
+			r->vetted = r->exited;
 	}
+}
+
+/* The instance that the process belongs to, NULL: nobody knows. */
+static const struct instance_result *owner(const struct session *s,
+                                           const struct observed_process *p)
+{
+	for (size_t i = 0; i < s->result->n_instances; i++)
+		if (s->result->instances[i].started &&
+		    (uint32_t)s->result->instances[i].pid == p->root &&
+		    s->result->instances[i].program == p->program)
+			return &s->result->instances[i];
+	return NULL;
 }
 
 /* One of our signals may have come between its exec and its attach. */
 static bool may_be_ended(const struct session *s,
                          const struct observed_process *p)
 {
-	const struct program_result *r = &s->result->programs[p->program];
+	const struct instance_result *r = owner(s, p);
 
-	if (!r->stopped && !r->killed && !s->forwarded && !s->result->n_left)
+	if (!r || (!r->stopped && !r->killed && !r->signals && !s->forwarded &&
+	           !s->result->n_left))
 		return false;
 	return (r->exited ? r->ended_ns : now_ns()) - p->exec_ns < YOUNG_NS;
 }
@@ -82,29 +102,30 @@ static bool is_unattached(const struct session *s,
 	return p->failed || (observe_lost_image(p) && !may_be_ended(s, p));
 }
 
-/* Processes below the programs, which go on without us (decisions.md 10). */
+static void note_unattached(struct session *s, const struct observed_process *p)
+{
+	const char *name = s->scenario->programs[p->program].name;
+
+	if (!s->result->unattached &&
+	    asprintf(&s->result->unattached,
+	             "%s: its process %u was not reached: %s", name, p->pid,
+	             p->failed ? p->what
+	                       : "it executed a program that the library did "
+	                         "not attach to") < 0)
+		s->result->unattached = NULL;
+	if (!s->observe.programs[p->program].sockets && s->result->unattached)
+		session_end(s, SESSION_ENVIRONMENT, p->program, "%s",
+		            s->result->unattached);
+}
+
 void session_note_unattached(struct session *s)
 {
 	for (size_t i = 0; i < s->observe.n_processes; i++) {
 		const struct observed_process *p = &s->observe.processes[i];
-		const struct program *owner;
 
-		if (p->program >= s->scenario->n_programs ||
-		    (pid_t)p->pid == s->result->programs[p->program].pid ||
-		    !is_unattached(s, p))
-			continue;
-		owner = &s->scenario->programs[p->program];
-		if (!s->result->unattached &&
-		    asprintf(&s->result->unattached,
-		             "%s: its process %u was not reached: %s",
-		             owner->name, p->pid,
-		             p->failed ? p->what
-		                       : "it executed a program that the "
-		                         "library did not attach to") < 0)
-			s->result->unattached = NULL;
-		if (!s->observe.programs[p->program].sockets &&
-		    s->result->unattached)
-			session_end(s, SESSION_ENVIRONMENT, p->program, "%s",
-			            s->result->unattached);
+		/* The roots: session_check_attached(). */
+		if (p->program < s->scenario->n_programs && p->pid != p->root &&
+		    is_unattached(s, p))
+			note_unattached(s, p);
 	}
 }

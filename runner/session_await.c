@@ -21,18 +21,34 @@
 #define LOOK_NS      (20 * NS_PER_MS) /* at /proc/net, without the library */
 #define REST_NS      (1 * NS_PER_MS)  /* so often it is looked at */
 
+/* `repeat`: once more, unless somebody wanted it to end. */
+static void take_turn(struct session *s, const struct instance_result *r)
+{
+	size_t program = r->program;
+	uint32_t turns = r->turns;
+
+	if (turns && s->phase < PHASE_STOP)
+		session_start_instance(s, program, turns - 1);
+}
+
 static void exited(struct session *s, const struct guardian_event *e)
 {
-	for (size_t i = 0; i < s->result->n_programs; i++) {
-		struct program_result *r = &s->result->programs[i];
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		struct instance_result *r = &s->result->instances[i];
 
-		if (!r->started || r->exited || r->pid != e->pid)
+		if (!instance_is_running(r) || r->pid != e->pid)
 			continue;
 		r->exited = true;
 		r->status = e->status;
 		r->ended_ns = now_ns();
-		r->expelled = session_is_service(s, i) && !r->stopped &&
+		r->expelled = session_is_service(s, r->program) &&
+		              !r->stopped && !r->by_step &&
 		              s->phase < PHASE_OVER;
+		/* What it said last counts before its end does. */
+		capture_read(&r->out);
+		capture_read(&r->err);
+		take_turn(s, r);
+		return;
 	}
 }
 
@@ -68,13 +84,14 @@ void session_take_ends(struct session *s)
 /* exec: the program gets it first, a second one kills. */
 static void pass_on(struct session *s, int sig, bool keyboard)
 {
-	pid_t pid = s->result->programs[s->options->only].pid;
+	pid_t pid = s->result->n_instances ? s->result->instances[0].pid : 0;
 
 	if (keyboard && s->group == GROUP_OURS)
 		return; /* the terminal sent it to the program as well */
 	if (s->forwarded++ > 0)
 		sig = SIGKILL;
-	guardian_signal(s->guardian, pid, sig, true);
+	if (pid)
+		guardian_signal(s->guardian, pid, sig, true);
 }
 
 static void take_signals(struct session *s)
@@ -107,9 +124,9 @@ static void drain(struct session *s)
 
 void session_read_output(struct session *s)
 {
-	for (size_t i = 0; i < s->result->n_programs; i++) {
-		capture_read(&s->result->programs[i].out);
-		capture_read(&s->result->programs[i].err);
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		capture_read(&s->result->instances[i].out);
+		capture_read(&s->result->instances[i].err);
 	}
 }
 
@@ -118,49 +135,88 @@ static int64_t sooner(int64_t a, int64_t b)
 	return b && b < a ? b : a;
 }
 
-static int timeout_ms(const struct session *s)
+/* Somebody is waited for whose listening nobody reports. */
+static bool has_to_look(const struct session *s)
 {
-	int64_t now = now_ns();
-	int64_t at = now + s->drain_ns;
-	int64_t ns;
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		const struct instance_result *r = &s->result->instances[i];
 
-	if (s->phase == PHASE_START && s->at < s->scenario->n_programs &&
-	    !s->scenario->programs[s->at].attach &&
-	    s->scenario->programs[s->at].ready == READY_LISTENING)
+		if (instance_is_running(r) && !r->ready &&
+		    !session_has_library(s, r->program))
+			return true;
+	}
+	return false;
+}
+
+static int64_t next_deadline(const struct session *s, int64_t now)
+{
+	int64_t at = now + s->drain_ns;
+
+	if (s->phase < PHASE_STOP && has_to_look(s))
 		at = sooner(at, now + LOOK_NS);
-	at = sooner(at, s->grace_ns);
+	for (size_t i = 0; i < s->result->n_instances; i++)
+		if (instance_is_running(&s->result->instances[i]))
+			at = sooner(at, s->result->instances[i].stop_until_ns);
 	if (s->settle_ns)
 		at = sooner(at, now + REST_NS);
 	if (s->phase < PHASE_STOP)
 		at = sooner(at, s->limit_ns);
-	ns = at - now;
+	return at;
+}
+
+static int timeout_ms(const struct session *s)
+{
+	int64_t now = now_ns();
+	int64_t ns = next_deadline(s, now) - now;
+
 	return ns <= 0 ? 0 : (int)((ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+enum {
+	N_SOURCES = 3, /* beside output */
+	N_STREAMS = 2  /* of an instance */
+};
+
+static void fill_sources(const struct session *s, struct pollfd *p)
+{
+	*p++ = (struct pollfd){guardian_fd(s->guardian), POLLIN, 0};
+	*p++ = (struct pollfd){s->wake.fd, POLLIN, 0};
+	*p++ = (struct pollfd){s->interrupt->fd, POLLIN, 0};
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		const struct instance_result *r = &s->result->instances[i];
+
+		/* A negative fd is skipped by poll(). */
+		*p++ = (struct pollfd){r->out.fd, POLLIN, 0};
+		*p++ = (struct pollfd){r->err.fd, POLLIN, 0};
+	}
+}
+
+static void read_ready(struct session *s, const struct pollfd *p)
+{
+	p += N_SOURCES;
+	for (size_t i = 0; i < s->result->n_instances; i++, p += N_STREAMS) {
+		if (p[0].revents)
+			capture_read(&s->result->instances[i].out);
+		if (p[1].revents)
+			capture_read(&s->result->instances[i].err);
+	}
 }
 
 void session_await(struct session *s)
 {
-	size_t n = 3, max = 3 + 2 * s->result->n_programs;
-	struct pollfd *p = calloc(max, sizeof(*p));
+	size_t n = N_SOURCES + N_STREAMS * s->result->n_instances;
+	struct pollfd *p = calloc(n, sizeof(*p));
 
 	if (!p) {
 		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
 		            "out of memory");
 		return;
 	}
-	p[0] = (struct pollfd){guardian_fd(s->guardian), POLLIN, 0};
-	p[1] = (struct pollfd){s->wake.fd, POLLIN, 0};
-	p[2] = (struct pollfd){s->interrupt->fd, POLLIN, 0};
-	for (size_t i = 0; i < s->result->n_programs; i++) {
-		/* A negative fd is skipped by poll(). */
-		p[n++] = (struct pollfd){s->result->programs[i].out.fd, POLLIN,
-		                         0};
-		p[n++] = (struct pollfd){s->result->programs[i].err.fd, POLLIN,
-		                         0};
-	}
-	poll(p, n, timeout_ms(s));
+	fill_sources(s, p);
+	if (poll(p, n, timeout_ms(s)) > 0)
+		read_ready(s, p);
 	free(p);
 	wake_clear(&s->wake);
-	session_read_output(s);
 	/* Exits before records: what a dead process wrote is all there. */
 	session_take_ends(s);
 	drain(s);

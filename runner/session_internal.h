@@ -33,7 +33,6 @@ struct session {
 	enum phase phase;
 	size_t at; /* START: next to start; STOP: one above the one that ends */
 	int64_t limit_ns;      /* absolute, 0 = none */
-	int64_t grace_ns;      /* absolute, 0 = nobody is being stopped */
 	int64_t settle_ns;     /* absolute, 0 = nobody has to come to rest */
 	int64_t settle_cpu_ns; /* processor time that ends it as well */
 	int64_t drain_ns;      /* interval of draining */
@@ -51,24 +50,48 @@ void session_end(struct session *s, enum session_end end, size_t program,
 /* Can every program be started and reached?  Else the session has ended. */
 bool session_check_programs(struct session *s);
 
-/* Starts program i; on failure the session has ended. */
+/*
+ * Starts program i: `count` instances of it, with `repeat` turns each; on
+ * failure the session has ended.
+ */
 bool session_start_program(struct session *s, size_t i);
+/* ... one instance, with so many more turns to come. */
+bool session_start_instance(struct session *s, size_t program, uint32_t turns);
 
 /* Decides the process group of passthrough; fills group and tty. */
 void session_take_terminal(struct session *s);
 void session_give_back_terminal(struct session *s);
 
-/* Why the process of program i has no library in it (to be freed). */
+/* Why the process of instance i has no library in it (to be freed). */
 char *session_unattached_reason(const struct session *s, size_t i);
 
+/* Does any instance of program i run? */
 bool session_is_running(const struct session *s, size_t i);
+/* Programs that are there for others, and end when they are told to. */
 bool session_is_service(const struct session *s, size_t i);
+/* Is the library to be in it? */
+bool session_has_library(const struct session *s, size_t i);
+bool instance_is_running(const struct instance_result *r);
 /* Its exit is an outcome that the scenario expects. */
 bool session_may_end_early(const struct session *s, size_t i);
 
 /* The phases; each goes on to the next when it is through. */
 void session_start_phase(struct session *s);
 void session_stop_phase(struct session *s);
+
+/*
+ * Who has become ready, and who cannot any more: then the session has ended.
+ */
+void session_check_ready(struct session *s);
+/* Are all instances of program i ready, or over? */
+bool session_has_begun(const struct session *s, size_t i);
+
+/*
+ * Stops all instances of program i: the stop signal, and after its grace
+ * SIGKILL.  To be called again until it is true: none is left, or nothing
+ * helps.
+ */
+bool session_stop_program(struct session *s, size_t i);
 
 /*
  * When a program has ended, or had ten seconds, or when the limit has come, the

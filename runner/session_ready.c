@@ -1,6 +1,6 @@
 /*
- * session_ready.c - START: programs in file order, each when the one before is
- * ready.
+ * session_ready.c - who is ready; START: programs in file order, each when the
+ * one before is ready.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,29 +10,24 @@
 #include "runner/session_internal.h"
 #include "runner/text.h"
 
-static bool said(const struct session *s, size_t i)
+static bool said(const struct session *s, const struct instance_result *r)
 {
-	const struct text_match *t = &s->scenario->programs[i].ready_text;
-	const struct program_result *r = &s->result->programs[i];
+	const struct text_match *t =
+		&s->scenario->programs[r->program].ready_text;
 
 	return text_find(t, r->out.data, r->out.len, 0) >= 0 ||
 	       text_find(t, r->err.data, r->err.len, 0) >= 0;
 }
 
-static bool is_ready(const struct session *s, size_t i)
+static bool is_ready(const struct session *s, const struct instance_result *r)
 {
-	const struct program *p = &s->scenario->programs[i];
-
-	switch (p->ready) {
-	case READY_NONE:
+	if (!session_is_service(s, r->program))
 		return true;
-	case READY_LISTENING:
-		return p->attach ? s->observe.programs[i].listening
-		                 : tree_listens(s->result->programs[i].pid);
-	case READY_TEXT:
-		return said(s, i);
-	}
-	return false;
+	if (s->scenario->programs[r->program].ready == READY_TEXT)
+		return said(s, r);
+	return session_has_library(s, r->program)
+	               ? observe_listens(&s->observe, (uint32_t)r->pid)
+	               : tree_listens(r->pid);
 }
 
 static void describe_end(int status, char *buf, size_t size)
@@ -48,54 +43,91 @@ static void describe_end(int status, char *buf, size_t size)
 /* It can not become ready any more, though nobody expected that. */
 static void not_ready(struct session *s, size_t i)
 {
-	const struct program *p = &s->scenario->programs[i];
-	const struct program_result *r = &s->result->programs[i];
-	char how[64];
+	const struct instance_result *r = &s->result->instances[i];
+	const struct program *p = &s->scenario->programs[r->program];
+	char how[64], name[256];
 
 	describe_end(r->status, how, sizeof(how));
-	session_end(s, SESSION_NOT_READY, i, "%s %s before it was ready (%s)%s",
-	            p->name, how,
-	            p->ready == READY_LISTENING ? "listening"
-	                                        : p->ready_text.text,
+	session_instance_name(s->scenario, s->result, i, name, sizeof(name));
+	session_end(s, SESSION_NOT_READY, r->program,
+	            "%s %s before it was ready (%s)%s", name, how,
+	            p->ready == READY_TEXT ? p->ready_text.text : "listening",
 	            WIFEXITED(r->status) && WEXITSTATUS(r->status) == 0
 	                    ? "; if it goes into the background, give it the "
 	                      "option that keeps it in the foreground"
 	                    : "");
 }
 
-static bool is_mute(const struct session *s, size_t i)
+static void say_mute(struct session *s, size_t i)
 {
-	const struct program_result *r = &s->result->programs[i];
+	size_t program = s->result->instances[i].program;
+	char name[256];
 
-	return s->scenario->programs[i].ready == READY_TEXT && r->out.fd < 0 &&
-	       r->err.fd < 0;
+	session_instance_name(s->scenario, s->result, i, name, sizeof(name));
+	session_end(s, SESSION_NOT_READY, program,
+	            "%s closed its output before it said `%s`", name,
+	            s->scenario->programs[program].ready_text.text);
+}
+
+static bool is_mute(const struct session *s, const struct instance_result *r)
+{
+	return s->scenario->programs[r->program].ready == READY_TEXT &&
+	       r->out.fd < 0 && r->err.fd < 0;
+}
+
+static void check_ready(struct session *s, size_t i)
+{
+	struct instance_result *r = &s->result->instances[i];
+
+	if (!r->started || r->ready)
+		return;
+	r->ready = is_ready(s, r);
+	if (r->ready || r->by_step)
+		return;
+	if (r->exited && !session_may_end_early(s, r->program))
+		not_ready(s, i);
+	else if (!r->exited && is_mute(s, r))
+		say_mute(s, i);
+}
+
+void session_check_ready(struct session *s)
+{
+	for (size_t i = 0; i < s->result->n_instances; i++)
+		if (s->phase < PHASE_STOP)
+			check_ready(s, i);
+}
+
+bool session_has_begun(const struct session *s, size_t program)
+{
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		const struct instance_result *r = &s->result->instances[i];
+
+		if (r->program == program && !r->ready && !r->exited)
+			return false;
+	}
+	return session_n_instances(s->result, program) > 0;
+}
+
+static bool starts_by_itself(const struct session *s, size_t program)
+{
+	if (s->options->passthrough)
+		return program == s->options->only;
+	return s->scenario->programs[program].started;
 }
 
 void session_start_phase(struct session *s)
 {
 	size_t n = s->scenario->n_programs;
 
-	while (s->phase == PHASE_START && s->at < n) {
-		struct program_result *r = &s->result->programs[s->at];
-
-		if (s->options->passthrough && s->at != s->options->only) {
-			s->at++;
+	for (; s->phase == PHASE_START && s->at < n; s->at++) {
+		if (!starts_by_itself(s, s->at))
 			continue;
-		}
-		if (!r->started && !session_start_program(s, s->at))
+		if (!session_n_instances(s->result, s->at) &&
+		    !session_start_program(s, s->at))
 			return;
-		r->ready = r->ready || is_ready(s, s->at);
-		if (!r->ready && r->exited && !session_may_end_early(s, s->at))
-			not_ready(s, s->at);
-		else if (!r->ready && !r->exited && is_mute(s, s->at))
-			session_end(
-				s, SESSION_NOT_READY, s->at,
-				"%s closed its output before it said `%s`",
-				s->scenario->programs[s->at].name,
-				s->scenario->programs[s->at].ready_text.text);
-		if (!r->ready && !r->exited)
+		session_check_ready(s);
+		if (!session_has_begun(s, s->at))
 			return;
-		s->at++;
 	}
 	if (s->phase == PHASE_START)
 		s->phase = PHASE_RUN;

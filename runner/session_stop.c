@@ -4,6 +4,7 @@
  */
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "runner/asleep.h"
@@ -17,8 +18,8 @@
 /* What a service has written, but nobody has read: it may wait for us. */
 static bool output_waits(const struct session *s)
 {
-	for (size_t i = 0; i < s->result->n_programs; i++) {
-		const struct program_result *r = &s->result->programs[i];
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		const struct instance_result *r = &s->result->instances[i];
 		struct pollfd p[] = {{r->out.fd, POLLIN, 0},
 		                     {r->err.fd, POLLIN, 0}};
 
@@ -30,13 +31,17 @@ static bool output_waits(const struct session *s)
 
 static bool services_rest(const struct session *s)
 {
-	pid_t pids[PLAN_MAX_PROGRAMS];
+	pid_t *pids = calloc(s->result->n_instances + 1, sizeof(*pids));
+	bool rest = !pids;
 	size_t n = 0;
 
-	for (size_t i = 0; i < s->result->n_programs; i++)
-		if (session_is_running(s, i) && n < PLAN_MAX_PROGRAMS)
-			pids[n++] = s->result->programs[i].pid;
-	return all_asleep(pids, n) && !output_waits(s);
+	for (size_t i = 0; pids && i < s->result->n_instances; i++)
+		if (instance_is_running(&s->result->instances[i]))
+			pids[n++] = s->result->instances[i].pid;
+	if (pids)
+		rest = all_asleep(pids, n) && !output_waits(s);
+	free(pids);
+	return rest;
 }
 
 /* Processor time that services have had; those below them are not counted. */
@@ -44,12 +49,13 @@ static int64_t services_cpu(const struct session *s)
 {
 	int64_t sum = 0;
 
-	for (size_t i = 0; i < s->result->n_programs; i++) {
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		const struct instance_result *r = &s->result->instances[i];
 		clockid_t clock;
 		struct timespec t;
 
-		if (session_is_running(s, i) &&
-		    !clock_getcpuclockid(s->result->programs[i].pid, &clock) &&
+		if (instance_is_running(r) &&
+		    !clock_getcpuclockid(r->pid, &clock) &&
 		    !clock_gettime(clock, &t))
 			sum += t.tv_sec * NS_PER_S + t.tv_nsec;
 	}
@@ -75,51 +81,71 @@ static bool settled(struct session *s)
 	return true;
 }
 
-static void stop_one(struct session *s, size_t i)
+static void stop_one(struct session *s, struct instance_result *r)
 {
-	const struct program *p = &s->scenario->programs[i];
-	struct program_result *r = &s->result->programs[i];
+	const struct program *p = &s->scenario->programs[r->program];
 
 	r->stopped = true;
-	s->grace_ns = now_ns() + p->grace_ns;
+	r->turns = 0;
+	r->stop_until_ns = now_ns() + p->grace_ns;
 	guardian_signal(s->guardian, r->pid, p->stop_signal, true);
 	/* One that is stopped gets the signal when it goes on. */
 	guardian_signal(s->guardian, r->pid, SIGCONT, true);
 }
 
 /* It runs: true when there is something to wait for. */
-static bool stopping(struct session *s, size_t i)
+static bool stopping(struct session *s, struct instance_result *r)
 {
-	struct program_result *r = &s->result->programs[i];
-
-	if (!r->stopped) {
-		if (settled(s))
-			stop_one(s, i);
-		return true;
-	}
-	if (now_ns() < s->grace_ns)
+	if (!r->stop_until_ns)
+		stop_one(s, r);
+	if (now_ns() < r->stop_until_ns)
 		return true;
 	if (r->killed)
 		return false; /* SIGKILL does not help either */
 	r->killed = true;
 	guardian_signal(s->guardian, r->pid, SIGKILL, true);
-	s->grace_ns = now_ns() + KILLED_NS;
+	r->stop_until_ns = now_ns() + KILLED_NS;
 	return true;
+}
+
+bool session_stop_program(struct session *s, size_t program)
+{
+	bool done = true;
+
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		struct instance_result *r = &s->result->instances[i];
+
+		if (r->program == program && instance_is_running(r) &&
+		    stopping(s, r))
+			done = false;
+	}
+	return done;
+}
+
+/* Somebody of it still has to get the signal. */
+static bool is_to_be_stopped(const struct session *s, size_t program)
+{
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		const struct instance_result *r = &s->result->instances[i];
+
+		if (r->program == program && instance_is_running(r) &&
+		    !r->stop_until_ns)
+			return true;
+	}
+	return false;
 }
 
 /* From the last service to the first, each until it is gone. */
 void session_stop_phase(struct session *s)
 {
-	for (; s->phase == PHASE_STOP; s->at--) {
-		if (s->at < s->scenario->n_programs &&
-		    session_is_running(s, s->at)) {
-			if (stopping(s, s->at))
-				return;
-			break;
-		}
-		s->grace_ns = s->settle_ns = 0;
-		if (s->at == 0)
-			break;
+	for (; s->phase == PHASE_STOP && s->at > 0; s->at--) {
+		size_t program = s->at - 1;
+
+		if (is_to_be_stopped(s, program) && !settled(s))
+			return;
+		if (!session_stop_program(s, program))
+			return;
+		s->settle_ns = 0;
 	}
 	s->phase = PHASE_OVER;
 }

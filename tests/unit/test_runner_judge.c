@@ -26,7 +26,7 @@ struct bench {
 	struct rule rule;
 	struct expectation expect;
 	struct range exits[2];
-	struct program_result program_result;
+	struct instance_result instance;
 	struct rule_result rule_result;
 	struct scenario scenario;
 	struct session_result result;
@@ -54,13 +54,14 @@ static void bench_init(struct bench *b)
 	                                .rules = &b->rule,
 	                                .n_rules = 1,
 	                                .expects = &b->expect};
-	b->program_result =
-		(struct program_result){.started = true, .exited = true};
+	b->instance = (struct instance_result){
+		.number = 1, .started = true, .exited = true};
 	b->rule_result.hits = 1;
 	b->result = (struct session_result){.program = 1,
 	                                    .n_programs = 1,
 	                                    .n_rules = 1,
-	                                    .programs = &b->program_result,
+	                                    .n_instances = 1,
+	                                    .instances = &b->instance,
 	                                    .rules = &b->rule_result};
 }
 
@@ -87,14 +88,14 @@ static void jobs_must_exit_with_zero(void **state)
 	(void)state;
 	bench_init(&b);
 	judged(&b, OUTCOME_PASSED, "");
-	b.program_result.status = EXITED(2);
+	b.instance.status = EXITED(2);
 	judged(&b, OUTCOME_FAILED, "exit status 2, expected 0");
-	b.program_result.status = SIGNALED(SIGSEGV);
+	b.instance.status = SIGNALED(SIGSEGV);
 	judged(&b, OUTCOME_FAILED, "killed by SIGSEGV");
 	b.scenario.n_expects = 1;
 	b.expect.allow = 1u << VERDICT_CRASH;
 	judged(&b, OUTCOME_PASSED, "");
-	b.program_result.status = SIGNALED(SIGPIPE);
+	b.instance.status = SIGNALED(SIGPIPE);
 	judged(&b, OUTCOME_FAILED, "killed by SIGPIPE");
 }
 
@@ -110,16 +111,16 @@ static void exit_expectations_are_ranges(void **state)
 	b.exits[0] = (struct range){1, 1};
 	b.exits[1] = (struct range){4, 6};
 	for (int status = 0; status < 8; status++) {
-		b.program_result.status = EXITED(status);
+		b.instance.status = EXITED(status);
 		if (status == 1 || (status >= 4 && status <= 6))
 			judged(&b, OUTCOME_PASSED, "");
 		else
 			judged(&b, OUTCOME_FAILED, "expected 1 or 4..6");
 	}
 	b.expect.exit.nonzero = true;
-	b.program_result.status = EXITED(0);
+	b.instance.status = EXITED(0);
 	judged(&b, OUTCOME_FAILED, "expected a status other than 0");
-	b.program_result.status = EXITED(7);
+	b.instance.status = EXITED(7);
 	judged(&b, OUTCOME_PASSED, "");
 }
 
@@ -130,19 +131,19 @@ static void services_live_until_they_are_stopped(void **state)
 	(void)state;
 	bench_init(&b);
 	b.program.ready = READY_LISTENING;
-	b.program_result.stopped = true;
-	b.program_result.status = SIGNALED(SIGTERM);
+	b.instance.stopped = true;
+	b.instance.status = SIGNALED(SIGTERM);
 	judged(&b, OUTCOME_PASSED, "");
-	b.program_result.status = EXITED(1);
+	b.instance.status = EXITED(1);
 	judged(&b, OUTCOME_PASSED, "");
-	b.program_result.status = SIGNALED(SIGABRT);
+	b.instance.status = SIGNALED(SIGABRT);
 	judged(&b, OUTCOME_FAILED, "killed by SIGABRT");
-	b.program_result.status = SIGNALED(SIGKILL);
-	b.program_result.killed = true;
+	b.instance.status = SIGNALED(SIGKILL);
+	b.instance.killed = true;
 	judged(&b, OUTCOME_FAILED, "did not end within 5 s of SIGTERM");
-	b.program_result.killed = b.program_result.stopped = false;
-	b.program_result.expelled = true;
-	b.program_result.status = EXITED(0);
+	b.instance.killed = b.instance.stopped = false;
+	b.instance.expelled = true;
+	b.instance.status = EXITED(0);
 	judged(&b, OUTCOME_FAILED, "expected to live to its end");
 	b.scenario.n_expects = 1;
 	b.expect.alive = 0;
