@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lang/rule.h"
+#include "lang/steps.h"
 #include "lang/suite.h"
 
 void suite_scope(const struct suite *s, size_t i, struct arena *a,
@@ -80,9 +81,47 @@ static void read_faults(struct lang *l, const struct node *n,
 		attached |= s->programs[i].attach;
 	if (!attached && n->n)
 		lang_error(l, n->at, NULL,
-		           "every program has `attach: false`: no fault can "
-		           "reach one");
+		           "every program is scripted or has `attach: "
+		           "false`: no fault can reach one");
 	rules_read(l, n, s);
+}
+
+static void read_fixtures(struct lang *l, const struct given *given,
+                          struct scenario *s)
+{
+	if (given[TOP_HOSTS].key)
+		hosts_read(l, given[TOP_HOSTS].value, s);
+	if (given[TOP_FILES].key)
+		files_read(l, given[TOP_FILES].value, s);
+	if (given[TOP_SETUP].key)
+		commands_read(l, given[TOP_SETUP].value, &s->setup,
+		              &s->n_setup);
+	if (given[TOP_TEARDOWN].key)
+		commands_read(l, given[TOP_TEARDOWN].value, &s->teardown,
+		              &s->n_teardown);
+}
+
+/* Behind the rules, which steps name. */
+static void read_steps(struct lang *l, const struct given *given,
+                       struct scenario *s)
+{
+	static const enum top_key keys[] = {TOP_HOSTS, TOP_FILES, TOP_SETUP,
+	                                    TOP_TEARDOWN, TOP_STEPS};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const struct node *key = given[keys[i]].key;
+
+		if (key && !given[TOP_PROGRAMS].key)
+			lang_error(l, key->at, NULL,
+			           "`%s` is for scenarios with `programs`",
+			           key->text);
+	}
+	if (!given[TOP_PROGRAMS].key)
+		return;
+	scripts_read(l, given[TOP_PROGRAMS].value, s);
+	if (given[TOP_STEPS].key)
+		timeline_read(l, given[TOP_STEPS].value, s);
+	started_check(l, s);
 }
 
 /* The keys that stand alone, then programs before what names them. */
@@ -99,10 +138,12 @@ static void read_all(struct lang *l, const struct given *given,
 		read_duration(l, given[TOP_LIMIT].value, &s->limit_ns);
 	if (given[TOP_ALONE].key)
 		read_bool(l, given[TOP_ALONE].value, &s->alone);
+	read_fixtures(l, given, s);
 	if (given[TOP_PROGRAMS].key)
 		programs_read(l, given[TOP_PROGRAMS].value, s);
 	if (given[TOP_FAULTS].key)
 		read_faults(l, given[TOP_FAULTS].value, s);
+	read_steps(l, given, s);
 	if (given[TOP_EXPECT].key)
 		expect_read(l, given[TOP_EXPECT].value, s);
 }

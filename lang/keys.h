@@ -21,6 +21,8 @@ enum place {
 	AS_ACTION = 32,
 	AS_CALL = 64,
 	AS_ERRNO = 128,
+	IN_STEP = 256,
+	IN_EVENT = 512,
 };
 
 typedef void key_reader(struct lang *l, const struct node *value, void *field);

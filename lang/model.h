@@ -22,6 +22,27 @@ void program_init(struct program *p, char *name);
 void programs_read(struct lang *l, const struct node *map, struct scenario *s);
 void expect_read(struct lang *l, const struct node *map, struct scenario *s);
 
+/* The index of a program by its name, -1: there is none. */
+int program_find(const struct scenario *s, const char *name);
+/* The same of a node's; -1 after a complaint. */
+int program_named(struct lang *l, const struct node *n,
+                  const struct scenario *s);
+/* Does it run the library?  Else complains, with the reason why it should. */
+bool program_is_attached(struct lang *l, struct mark at,
+                         const struct program *p, const char *why);
+
+/* fixtures.c: `hosts`, `files`; `setup` and `teardown` are lists of CMD. */
+void hosts_read(struct lang *l, const struct node *n, struct scenario *s);
+void files_read(struct lang *l, const struct node *n, struct scenario *s);
+void commands_read(struct lang *l, const struct node *n, struct command **ret,
+                   size_t *ret_n);
+/*
+ * PATH of a step: relative to where fault was started, as everywhere; the
+ * name of one of `files` is most likely meant to be below ${tmp}.
+ */
+void path_read(struct lang *l, const struct node *n, const struct scenario *s,
+               char **ret);
+
 /* TEXT: one, or a list of them. */
 void read_text_list(struct lang *l, const struct node *n, void *field);
 bool text_read(struct lang *l, const struct node *n, struct text_match *ret);

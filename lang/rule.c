@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "lang/expand.h"
+#include "lang/model.h"
 #include "lang/rule.h"
 #include "lang/units.h"
 
-static void read_roles(struct lang *l, const struct node *n, void *field);
 static void read_states(struct lang *l, const struct node *n, void *field);
 static void read_per(struct lang *l, const struct node *n, void *field);
 static void read_host(struct lang *l, const struct node *n, void *field);
@@ -77,7 +77,7 @@ static bool unknown_rule_key(struct lang *l, const struct pair *p)
 	return true;
 }
 
-static void read_roles(struct lang *l, const struct node *n, void *field)
+void read_roles(struct lang *l, const struct node *n, void *field)
 {
 	uint8_t *roles = field;
 
@@ -245,26 +245,18 @@ static void read_calls(struct lang *l, const struct node *n,
 	}
 }
 
-static int find_program(const struct scenario *s, const char *name)
+bool calls_read(struct lang *l, const struct node *n,
+                uint64_t calls[PLAN_CALL_WORDS])
 {
-	for (size_t i = 0; i < s->n_programs; i++) {
-		if (!strcmp(s->programs[i].name, name))
-			return (int)i;
+	size_t errors = l->n_errors;
+	struct rule_form f = {0};
+
+	read_calls(l, n, &f);
+	for (size_t i = 0; i < f.n_words; i++) {
+		for (size_t w = 0; w < PLAN_CALL_WORDS; w++)
+			calls[w] |= f.words[i].calls[w];
 	}
-	return -1;
-}
-
-static void unknown_program(struct lang *l, const struct node *n,
-                            const char *name, const struct scenario *s)
-{
-	const char *names[PLAN_MAX_PROGRAMS], *hint;
-
-	for (size_t i = 0; i < s->n_programs; i++)
-		names[i] = s->programs[i].name;
-	hint = did_you_mean(l, name, names, s->n_programs);
-	if (!hint && !s->n_programs)
-		hint = "there are no programs here";
-	lang_error(l, n->at, hint, "`%s` names no program", name);
+	return l->n_errors == errors;
 }
 
 static void read_programs(struct lang *l, const struct node *n,
@@ -274,19 +266,10 @@ static void read_programs(struct lang *l, const struct node *n,
 
 	for (size_t i = 0; i < list_len(n); i++) {
 		const struct node *item = list_item(n, i);
-		const char *name = need_text(l, item);
-		int p = name ? find_program(s, name) : -1;
+		int p = program_named(l, item, s);
 
-		if (!name)
-			continue;
-		if (p < 0)
-			unknown_program(l, item, name, s);
-		else if (!s->programs[p].attach)
-			lang_error(l, item->at, NULL,
-			           "`%s` has `attach: false`: no fault can "
-			           "reach it",
-			           name);
-		else
+		if (p >= 0 && program_is_attached(l, item->at, &s->programs[p],
+		                                  "no fault can reach it"))
 			programs |= 1ULL << p;
 	}
 	if (!list_len(n))

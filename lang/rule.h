@@ -69,6 +69,11 @@ bool rules_read(struct lang *l, const struct node *list, struct scenario *s);
 /* Does a family or a call that takes faults begin with it, up to a comma? */
 bool rule_is_call(const char *call);
 
+/* `call` and `role`, of whatever has them. */
+bool calls_read(struct lang *l, const struct node *n,
+                uint64_t calls[PLAN_CALL_WORDS]);
+void read_roles(struct lang *l, const struct node *n, void *field);
+
 /* action.c */
 void actions_read(struct lang *l, const struct node *n, struct rule *rule);
 /* Words of actions and of their parameters. */

@@ -22,8 +22,13 @@ static const struct key keys[] = {
 	[TOP_ALONE] = {"alone", NULL, 0},
 	[TOP_VARS] = {"vars", NULL, 0},
 	[TOP_MATRIX] = {"matrix", NULL, 0},
+	[TOP_HOSTS] = {"hosts", NULL, 0},
+	[TOP_FILES] = {"files", NULL, 0},
+	[TOP_SETUP] = {"setup", NULL, 0},
+	[TOP_TEARDOWN] = {"teardown", NULL, 0},
 	[TOP_PROGRAMS] = {"programs", NULL, 0},
 	[TOP_FAULTS] = {"faults", NULL, 0},
+	[TOP_STEPS] = {"steps", NULL, 0},
 	[TOP_EXPECT] = {"expect", NULL, 0},
 };
 static const struct key_table table = {keys, N_TOP_KEYS, IN_TOP, NULL};
