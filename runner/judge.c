@@ -429,7 +429,9 @@ static void judge_session(struct court *c)
 	const struct session_result *r = c->r;
 	const struct source_loc *loc = NULL;
 
-	if (r->program < c->s->n_programs)
+	if (r->step_loc.file)
+		loc = &r->step_loc;
+	else if (r->program < c->s->n_programs)
 		loc = &c->s->programs[r->program].loc;
 	switch (r->end) {
 	case SESSION_OVER:
@@ -440,6 +442,7 @@ static void judge_session(struct court *c)
 			find(c, FINDING_FAIL, VERDICT_HANG, loc, "%s",
 			     r->message);
 		break;
+	case SESSION_STEP:
 	case SESSION_NOT_READY:
 		find(c, FINDING_FAIL, -1, loc, "%s", r->message);
 		break;
@@ -459,7 +462,8 @@ void judge(const struct scenario *s, const struct session_result *r,
 	if (r->unattached && r->end != SESSION_ENVIRONMENT)
 		find(&c, FINDING_NOTE, -1, NULL, "%s", r->unattached);
 	/* Without a start nothing else can be held against anybody. */
-	if (r->end == SESSION_OVER || r->end == SESSION_LIMIT) {
+	if (r->end == SESSION_OVER || r->end == SESSION_LIMIT ||
+	    r->end == SESSION_STEP) {
 		for (size_t i = 0; i < s->n_rules; i++)
 			if (only >= s->n_programs ||
 			    (s->rules[i].programs >> only & 1))

@@ -282,6 +282,10 @@ static void note_record(struct observe *o, const struct fault_record *r,
 		note_life(o, known, r);
 	if (r->serial)
 		o->programs[known->program].sockets++;
+	if (o->calls)
+		call_watches_note(o->calls, r,
+		                  atomic_load(&r->state) >> STATE_SHIFT,
+		                  known->program, entered);
 	if (r->call == FAULT_CALL_listen && entered)
 		open_listen(o, atomic_load(&r->state) >> STATE_SHIFT, known);
 	else if (r->call == FAULT_CALL_listen && r->result == 0)

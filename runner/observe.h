@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "plan/plan.h"
+#include "runner/call_watch.h"
 #include "runner/print_trace.h"
 #include "runner/segments.h"
 #include "runner/trace_file.h"
@@ -60,6 +61,7 @@ struct observe {
 	size_t n_processes, cap_processes;
 	struct open_call *listens; /* listen() calls that had not returned */
 	size_t n_listens;
+	struct call_watches *calls; /* that are counted; NULL = none */
 	/* For live output; NULL = none. */
 	void (*record)(void *context, const struct trace_context *c,
 	               const struct fault_record *r);

@@ -68,9 +68,9 @@ bool session_may_end_early(const struct session *s, size_t i)
 
 static void run_phase(struct session *s)
 {
-	for (size_t i = 0; i < s->scenario->n_programs; i++)
-		if (session_is_running(s, i) && !session_is_service(s, i))
-			return;
+	if (!session_advance_steps(s) || !session_jobs_done(s) ||
+	    s->phase != PHASE_RUN)
+		return;
 	s->phase = s->options->passthrough ? PHASE_OVER : PHASE_STOP;
 	s->at = s->scenario->n_programs;
 }
@@ -90,6 +90,7 @@ static void say_who_runs(const struct session *s, FILE *f, size_t *ret_first)
 {
 	const struct session_result *r = s->result;
 	char name[256];
+	size_t n = 0;
 
 	*ret_first = s->scenario->n_programs;
 	for (size_t i = 0; i < r->n_instances; i++) {
@@ -100,7 +101,7 @@ static void say_who_runs(const struct session *s, FILE *f, size_t *ret_first)
 		    (service && r->instances[i].ready))
 			continue;
 		session_instance_name(s->scenario, r, i, name, sizeof(name));
-		fprintf(f, "%s%s", ftell(f) > 0 ? ", " : "", name);
+		fprintf(f, "%s%s", n++ ? ", " : "", name);
 		if (service)
 			say_not_ready(f, &s->scenario->programs[program]);
 		else
@@ -117,6 +118,7 @@ static void say_limit(struct session *s)
 	FILE *f = open_memstream(&text, &size);
 
 	if (f) {
+		session_print_step(s, f);
 		say_who_runs(s, f, &first);
 		fclose(f);
 	}
@@ -219,12 +221,17 @@ static void run(struct session *s)
 		segments_release(&s->segments);
 		return;
 	}
+	if (call_watches_init(&s->calls, s->scenario, s->options->seed) == 0)
+		s->observe.calls = &s->calls;
+	session_begin_steps(s);
 	if (s->scenario->limit_ns && !s->options->passthrough)
 		s->limit_ns = now + s->scenario->limit_ns;
 	for (advance(s); s->phase != PHASE_OVER; advance(s))
 		session_await(s);
 	finish(s);
+	capture_release(&s->step.out);
 	wake_stop(&s->wake);
+	call_watches_release(&s->calls);
 	observe_release(&s->observe);
 	segments_release(&s->segments);
 }
@@ -258,6 +265,7 @@ int session_run(struct guardian *g, struct interrupt *i,
 		.result = ret,
 		.drain_ns = SESSION_DRAIN_MIN_NS,
 		.tty = -1,
+		.step.out.fd = -1,
 	};
 	int64_t start = now_ns();
 	int r;

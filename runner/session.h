@@ -9,15 +9,16 @@
  *
  *   START  programs are started in file order, each when the one before is
  *          ready (or is a job, which is ready once its exec succeeded)
- *   RUN    until all jobs have exited
+ *   RUN    steps, one after another, until all are done and all jobs have
+ *          exited
  *   STOP   services get their signal in reverse order and their grace, then
  *          SIGKILL; not before all of them have come to rest (asleep.h), so
  *          that one that is dying already dies of that
  *   OVER   everything that any of them left behind is killed; the rest of the
  *          trace and of the output is read
  *
- * A program that cannot start or attach, the limit, a signal and the death of
- * the guardian lead straight to OVER.
+ * A program that cannot start or attach, a step that fails, the limit, a signal
+ * and the death of the guardian lead straight to OVER.
  */
 #ifndef FAULT_RUNNER_SESSION_H
 #define FAULT_RUNNER_SESSION_H
@@ -89,6 +90,7 @@ struct rule_result {
 enum session_end {
 	SESSION_OVER,        /* ran to its end */
 	SESSION_LIMIT,       /* the limit passed */
+	SESSION_STEP,        /* a step could not be done, or came too late */
 	SESSION_INTERRUPTED, /* a signal came */
 	SESSION_NOT_READY,   /* a program ended before it was ready */
 	SESSION_NOT_STARTED, /* it does not exist, is not executable, ... */
@@ -97,11 +99,12 @@ enum session_end {
 
 struct session_result {
 	enum session_end end;
-	char *message;   /* of all ends but OVER: one sentence, or more lines */
-	size_t program;  /* that the message is about, else n_programs */
-	int start_errno; /* NOT_STARTED: why */
-	bool truncated;  /* more than max_records: the rest is not kept */
-	bool incomplete; /* records were dropped or tables were full */
+	char *message;  /* of all ends but OVER: one sentence, or more lines */
+	size_t program; /* that the message is about, else n_programs */
+	struct source_loc step_loc; /* STEP: which; file NULL else */
+	int start_errno;            /* NOT_STARTED: why */
+	bool truncated;   /* more than max_records: the rest is not kept */
+	bool incomplete;  /* records were dropped or tables were full */
 	char *unattached; /* a child process that was not reached, or NULL */
 	size_t n_left;    /* processes that had to be killed at OVER */
 	int64_t time_ns;

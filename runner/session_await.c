@@ -33,6 +33,8 @@ static void take_turn(struct session *s, const struct instance_result *r)
 
 static void exited(struct session *s, const struct guardian_event *e)
 {
+	if (session_step_exited(s, e))
+		return;
 	for (size_t i = 0; i < s->result->n_instances; i++) {
 		struct instance_result *r = &s->result->instances[i];
 
@@ -157,6 +159,7 @@ static int64_t next_deadline(const struct session *s, int64_t now)
 	for (size_t i = 0; i < s->result->n_instances; i++)
 		if (instance_is_running(&s->result->instances[i]))
 			at = sooner(at, s->result->instances[i].stop_until_ns);
+	at = sooner(at, session_step_deadline(s, now));
 	if (s->settle_ns)
 		at = sooner(at, now + REST_NS);
 	if (s->phase < PHASE_STOP)
@@ -173,7 +176,7 @@ static int timeout_ms(const struct session *s)
 }
 
 enum {
-	N_SOURCES = 3, /* beside output */
+	N_SOURCES = 4, /* beside the programs' output */
 	N_STREAMS = 2  /* of an instance */
 };
 
@@ -182,6 +185,7 @@ static void fill_sources(const struct session *s, struct pollfd *p)
 	*p++ = (struct pollfd){guardian_fd(s->guardian), POLLIN, 0};
 	*p++ = (struct pollfd){s->wake.fd, POLLIN, 0};
 	*p++ = (struct pollfd){s->interrupt->fd, POLLIN, 0};
+	*p++ = (struct pollfd){s->step.out.fd, POLLIN, 0};
 	for (size_t i = 0; i < s->result->n_instances; i++) {
 		const struct instance_result *r = &s->result->instances[i];
 
@@ -193,6 +197,8 @@ static void fill_sources(const struct session *s, struct pollfd *p)
 
 static void read_ready(struct session *s, const struct pollfd *p)
 {
+	if (p[N_SOURCES - 1].revents)
+		capture_read(&s->step.out);
 	p += N_SOURCES;
 	for (size_t i = 0; i < s->result->n_instances; i++, p += N_STREAMS) {
 		if (p[0].revents)

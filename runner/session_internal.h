@@ -6,9 +6,11 @@
 #ifndef FAULT_RUNNER_SESSION_INTERNAL_H
 #define FAULT_RUNNER_SESSION_INTERNAL_H
 
+#include "runner/events.h"
 #include "runner/observe.h"
 #include "runner/segments.h"
 #include "runner/session.h"
+#include "runner/timeline.h"
 #include "runner/wake.h"
 
 /* The shortest interval of draining. */
@@ -21,6 +23,16 @@ enum phase {
 	PHASE_OVER
 };
 
+/* The step of the timeline that goes on. */
+struct step_work {
+	struct event_look look;
+	uint32_t generation; /* arm, disarm: to be acknowledged */
+	pid_t pid;           /* run: the command, 0 = none */
+	bool exited;
+	int status;
+	struct capture out; /* run: stdout and stderr */
+};
+
 struct session {
 	struct guardian *guardian;
 	struct interrupt *interrupt;
@@ -30,6 +42,9 @@ struct session {
 	struct segments segments;
 	struct observe observe;
 	struct wake wake;
+	struct call_watches calls;
+	struct timeline timeline;
+	struct step_work step;
 	enum phase phase;
 	size_t at; /* START: next to start; STOP: one above the one that ends */
 	int64_t limit_ns;      /* absolute, 0 = none */
@@ -92,6 +107,19 @@ bool session_has_begun(const struct session *s, size_t i);
  * helps.
  */
 bool session_stop_program(struct session *s, size_t i);
+
+/* Are all jobs that were started over? */
+bool session_jobs_done(const struct session *s);
+
+/* The timeline, in RUN: true when all steps are done. */
+void session_begin_steps(struct session *s);
+bool session_advance_steps(struct session *s);
+/* When it has to be advanced at the latest, 0: when something came in. */
+int64_t session_step_deadline(const struct session *s, int64_t now);
+/* The command of a `run` has ended; false: it is somebody else. */
+bool session_step_exited(struct session *s, const struct guardian_event *e);
+/* "step 3 at a.yaml:12:5: waiting for ...; ", nothing without a step. */
+void session_print_step(const struct session *s, FILE *out);
 
 /*
  * When a program has ended, or had ten seconds, or when the limit has come, the

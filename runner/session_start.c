@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,11 @@
 #include "runner/launch.h"
 #include "runner/reach.h"
 #include "runner/session_internal.h"
+
+enum {
+	OUR_FILES = 64, /* beside the programs' output: ports, files */
+	MAX_FILES = 1 << 18
+};
 
 static bool sets_path(const struct program *p)
 {
@@ -46,10 +52,38 @@ static bool refuse(struct session *s, size_t i, const struct reach_report *r)
 	return false;
 }
 
+/*
+ * Two descriptors for the output of each instance.  The guardian is there
+ * already: programs keep the limit that `fault` was started with.
+ */
+static bool has_files(struct session *s)
+{
+	rlim_t needed = OUR_FILES;
+	struct rlimit limit;
+
+	for (size_t i = 0; i < s->scenario->n_programs; i++)
+		needed += 2 * (rlim_t)s->scenario->programs[i].count;
+	if (s->options->passthrough || getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur >= needed)
+		return true;
+	if (limit.rlim_max < needed) {
+		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
+		            "so many programs at once (`count`) need %llu "
+		            "descriptors, and no more than %llu are allowed "
+		            "here (`ulimit -Hn`)",
+		            (unsigned long long)needed,
+		            (unsigned long long)limit.rlim_max);
+		return false;
+	}
+	limit.rlim_cur =
+		limit.rlim_max < MAX_FILES ? limit.rlim_max : MAX_FILES;
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0 || errno == EPERM;
+}
+
 bool session_check_programs(struct session *s)
 {
 	struct reach_report *r = malloc(sizeof(*r));
-	bool ok = r != NULL;
+	bool ok = r && has_files(s);
 
 	for (size_t i = 0; ok && i < s->scenario->n_programs; i++) {
 		const struct program *p = &s->scenario->programs[i];
