@@ -79,14 +79,14 @@ fail(struct session *s, const struct step *step, const char *format, ...)
 static void fail_event(struct session *s, const struct step *step,
                        const char *why)
 {
+	int64_t ns = now_ns() - timeline_begun_ns(&s->timeline);
+	int64_t ms = ns / NS_PER_MS;
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	if (f) {
-		fprintf(f, "waited %.3g s for ",
-		        (double)(now_ns() - timeline_begun_ns(&s->timeline)) /
-		                NS_PER_S);
+		fprintf(f, "waited %g s for ", (double)ms / 1000);
 		event_print(s, &step->event, f);
 		fprintf(f, "%s: ", why);
 		event_print_seen(s, &step->event, f);
