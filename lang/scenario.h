@@ -239,6 +239,7 @@ struct host_entry {
 
 struct fixture_file {
 	char *path; /* absolute, below ${tmp} */
+	char *name; /* the part of path behind ${tmp}/ */
 	char *body;
 	struct source_loc loc;
 };
