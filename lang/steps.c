@@ -205,7 +205,7 @@ static void read_program(struct step_reader *r, const struct node *n,
 		           "expected one program, not a list");
 		return;
 	}
-	p = program_named(r->l, n, r->s);
+	p = need_program(r->l, n, r->s);
 	step->program = p < 0 ? 0 : (size_t)p;
 }
 
@@ -222,7 +222,7 @@ static void read_signal_to(struct step_reader *r, const struct node *n,
 		                      : "needs a program and a signal");
 		return;
 	}
-	p = program_named(r->l, n->pairs[0].key, r->s);
+	p = need_program(r->l, n->pairs[0].key, r->s);
 	read_signal(r->l, n->pairs[0].value, &step->signal);
 	if (p < 0)
 		return;

@@ -202,12 +202,12 @@ END
 
 # ---- run, arm ----------------------------------------------------------------
 
-fails "a command that fails is shown with what it wrote" 'run `sh -c echo out; echo err >&2; exit 3` exited with status 3' <<END
+fails "a command that fails is shown with what it wrote" 'run `sh -c .echo out; echo err >&2; exit 3.`: exit status 3, expected 0' <<END
 programs: {$(job a 'sleep 20')}
 steps: [{run: [sh, -c, "echo out; echo err >&2; exit 3"]}]
 END
-t_is "... both streams of it" "$(grep -cE '^ +(out|err)$' out)" 2
-fails "one that is not there" 'run `/nowhere/x`: No such file or directory' <<END
+t_is "... both streams of it" "$(grep -cE '^ +[|] (out|err)$' out)" 2
+fails "one that is not there" 'run `/nowhere/x`: .*No such file or directory' <<END
 programs: {$(job a 'sleep 20')}
 steps: [{run: /nowhere/x}]
 END
