@@ -29,7 +29,7 @@ static const struct row {
                         "{file: PATH, has: TEXT}"},
 	[EVENT_HIT] = {"hit", ON_TIMELINE | IN_SCRIPT, COUNT,
                        "{hit: RULE, count: 1}"},
-	[EVENT_CALL] = {"call", ON_TIMELINE | IN_SCRIPT, COUNT | CALL_KEYS,
+	[EVENT_CALL] = {"call", ON_TIMELINE, COUNT | CALL_KEYS,
                         "{call: accept, in: PROGRAM, count: 2}"},
 };
 enum {
@@ -296,7 +296,7 @@ bool event_read(const struct step_reader *r, const struct node *n,
 	};
 	if (!(row->places & r->place)) {
 		lang_error(r->l, kind->key->at,
-		           "a script waits for `file`, `hit`, `call` or a time",
+		           "a script waits for `file`, `hit` or a time",
 		           "`%s` is an event of the timeline (`steps` at the "
 		           "top)",
 		           row->word);
