@@ -317,6 +317,32 @@ static void read_send_map(struct step_reader *r, const struct node *n,
 		           p->key->text);
 }
 
+/* Is there an escape \x80 to \xff in the line, behind the node's begin? */
+static bool has_high_escape(const struct lang *l, const struct node *n)
+{
+	const struct source *source = n->at.source ? n->at.source : l->source;
+	size_t end, i = source_offset(source, n->at);
+
+	source_line(source, n->at.line, &end);
+	for (bool quoted = source->text[i] == '"'; quoted && i + 2 < end; i++) {
+		if (!strncmp(source->text + i, "\\x", 2) &&
+		    strchr("89abcdefABCDEF", source->text[i + 2]))
+			return true;
+	}
+	return false;
+}
+
+/* YAML's \xff is a character: two bytes in UTF-8, where one was meant. */
+static void warn_bytes(struct lang *l, const struct node *n, const char *s)
+{
+	while (*s && (unsigned char)*s < 0x80)
+		s++;
+	if (*s && has_high_escape(l, n))
+		lang_warn(l, n->at, "`{send: {file: PATH}}` sends any bytes",
+		          "`\\x80` and above are characters to YAML, of two "
+		          "bytes each");
+}
+
 /* What is no text where it can be received. */
 static void warn_word(struct lang *l, const struct node *n, const char *s)
 {
@@ -349,6 +375,7 @@ static void read_send(struct step_reader *r, const struct node *n,
 	step->n_bytes = strlen(s);
 	step->bytes = arena_strndup(r->l->arena, s, step->n_bytes);
 	warn_word(r->l, n, s);
+	warn_bytes(r->l, n, s);
 }
 
 /*
@@ -393,8 +420,8 @@ static void read_recv(struct step_reader *r, const struct node *n,
 		step->recv = RECV_RESET;
 	else if (is_size(r->l, n, s, step))
 		step->recv = RECV_SIZE;
-	else
-		text_read(r->l, n, &step->text);
+	else if (text_read(r->l, n, &step->text))
+		warn_bytes(r->l, n, s);
 }
 
 /* --- a step ----------------------------------------------------------------*/
