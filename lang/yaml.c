@@ -129,7 +129,9 @@ static struct node *build_scalar(struct reader *r)
 	n->plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	n->text = arena_strndup(a, text, len);
 	if (strlen(n->text) != len) {
-		lang_error(r->l, n->at, NULL, "a NUL in a text");
+		lang_error(r->l, n->at,
+		           "`{send: {file: PATH}}` sends any bytes",
+		           "a NUL in a text");
 		return NULL;
 	}
 	if (!properties(r, r->event.data.scalar.anchor,
@@ -277,8 +279,8 @@ static int build_document(void *context)
 	if (!next(r) || !next(r))
 		return 0;
 	if (r->event.type == YAML_STREAM_END_EVENT) {
-		lang_error(r->l, (struct mark){1, 1}, "begin with `version: 1`",
-		           "the file is empty");
+		lang_error(r->l, (struct mark){1, 1, r->l->source},
+		           "begin with `version: 1`", "the file is empty");
 		return 0;
 	}
 	if (!next(r))
