@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lang/expand.h"
+#include "lang/utf8.h"
 
 enum {
 	MAX_DEPTH = 8,
@@ -149,6 +150,22 @@ static void unknown(struct expansion *x, const char *name)
 	lang_error(x->l, x->at, hint, "unknown variable `${%s}`", name);
 }
 
+/*
+ * Values come from outside, too.  With this every text of a scenario can be
+ * written down in one again.
+ */
+static bool is_utf8(const char *s)
+{
+	size_t left = strlen(s), n;
+
+	for (; left; s += n, left -= n) {
+		n = utf8_length(s, left);
+		if (!n)
+			return false;
+	}
+	return true;
+}
+
 static bool expand(struct expansion *x, const char *s, unsigned depth);
 
 /* s is behind a ${; moves it behind the }. */
@@ -176,6 +193,11 @@ static bool replace(struct expansion *x, const char **s, unsigned depth)
 	value = binding ? binding->value : runtime_value(x, name);
 	if (!value) {
 		unknown(x, name);
+		return false;
+	}
+	if (!is_utf8(value)) {
+		lang_error(x->l, x->at, "a scenario is a text in UTF-8",
+		           "the value of `${%s}` is not UTF-8", name);
 		return false;
 	}
 	if (depth >= MAX_DEPTH) {

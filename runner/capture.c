@@ -9,11 +9,11 @@
 
 #include "runner/capture.h"
 
-int capture_open(struct capture *c, int *ret_write)
+int capture_open(struct capture *c, size_t max, int *ret_write)
 {
 	int ends[2];
 
-	*c = (struct capture){.fd = -1};
+	*c = (struct capture){.fd = -1, .max = max};
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -24,7 +24,7 @@ int capture_open(struct capture *c, int *ret_write)
 
 static void append(struct capture *c, const char *data, size_t len)
 {
-	size_t room = CAPTURE_MAX - c->len;
+	size_t room = c->max - c->len;
 	size_t take = len < room ? len : room;
 
 	if (c->len + take + 1 > c->cap) {

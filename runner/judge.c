@@ -12,10 +12,16 @@
 #include "runner/judge.h"
 #include "runner/text.h"
 
+enum {
+	MAX_ALIKE = 5 /* failed instances of a program that are shown */
+};
+
 struct court {
 	const struct scenario *s;
 	const struct session_result *r;
 	struct judgement *j;
+	size_t instance; /* that is looked at, else NO_INSTANCE */
+	char name[256];  /* of it */
 };
 
 static void __attribute__((format(printf, 5, 6)))
@@ -24,7 +30,8 @@ find(struct court *c, enum finding_kind kind, int verdict,
 {
 	struct judgement *j = c->j;
 	struct finding *v = realloc(j->v, (j->n + 1) * sizeof(*v));
-	struct finding f = {.kind = kind, .verdict = verdict};
+	struct finding f = {
+		.kind = kind, .verdict = verdict, .instance = c->instance};
 	va_list args;
 
 	if (!v)
@@ -51,7 +58,7 @@ static const struct expectation *expected(const struct court *c, size_t i)
 
 static bool allowed(const struct court *c, size_t i, enum fault_verdict v)
 {
-	const struct expectation *e = expected(c, i);
+	const struct expectation *e = expected(c, c->r->instances[i].program);
 
 	return e && (e->allow >> v & 1);
 }
@@ -65,11 +72,9 @@ static bool allowed_anywhere(const struct court *c, enum fault_verdict v)
 	return false;
 }
 
-static const char *name(const struct court *c, size_t i)
+static const struct program *program_of(const struct court *c, size_t i)
 {
-	const struct program *p = &c->s->programs[i];
-
-	return p->name && *p->name ? p->name : p->argv[0];
+	return &c->s->programs[c->r->instances[i].program];
 }
 
 /* ---- rules --------------------------------------------------------------- */
@@ -129,7 +134,7 @@ static void judge_rule(struct court *c, size_t i, const char *funnel)
 
 /* ---- output and time ----------------------------------------------------- */
 
-static void judge_text(struct court *c, size_t i, const char *stream,
+static void judge_text(struct court *c, const char *stream,
                        const struct capture *got, const struct text_list *want,
                        const struct text_list *unwanted)
 {
@@ -139,22 +144,22 @@ static void judge_text(struct court *c, size_t i, const char *stream,
 	if (m) {
 		slash = m->regex ? "/" : "`";
 		find(c, FINDING_FAIL, -1, &m->loc,
-		     "%s: %s has no %s%s%s, expected%s", name(c, i), stream,
-		     slash, m->text, slash,
-		     got->lost ? " (only its first 8 MiB were looked at)" : "");
+		     "%s: %s has no %s%s%s, expected%s", c->name, stream, slash,
+		     m->text, slash,
+		     got->lost ? " (only its beginning was looked at)" : "");
 	}
 	m = text_present(unwanted, got->data, got->len);
 	if (m) {
 		slash = m->regex ? "/" : "`";
 		find(c, FINDING_FAIL, -1, &m->loc,
-		     "%s: %s has %s%s%s, which must not be", name(c, i), stream,
+		     "%s: %s has %s%s%s, which must not be", c->name, stream,
 		     slash, m->text, slash);
 	}
 }
 
 static void judge_time(struct court *c, size_t i, const struct expectation *e)
 {
-	const struct program_result *p = &c->r->programs[i];
+	const struct instance_result *p = &c->r->instances[i];
 	int64_t ns = p->ended_ns - p->started_ns;
 	char range[80];
 
@@ -163,7 +168,7 @@ static void judge_time(struct court *c, size_t i, const struct expectation *e)
 		return;
 	range_text(&e->time_ns, 1e9, range, sizeof(range));
 	find(c, FINDING_FAIL, -1, &e->time_loc,
-	     "%s: ran for %.3f s, expected %s s", name(c, i), (double)ns / 1e9,
+	     "%s: ran for %.3f s, expected %s s", c->name, (double)ns / 1e9,
 	     range);
 }
 
@@ -215,22 +220,39 @@ static enum fault_verdict death(int status)
 	return WTERMSIG(status) == SIGPIPE ? VERDICT_SIGPIPE : VERDICT_CRASH;
 }
 
-/* Killed by a signal that is neither expected nor its stop signal. */
+/* Its end is what a step asked for: a signal that it sent, or `stop`. */
+static bool is_answer(const struct instance_result *p,
+                      const struct program *program)
+{
+	if (WIFSIGNALED(p->status))
+		return p->signals >> WTERMSIG(p->status) & 1 ||
+		       (p->by_step &&
+		        WTERMSIG(p->status) == program->stop_signal);
+	return p->by_step ||
+	       (WEXITSTATUS(p->status) > 128 &&
+	        p->signals >> (WEXITSTATUS(p->status) - 128) % 64 & 1);
+}
+
+/* Killed by a signal that is neither expected nor one that it was sent. */
 static bool judge_death(struct court *c, size_t i, const struct expectation *e)
 {
-	const struct program_result *p = &c->r->programs[i];
+	const struct instance_result *p = &c->r->instances[i];
+	const struct program *program = program_of(c, i);
+	enum fault_verdict verdict;
 	char how[80];
 
 	if (!WIFSIGNALED(p->status))
 		return false;
 	if (e && e->signal == WTERMSIG(p->status))
 		return true;
-	if (p->stopped && WTERMSIG(p->status) == c->s->programs[i].stop_signal)
+	if (is_answer(p, program) ||
+	    (p->stopped && WTERMSIG(p->status) == program->stop_signal))
 		return false;
-	if (!allowed(c, i, death(p->status))) {
+	verdict = death(p->status);
+	if (!allowed(c, p->program, verdict)) {
 		status_text(p->status, how, sizeof(how));
-		find(c, FINDING_FAIL, (int)death(p->status),
-		     &c->s->programs[i].loc, "%s: %s%s", name(c, i), how,
+		find(c, FINDING_FAIL, (int)verdict, &program->loc, "%s: %s%s",
+		     c->name, how,
 		     e && e->exit.given ? ", expected to exit" : "");
 	}
 	return true;
@@ -238,52 +260,71 @@ static bool judge_death(struct court *c, size_t i, const struct expectation *e)
 
 static void judge_status(struct court *c, size_t i, const struct expectation *e)
 {
-	const struct program_result *p = &c->r->programs[i];
+	const struct instance_result *p = &c->r->instances[i];
 	char how[80], want[160];
 
 	status_text(p->status, how, sizeof(how));
 	if (e && e->signal) {
 		find(c, FINDING_FAIL, -1, &e->signal_loc,
-		     "%s: %s, expected to be killed by SIG%s", name(c, i), how,
+		     "%s: %s, expected to be killed by SIG%s", c->name, how,
 		     sigabbrev_np(e->signal));
 	} else if (e && e->exit.given) {
 		if (exit_matches(&e->exit, p->status))
 			return;
 		exit_text(&e->exit, want, sizeof(want));
 		find(c, FINDING_FAIL, -1, &e->exit.loc, "%s: %s, expected %s",
-		     name(c, i), how, want);
-	} else if (c->s->programs[i].ready == READY_NONE &&
+		     c->name, how, want);
+	} else if (!program_is_service(program_of(c, i)) &&
+	           !is_answer(p, program_of(c, i)) &&
 	           !(WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0)) {
-		find(c, FINDING_FAIL, -1, &c->s->programs[i].loc,
-		     "%s: %s, expected 0", name(c, i), how);
+		find(c, FINDING_FAIL, -1, &program_of(c, i)->loc,
+		     "%s: %s, expected 0", c->name, how);
 	}
 }
 
-/* A service lives until it is stopped, unless its end is expected. */
+static bool is_last(const struct court *c, size_t i)
+{
+	return c->r->instances[i].number ==
+	       session_n_instances(c->r, c->r->instances[i].program);
+}
+
+/*
+ * A service lives until it is stopped, unless its end is expected.  One that a
+ * step ended is gone, but may have been started again.
+ */
 static void judge_life(struct court *c, size_t i, const struct expectation *e)
 {
-	const struct program_result *p = &c->r->programs[i];
-	const struct program *program = &c->s->programs[i];
+	const struct instance_result *p = &c->r->instances[i];
+	const struct program *program = program_of(c, i);
 	bool end_expected = e && (e->exit.given || e->signal || e->alive == 0);
 	const struct source_loc *loc =
 		e && e->alive >= 0 ? &e->alive_loc : &program->loc;
 	char how[80];
 
 	status_text(p->status, how, sizeof(how));
-	if (p->expelled && (e && e->alive == 1))
+	if ((p->expelled || (p->by_step && is_last(c, i))) &&
+	    (e && e->alive == 1))
 		find(c, FINDING_FAIL, -1, loc, "%s: %s, expected to be alive",
-		     name(c, i), how);
+		     c->name, how);
 	else if (p->expelled && !end_expected && !WIFSIGNALED(p->status))
 		find(c, FINDING_FAIL, -1, loc,
 		     "%s: %s before the scenario was over, expected to live "
 		     "to its end",
-		     name(c, i), how);
-	else if (!p->expelled && e && e->alive == 0)
+		     c->name, how);
+	else if (!p->expelled && !p->by_step && e && e->alive == 0)
 		find(c, FINDING_FAIL, -1, loc,
-		     "%s: alive at the end, expected to be gone", name(c, i));
-	else if (p->stopped && p->killed)
+		     "%s: alive at the end, expected to be gone", c->name);
+}
+
+/* Its stop signal, or the grace of it, was not enough. */
+static void judge_stop(struct court *c, size_t i)
+{
+	const struct instance_result *p = &c->r->instances[i];
+	const struct program *program = program_of(c, i);
+
+	if (p->stopped && p->killed)
 		find(c, FINDING_FAIL, -1, &program->loc,
-		     "%s: did not end within %g s of SIG%s, killed", name(c, i),
+		     "%s: did not end within %g s of SIG%s, killed", c->name,
 		     (double)program->grace_ns / 1e9,
 		     sigabbrev_np(program->stop_signal));
 }
@@ -291,13 +332,14 @@ static void judge_life(struct court *c, size_t i, const struct expectation *e)
 /* alive of a job: is it there when the others are done?  It never is. */
 static void judge_end(struct court *c, size_t i)
 {
-	const struct expectation *e = expected(c, i);
-	const struct program_result *p = &c->r->programs[i];
+	const struct expectation *e = expected(c, c->r->instances[i].program);
+	const struct instance_result *p = &c->r->instances[i];
 
 	if (!p->exited)
 		return;
-	if (c->s->programs[i].ready != READY_NONE)
+	if (program_is_service(program_of(c, i)))
 		judge_life(c, i, e);
+	judge_stop(c, i);
 	if (p->killed)
 		return;
 	if (!judge_death(c, i, e))
@@ -318,34 +360,72 @@ static const char *const reports[] = {
 
 static void judge_sanitizers(struct court *c, size_t i)
 {
-	const struct capture *err = &c->r->programs[i].err;
+	const struct capture *err = &c->r->instances[i].err;
 
-	if (!err->data || allowed(c, i, VERDICT_CRASH))
+	if (!err->data || allowed(c, c->r->instances[i].program, VERDICT_CRASH))
 		return;
 	for (size_t k = 0; k < sizeof(reports) / sizeof(reports[0]); k++) {
 		if (!memmem(err->data, err->len, reports[k],
 		            strlen(reports[k])))
 			continue;
-		find(c, FINDING_FAIL, VERDICT_CRASH, &c->s->programs[i].loc,
-		     "%s: a report on stderr: `%s`", name(c, i), reports[k]);
+		find(c, FINDING_FAIL, VERDICT_CRASH, &program_of(c, i)->loc,
+		     "%s: a report on stderr: `%s`", c->name, reports[k]);
 		return;
 	}
 }
 
 /* ---- the whole ----------------------------------------------------------- */
 
-static void judge_program(struct court *c, size_t i)
+static void judge_instance(struct court *c, size_t i)
 {
-	const struct expectation *e = expected(c, i);
-	const struct program_result *p = &c->r->programs[i];
+	const struct instance_result *p = &c->r->instances[i];
+	const struct expectation *e = expected(c, p->program);
 
+	c->instance = i;
+	session_instance_name(c->s, c->r, i, c->name, sizeof(c->name));
 	if (e) {
 		judge_time(c, i, e);
-		judge_text(c, i, "stdout", &p->out, &e->out, &e->no_out);
-		judge_text(c, i, "stderr", &p->err, &e->err, &e->no_err);
+		judge_text(c, "stdout", &p->out, &e->out, &e->no_out);
+		judge_text(c, "stderr", &p->err, &e->err, &e->no_err);
 	}
 	judge_end(c, i);
 	judge_sanitizers(c, i);
+	c->instance = NO_INSTANCE;
+}
+
+/* Drops the findings from n on. */
+static void forget(struct judgement *j, size_t n)
+{
+	while (j->n > n)
+		free(j->v[--j->n].text);
+}
+
+/* What holds for a program holds for each instance of it. */
+static void judge_program(struct court *c, size_t program)
+{
+	const struct program *p = &c->s->programs[program];
+	const struct expectation *e = expected(c, program);
+	size_t n = 0, failed = 0;
+
+	for (size_t i = 0; i < c->r->n_instances; i++) {
+		size_t before = c->j->n;
+
+		if (c->r->instances[i].program != program)
+			continue;
+		n++;
+		judge_instance(c, i);
+		failed += c->j->n > before;
+		if (failed > MAX_ALIKE)
+			forget(c->j, before);
+	}
+	if (failed > MAX_ALIKE)
+		find(c, FINDING_FAIL, -1, &p->loc,
+		     "%s: %zu more of its %zu instances failed", p->name,
+		     failed - MAX_ALIKE, n);
+	if (!n && e && c->r->end == SESSION_OVER)
+		find(c, FINDING_FAIL, -1, &e->loc,
+		     "%s: was never started, but something is expected of it",
+		     p->name);
 }
 
 static void judge_session(struct court *c)
@@ -353,7 +433,9 @@ static void judge_session(struct court *c)
 	const struct session_result *r = c->r;
 	const struct source_loc *loc = NULL;
 
-	if (r->program < c->s->n_programs)
+	if (r->step_loc.file)
+		loc = &r->step_loc;
+	else if (r->program < c->s->n_programs)
 		loc = &c->s->programs[r->program].loc;
 	switch (r->end) {
 	case SESSION_OVER:
@@ -364,6 +446,7 @@ static void judge_session(struct court *c)
 			find(c, FINDING_FAIL, VERDICT_HANG, loc, "%s",
 			     r->message);
 		break;
+	case SESSION_STEP:
 	case SESSION_NOT_READY:
 		find(c, FINDING_FAIL, -1, loc, "%s", r->message);
 		break;
@@ -377,13 +460,14 @@ static void judge_session(struct court *c)
 void judge(const struct scenario *s, const struct session_result *r,
            char *const *funnels, size_t only, struct judgement *ret)
 {
-	struct court c = {s, r, ret};
+	struct court c = {.s = s, .r = r, .j = ret, .instance = NO_INSTANCE};
 
 	*ret = (struct judgement){0};
 	if (r->unattached && r->end != SESSION_ENVIRONMENT)
 		find(&c, FINDING_NOTE, -1, NULL, "%s", r->unattached);
 	/* Without a start nothing else can be held against anybody. */
-	if (r->end == SESSION_OVER || r->end == SESSION_LIMIT) {
+	if (r->end == SESSION_OVER || r->end == SESSION_LIMIT ||
+	    r->end == SESSION_STEP) {
 		for (size_t i = 0; i < s->n_rules; i++)
 			if (only >= s->n_programs ||
 			    (s->rules[i].programs >> only & 1))

@@ -7,6 +7,7 @@
 #define FAULT_RUNNER_JUDGE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lang/scenario.h"
 #include "runner/session.h"
@@ -18,9 +19,12 @@ enum finding_kind {
 	FINDING_ENVIRONMENT /* no test took place */
 };
 
+#define NO_INSTANCE SIZE_MAX
+
 struct finding {
 	enum finding_kind kind;
 	int verdict; /* enum fault_verdict, -1: an expectation of the file */
+	size_t instance; /* that it is about, else NO_INSTANCE */
 	char where[512]; /* "file:line:column", or "" */
 	char *text;      /* one sentence: actual, expected; or more lines */
 };

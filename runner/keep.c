@@ -125,6 +125,19 @@ static int write_texts(const char *dir, const struct case_report *c,
 	return fclose(f) ? -errno : 0;
 }
 
+/* "client", or "client-3" of several instances. */
+static void file_name(const struct case_report *c, size_t i, char *buf,
+                      size_t size)
+{
+	const struct instance_result *p = &c->result->instances[i];
+	const char *name = c->scenario->programs[p->program].name;
+
+	if (session_n_instances(c->result, p->program) > 1)
+		snprintf(buf, size, "%s-%u", name, p->number);
+	else
+		snprintf(buf, size, "%s", name);
+}
+
 int keep_case(const char *dir, const struct case_report *c, uint64_t seed,
               const char *trace_path)
 {
@@ -133,10 +146,11 @@ int keep_case(const char *dir, const struct case_report *c, uint64_t seed,
 	if (first < 0)
 		return first;
 	first = write_texts(dir, c, seed);
-	for (size_t i = 0; i < c->result->n_programs; i++) {
-		const struct program_result *p = &c->result->programs[i];
-		const char *name = c->scenario->programs[i].name;
+	for (size_t i = 0; i < c->result->n_instances; i++) {
+		const struct instance_result *p = &c->result->instances[i];
+		char name[256];
 
+		file_name(c, i, name, sizeof(name));
 		r = write_capture(dir, name, ".stdout", &p->out);
 		first = first ? first : r;
 		r = write_capture(dir, name, ".stderr", &p->err);

@@ -181,26 +181,46 @@ static void put_library(struct environment *e, size_t index,
 	free(before);
 }
 
+static void put_inherited(struct environment *e)
+{
+	for (char **v = environ; v && *v; v++)
+		if (!ours(*v) && strchr(*v, '='))
+			put(e, strdup(*v));
+}
+
+static char **finished(struct environment *e)
+{
+	if (!e->v)
+		put(e, strdup("PATH=/usr/bin:/bin"));
+	if (e->failed) {
+		launch_free(e->v);
+		return NULL;
+	}
+	return e->v;
+}
+
 char **launch_environment(const struct program *p, size_t index,
                           const char *library, const char *asan,
                           const struct segments *s)
 {
 	struct environment e = {0};
 
-	for (char **v = environ; v && *v; v++)
-		if (!ours(*v) && strchr(*v, '='))
-			put(&e, strdup(*v));
+	put_inherited(&e);
 	for (size_t i = 0; i < p->n_env; i++)
 		putf(&e, "%s=%s", p->env[i].name, p->env[i].value);
 	if (library)
 		put_library(&e, index, library, asan, s);
-	if (!e.v)
-		put(&e, strdup("PATH=/usr/bin:/bin"));
-	if (e.failed) {
-		launch_free(e.v);
-		return NULL;
-	}
-	return e.v;
+	return finished(&e);
+}
+
+char **launch_command_environment(const struct segments *s)
+{
+	struct environment e = {0};
+
+	put_inherited(&e);
+	if (s)
+		putf(&e, FAULT_ENV_SHM "=%d:%d", s->plan_id, s->run_id);
+	return finished(&e);
 }
 
 void launch_free(char **strings)

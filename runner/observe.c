@@ -75,8 +75,37 @@ static struct observed_process *find_or_add(struct observe *o, uint32_t pid,
 		o->cap_processes = cap;
 	}
 	p = &o->processes[o->n_processes++];
-	*p = (struct observed_process){.pid = pid, .program = program};
+	*p = (struct observed_process){
+		.pid = pid, .program = program, .root = pid};
 	return p;
+}
+
+/* pid was begun by parent: both are below the same start. */
+static void adopt(struct observe *o, struct observed_process *p,
+                  uint32_t parent)
+{
+	const struct observed_process *above = find(o, parent);
+
+	if (above && above->program == p->program)
+		p->root = above->root;
+}
+
+static void note_listening(struct observe *o, uint32_t pid, uint32_t program)
+{
+	struct observed_process *p = find(o, pid);
+
+	o->programs[program].listening = true;
+	if (p)
+		p = find(o, p->root);
+	if (p)
+		p->listening = true;
+}
+
+bool observe_listens(const struct observe *o, uint32_t pid)
+{
+	const struct observed_process *p = find(o, pid);
+
+	return p && p->listening;
 }
 
 static struct trace_process copy_process(const struct fault_process *p)
@@ -105,6 +134,8 @@ static void note_process(struct observe *o, const struct trace_process *c,
 	p = find_or_add(o, c->pid, c->program);
 	if (!p)
 		return;
+	if (c->parent && c->parent <= o->context.n_processes)
+		adopt(o, p, o->context.processes[c->parent - 1].pid);
 	if (status == PROCESS_FAILED) {
 		p->failed = true;
 		memcpy(p->what, c->what, sizeof(p->what));
@@ -189,7 +220,8 @@ static bool is_exec(unsigned call)
 	}
 }
 
-static void open_listen(struct observe *o, uint64_t ticket, uint32_t program)
+static void open_listen(struct observe *o, uint64_t ticket,
+                        const struct trace_process *p)
 {
 	struct open_call *v;
 
@@ -197,7 +229,7 @@ static void open_listen(struct observe *o, uint64_t ticket, uint32_t program)
 	if (!v)
 		return;
 	o->listens = v;
-	v[o->n_listens++] = (struct open_call){ticket, program};
+	v[o->n_listens++] = (struct open_call){ticket, p->pid, p->program};
 }
 
 static void close_listen(struct observe *o, const struct fault_record *r)
@@ -206,7 +238,8 @@ static void close_listen(struct observe *o, const struct fault_record *r)
 		if (o->listens[i].ticket != r->caller)
 			continue;
 		if (r->result == 0)
-			o->programs[o->listens[i].program].listening = true;
+			note_listening(o, o->listens[i].pid,
+			               o->listens[i].program);
 		o->listens[i] = o->listens[--o->n_listens];
 		return;
 	}
@@ -223,8 +256,11 @@ static void note_life(struct observe *o, const struct trace_process *known,
 
 	if (is_exec(r->call)) {
 		p = find_or_add(o, r->want, known->program);
-		if (p)
-			p->exec_ns = (int64_t)r->entry_ns;
+		if (!p)
+			return;
+		if (r->want != known->pid)
+			adopt(o, p, known->pid);
+		p->exec_ns = (int64_t)r->entry_ns;
 		return;
 	}
 	p = find(o, known->pid);
@@ -246,11 +282,14 @@ static void note_record(struct observe *o, const struct fault_record *r,
 		note_life(o, known, r);
 	if (r->serial)
 		o->programs[known->program].sockets++;
+	if (o->calls)
+		call_watches_note(o->calls, r,
+		                  atomic_load(&r->state) >> STATE_SHIFT,
+		                  known->program, entered);
 	if (r->call == FAULT_CALL_listen && entered)
-		open_listen(o, atomic_load(&r->state) >> STATE_SHIFT,
-		            known->program);
+		open_listen(o, atomic_load(&r->state) >> STATE_SHIFT, known);
 	else if (r->call == FAULT_CALL_listen && r->result == 0)
-		o->programs[known->program].listening = true;
+		note_listening(o, known->pid, known->program);
 	else if (r->call == RECORD_RETURN)
 		close_listen(o, r);
 }

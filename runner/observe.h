@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "plan/plan.h"
+#include "runner/call_watch.h"
 #include "runner/print_trace.h"
 #include "runner/segments.h"
 #include "runner/trace_file.h"
@@ -30,6 +31,8 @@ struct observed_program {
 /* A process that attached or failed to; times are CLOCK_MONOTONIC. */
 struct observed_process {
 	uint32_t pid, program;
+	uint32_t root;       /* the process that `fault` started, above it */
+	bool listening;      /* a root: a listen() below it returned 0 */
 	int64_t attached_ns; /* of its latest image */
 	int64_t exec_ns;     /* latest exec that was begun, 0 = none */
 	int64_t alive_ns;    /* latest sign of life of that image */
@@ -39,7 +42,7 @@ struct observed_process {
 
 struct open_call {
 	uint64_t ticket;
-	uint32_t program;
+	uint32_t pid, program;
 };
 
 struct observe {
@@ -58,6 +61,7 @@ struct observe {
 	size_t n_processes, cap_processes;
 	struct open_call *listens; /* listen() calls that had not returned */
 	size_t n_listens;
+	struct call_watches *calls; /* that are counted; NULL = none */
 	/* For live output; NULL = none. */
 	void (*record)(void *context, const struct trace_context *c,
 	               const struct fault_record *r);
@@ -78,6 +82,9 @@ uint64_t observe_drain(struct observe *o);
 /* When no writer is left: takes the rest, closes the file.  0 or -errno. */
 int observe_finish(struct observe *o);
 void observe_release(struct observe *o);
+
+/* Has anything below the process that `fault` started so listened? */
+bool observe_listens(const struct observe *o, uint32_t pid);
 
 /* The process of this pid, NULL when it never attached. */
 const struct observed_process *observe_process(const struct observe *o,

@@ -111,7 +111,8 @@ static int judge_rules(const struct stage *s, const struct session_result *r)
 
 static int conclude(const struct stage *s, const struct session_result *r)
 {
-	const struct program_result *p = &r->programs[s->p->program];
+	/* The only one that was started, if it was. */
+	const struct instance_result *p = r->instances;
 	int code;
 
 	if (r->message)
@@ -119,7 +120,7 @@ static int conclude(const struct stage *s, const struct session_result *r)
 	if (r->end == SESSION_NOT_STARTED)
 		return r->start_errno == ENOENT ? EXIT_NOT_FOUND
 		                                : EXIT_CANNOT_EXEC;
-	if (r->end != SESSION_OVER || !p->exited)
+	if (r->end != SESSION_OVER || !r->n_instances || !p->exited)
 		return EXIT_OURS;
 	if (s->p->verbose)
 		say_hits(s, r);

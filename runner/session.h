@@ -9,15 +9,16 @@
  *
  *   START  programs are started in file order, each when the one before is
  *          ready (or is a job, which is ready once its exec succeeded)
- *   RUN    until all jobs have exited
+ *   RUN    steps, one after another, until all are done and all jobs have
+ *          exited
  *   STOP   services get their signal in reverse order and their grace, then
  *          SIGKILL; not before all of them have come to rest (asleep.h), so
  *          that one that is dying already dies of that
  *   OVER   everything that any of them left behind is killed; the rest of the
  *          trace and of the output is read
  *
- * A program that cannot start or attach, the limit, a signal and the death of
- * the guardian lead straight to OVER.
+ * A program that cannot start or attach, a step that fails, the limit, a signal
+ * and the death of the guardian lead straight to OVER.
  */
 #ifndef FAULT_RUNNER_SESSION_H
 #define FAULT_RUNNER_SESSION_H
@@ -50,19 +51,36 @@ struct session_options {
 	void *record_context;
 };
 
-struct program_result {
-	bool started;  /* its exec succeeded */
-	bool ready;    /* services: it was seen to be ready */
-	bool exited;   /* status is that of wait(2) */
-	bool expelled; /* exited before services were stopped, but after ready
-	                */
-	bool stopped;  /* got its stop signal while it ran */
-	bool killed;   /* did not end in its grace, or was running at OVER */
+/*
+ * One process tree of a program: `count` of them at once, each `repeat` times
+ * in turn, and as many again with each step that starts the program.
+ */
+struct instance_result {
+	size_t program;  /* index */
+	uint32_t number; /* among those of its program, from 1 */
+	uint32_t turns;  /* that follow when it has ended (`repeat`) */
+	bool started;    /* its exec succeeded */
+	bool ready;      /* services: it was seen to be ready */
+	bool exited;     /* status is that of wait(2) */
+	bool expelled;   /* exited before services were stopped, but after ready
+	                  */
+	bool stopped;    /* got its stop signal while it ran */
+	bool killed;     /* did not end in its grace, or was running at OVER */
+	bool by_step;    /* a step asked for its end */
+	uint64_t signals; /* that steps sent it: bits */
 	pid_t pid;
 	int status;
 	int64_t started_ns, ended_ns;
+	int64_t stop_until_ns; /* when it is killed; 0: it is not asked to end
+	                        */
+	int64_t mute_ns; /* since when nobody can write to us; 0: somebody can
+	                  */
+	bool vetted;     /* it ended, and the library was in it */
 	struct capture out, err;
 };
+
+/* There for others, and ends when it is told to; else it is a job. */
+bool program_is_service(const struct program *p);
 
 struct rule_result {
 	uint32_t hits, due, shadowed;
@@ -74,6 +92,7 @@ struct rule_result {
 enum session_end {
 	SESSION_OVER,        /* ran to its end */
 	SESSION_LIMIT,       /* the limit passed */
+	SESSION_STEP,        /* a step could not be done, or came too late */
 	SESSION_INTERRUPTED, /* a signal came */
 	SESSION_NOT_READY,   /* a program ended before it was ready */
 	SESSION_NOT_STARTED, /* it does not exist, is not executable, ... */
@@ -82,16 +101,17 @@ enum session_end {
 
 struct session_result {
 	enum session_end end;
-	char *message;   /* of all ends but OVER: one sentence, or more lines */
-	size_t program;  /* that the message is about, else n_programs */
-	int start_errno; /* NOT_STARTED: why */
-	bool truncated;  /* more than max_records: the rest is not kept */
-	bool incomplete; /* records were dropped or tables were full */
+	char *message;  /* of all ends but OVER: one sentence, or more lines */
+	size_t program; /* that the message is about, else n_programs */
+	struct source_loc step_loc; /* STEP: which; file NULL else */
+	int start_errno;            /* NOT_STARTED: why */
+	bool truncated;   /* more than max_records: the rest is not kept */
+	bool incomplete;  /* records were dropped or tables were full */
 	char *unattached; /* a child process that was not reached, or NULL */
 	size_t n_left;    /* processes that had to be killed at OVER */
 	int64_t time_ns;
-	size_t n_programs, n_rules;
-	struct program_result *programs;
+	size_t n_programs, n_rules, n_instances;
+	struct instance_result *instances; /* in the order of their starts */
 	struct rule_result *rules;
 	void *plan; /* as it was run */
 	size_t plan_len;
@@ -107,5 +127,12 @@ int session_run(struct guardian *g, struct interrupt *i,
                 const struct scenario *s, const struct session_options *options,
                 struct session_result *ret, struct diag_list *diags);
 void session_result_release(struct session_result *r);
+
+/* "client", or "client (3 of 200)": instance i in a message. */
+void session_instance_name(const struct scenario *s,
+                           const struct session_result *r, size_t i, char *buf,
+                           size_t size);
+/* How many instances of a program there have been so far. */
+uint32_t session_n_instances(const struct session_result *r, size_t program);
 
 #endif

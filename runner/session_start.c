@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,11 @@
 #include "runner/launch.h"
 #include "runner/reach.h"
 #include "runner/session_internal.h"
+
+enum {
+	OUR_FILES = 64, /* beside the programs' output: ports, files */
+	MAX_FILES = 1 << 18
+};
 
 static bool sets_path(const struct program *p)
 {
@@ -46,17 +52,46 @@ static bool refuse(struct session *s, size_t i, const struct reach_report *r)
 	return false;
 }
 
+/*
+ * Two descriptors for the output of each instance.  The guardian is there
+ * already: programs keep the limit that `fault` was started with.
+ */
+static bool has_files(struct session *s)
+{
+	rlim_t needed = OUR_FILES;
+	struct rlimit limit;
+
+	for (size_t i = 0; i < s->scenario->n_programs; i++)
+		needed += 2 * (rlim_t)s->scenario->programs[i].count;
+	if (s->options->passthrough || getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur >= needed)
+		return true;
+	if (limit.rlim_max < needed) {
+		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
+		            "so many programs at once (`count`) need %llu "
+		            "descriptors, and no more than %llu are allowed "
+		            "here (`ulimit -Hn`)",
+		            (unsigned long long)needed,
+		            (unsigned long long)limit.rlim_max);
+		return false;
+	}
+	limit.rlim_cur =
+		limit.rlim_max < MAX_FILES ? limit.rlim_max : MAX_FILES;
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0 || errno == EPERM;
+}
+
 bool session_check_programs(struct session *s)
 {
 	struct reach_report *r = malloc(sizeof(*r));
-	bool ok = r != NULL;
+	bool ok = r && has_files(s);
 
 	for (size_t i = 0; ok && i < s->scenario->n_programs; i++) {
 		const struct program *p = &s->scenario->programs[i];
 
 		if (s->options->passthrough && i != s->options->only)
 			continue;
-		if (reach_program(p->argv[0], p->dir, r) != REACH_OK)
+		if (p->kind == PROGRAM_RUN &&
+		    reach_program(p->argv[0], p->dir, r) != REACH_OK)
 			ok = refuse(s, i, r);
 	}
 	if (!r)
@@ -67,7 +102,7 @@ bool session_check_programs(struct session *s)
 }
 
 /* No record at all of it. */
-static int never_seen(const struct program *p, const struct program_result *r,
+static int never_seen(const struct program *p, const struct instance_result *r,
                       const char *library, char **ret)
 {
 	if (r->exited && WIFEXITED(r->status) &&
@@ -87,8 +122,8 @@ static int never_seen(const struct program *p, const struct program_result *r,
 
 char *session_unattached_reason(const struct session *s, size_t i)
 {
-	const struct program *p = &s->scenario->programs[i];
-	const struct program_result *result = &s->result->programs[i];
+	const struct instance_result *result = &s->result->instances[i];
+	const struct program *p = &s->scenario->programs[result->program];
 	struct reach_report *r = malloc(sizeof(*r));
 	const struct observed_process *seen;
 	char *text = NULL;
@@ -141,10 +176,11 @@ void session_take_terminal(struct session *s)
 
 void session_give_back_terminal(struct session *s)
 {
-	pid_t program = s->result->programs[s->options->only].pid;
+	const struct session_result *r = s->result;
 
 	/* Not if a shell has taken it meanwhile.  SIGTTOU is ignored. */
-	if (s->tty >= 0 && tcgetpgrp(s->tty) == program)
+	if (s->tty >= 0 && r->n_instances &&
+	    tcgetpgrp(s->tty) == r->instances[0].pid)
 		tcsetpgrp(s->tty, getpgrp());
 }
 
@@ -154,11 +190,25 @@ struct streams {
 	int in, out, err;
 };
 
-static int open_streams(struct session *s, size_t i, struct streams *f)
+/* What a program has said before counts too: all of it has a bound. */
+static size_t capture_size(const struct session *s, size_t program)
 {
-	const struct program *p = &s->scenario->programs[i];
-	struct program_result *r = &s->result->programs[i];
+	const struct program *p = &s->scenario->programs[program];
+	uint64_t n = session_n_instances(s->result, program);
+	uint64_t all = (uint64_t)(p->count ? p->count : 1) *
+	               (p->repeat ? p->repeat : 1);
+	uint64_t size = CAPTURE_MAX / (all > n ? all : n);
+
+	return size < CAPTURE_MIN ? CAPTURE_MIN : (size_t)size;
+}
+
+static int open_streams(struct session *s, struct instance_result *r,
+                        struct streams *f)
+{
+	const struct program *p = &s->scenario->programs[r->program];
 	const char *in = p->stdin_file ? p->stdin_file : "/dev/null";
+	size_t size = capture_size(s, r->program);
+	int err;
 
 	if (s->options->passthrough) {
 		*f = (struct streams){STDIN_FILENO, STDOUT_FILENO,
@@ -168,11 +218,8 @@ static int open_streams(struct session *s, size_t i, struct streams *f)
 	f->in = open(in, O_RDONLY | O_CLOEXEC);
 	if (f->in < 0)
 		return -errno;
-	if (capture_open(&r->out, &f->out) < 0)
-		return -EMFILE;
-	if (capture_open(&r->err, &f->err) < 0)
-		return -EMFILE;
-	return 0;
+	err = capture_open(&r->out, size, &f->out);
+	return err < 0 ? err : capture_open(&r->err, size, &f->err);
 }
 
 static void close_streams(const struct session *s, const struct streams *f)
@@ -220,9 +267,10 @@ static char *asan_name(const struct program *p)
 	return name;
 }
 
-static int spawn(struct session *s, size_t i, const struct streams *f,
-                 enum guardian_step *ret_step)
+static int spawn(struct session *s, struct instance_result *result,
+                 const struct streams *f, enum guardian_step *ret_step)
 {
+	size_t i = result->program;
 	const struct program *p = &s->scenario->programs[i];
 	char *asan = asan_name(p);
 	const char *library = p->attach ? s->options->library : NULL;
@@ -242,41 +290,99 @@ static int spawn(struct session *s, size_t i, const struct streams *f,
 		env = launch_environment(p, i, library, asan, &s->segments);
 	if (env) {
 		g.env = env;
-		r = guardian_spawn(s->guardian, &g, &s->result->programs[i].pid,
-		                   ret_step);
+		r = guardian_spawn(s->guardian, &g, &result->pid, ret_step);
 	}
 	launch_free(env);
 	free(asan);
 	return r;
 }
 
-bool session_start_program(struct session *s, size_t i)
+static struct instance_result *add_instance(struct session *s, size_t program)
+{
+	struct session_result *r = s->result;
+	struct instance_result *v;
+
+	/* Grows by doubling: at the powers of two. */
+	if (!(r->n_instances & (r->n_instances - 1))) {
+		size_t cap = r->n_instances ? 2 * r->n_instances : 1;
+
+		v = realloc(r->instances, cap * sizeof(*v));
+		if (!v)
+			return NULL;
+		r->instances = v;
+	}
+	v = &r->instances[r->n_instances];
+	*v = (struct instance_result){
+		.program = program,
+		.number = session_n_instances(r, program) + 1,
+		.out.fd = -1,
+		.err.fd = -1,
+	};
+	r->n_instances++;
+	return v;
+}
+
+/* `after` counts from the first of those that run at once. */
+static void note_start(struct session *s, struct instance_result *r)
+{
+	struct fault_program_state *state =
+		segments_program(&s->segments, (uint32_t)r->program);
+
+	r->started_ns = now_ns();
+	if (state && !session_is_running(s, r->program))
+		atomic_store(&state->started_ns, (uint64_t)r->started_ns);
+}
+
+static void say_no_streams(struct session *s, size_t i, int err)
 {
 	const struct program *p = &s->scenario->programs[i];
-	struct program_result *r = &s->result->programs[i];
-	struct fault_program_state *state =
-		segments_program(&s->segments, (uint32_t)i);
+
+	if (err == -EMFILE || err == -ENFILE) {
+		session_end(s, SESSION_ENVIRONMENT, i,
+		            "%s: no descriptors are left for its output "
+		            "(`ulimit -n`)",
+		            p->name);
+		return;
+	}
+	s->result->start_errno = -err;
+	session_end(s, SESSION_NOT_STARTED, i, "%s: stdin %s: %s", p->name,
+	            p->stdin_file ? p->stdin_file : "", strerror(-err));
+}
+
+bool session_start_instance(struct session *s, size_t program, uint32_t turns)
+{
+	struct instance_result *r = add_instance(s, program);
 	struct streams f = {-1, -1, -1};
 	enum guardian_step step = STEP_NONE;
-	int err = open_streams(s, i, &f);
+	int err = r ? open_streams(s, r, &f) : -ENOMEM;
 
 	if (err < 0) {
-		s->result->start_errno = -err;
-		session_end(s, SESSION_NOT_STARTED, i, "%s: stdin %s: %s",
-		            p->name, p->stdin_file ? p->stdin_file : "",
-		            strerror(-err));
+		say_no_streams(s, program, err);
 		close_streams(s, &f);
 		return false;
 	}
-	r->started_ns = now_ns();
-	if (state)
-		atomic_store(&state->started_ns, (uint64_t)r->started_ns);
-	err = spawn(s, i, &f, &step);
+	r->turns = turns;
+	note_start(s, r);
+	err = spawn(s, r, &f, &step);
 	close_streams(s, &f);
 	if (err < 0) {
-		say_not_started(s, i, err, step);
+		say_not_started(s, program, err, step);
 		return false;
 	}
 	r->started = true;
+	return true;
+}
+
+bool session_start_program(struct session *s, size_t i)
+{
+	const struct program *p = &s->scenario->programs[i];
+	uint32_t turns = p->repeat ? p->repeat - 1 : 0;
+	uint32_t n = p->count && !s->options->passthrough ? p->count : 1;
+
+	if (s->options->passthrough)
+		turns = 0;
+	while (n-- > 0)
+		if (!session_start_instance(s, i, turns))
+			return false;
 	return true;
 }

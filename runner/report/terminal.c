@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "runner/clock.h"
+#include "runner/quote.h"
 #include "runner/report/terminal.h"
 
 enum {
 	TAIL_LINES = 20,
 	TAIL_BYTES = 4096,
 	LINE_BYTES = 320, /* of a program's line: the kept files have all */
+	MAX_INSTANCES = 4, /* of a program, that are all shown */
 	LEAST_NAME = 16   /* a name is cut down to this, or left out */
 };
 
@@ -94,14 +96,7 @@ static void print_safe_line(FILE *out, const char *s, size_t len)
 	/* Not in the middle of a character of UTF-8. */
 	while (shown < len && shown && ((unsigned char)s[shown] & 0xc0) == 0x80)
 		shown--;
-	for (size_t i = 0; i < shown; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			fprintf(out, "\\x%02x", c);
-		else
-			fputc(c, out);
-	}
+	quote_line(out, s, shown);
 	if (shown < len)
 		fprintf(out, " ... %zu bytes more", len - shown);
 	fputc('\n', out);
@@ -134,37 +129,84 @@ static void print_tail(FILE *out, const char *program, const char *stream,
 	print_safe(out, tail, len);
 }
 
+/* Of many instances only those that something is said about. */
+static bool is_shown(const struct case_report *c, size_t i)
+{
+	size_t program = c->result->instances[i].program;
+
+	if (session_n_instances(c->result, program) <= MAX_INSTANCES)
+		return true;
+	for (size_t k = 0; k < c->judgement->n; k++)
+		if (c->judgement->v[k].instance == i)
+			return true;
+	return false;
+}
+
 static void print_outputs(FILE *out, const struct case_report *c)
 {
-	for (size_t i = 0; i < c->result->n_programs; i++) {
-		const char *name = c->scenario->programs[i].name;
+	char name[256];
 
-		print_tail(out, name, "stdout", &c->result->programs[i].out);
-		print_tail(out, name, "stderr", &c->result->programs[i].err);
+	for (size_t i = 0; i < c->result->n_instances; i++) {
+		const struct instance_result *r = &c->result->instances[i];
+
+		if (!is_shown(c, i))
+			continue;
+		session_instance_name(c->scenario, c->result, i, name,
+		                      sizeof(name));
+		print_tail(out, name, "stdout", &r->out);
+		print_tail(out, name, "stderr", &r->err);
 	}
+}
+
+static void print_instance(FILE *out, const struct case_report *c, size_t i)
+{
+	const struct instance_result *p = &c->result->instances[i];
+	char how[64] = "did not run", name[256];
+
+	if (p->exited && WIFSIGNALED(p->status))
+		snprintf(how, sizeof(how), "SIG%s%s",
+		         sigabbrev_np(WTERMSIG(p->status)),
+		         p->killed    ? " (from us, at the end)"
+		         : p->stopped ? " (its stop signal)"
+		                      : "");
+	else if (p->exited)
+		snprintf(how, sizeof(how), "exit status %d",
+		         WEXITSTATUS(p->status));
+	session_instance_name(c->scenario, c->result, i, name, sizeof(name));
+	fprintf(out, "    %s: %s", name, how);
+	if (p->exited)
+		fprintf(out, " after %.3f s",
+		        (double)(p->ended_ns - p->started_ns) / 1e9);
+	fputc('\n', out);
+}
+
+static void print_program(FILE *out, const struct case_report *c,
+                          size_t program)
+{
+	size_t n = 0, shown = 0;
+
+	for (size_t i = 0; i < c->result->n_instances; i++) {
+		if (c->result->instances[i].program != program)
+			continue;
+		n++;
+		if (is_shown(c, i)) {
+			print_instance(out, c, i);
+			shown++;
+		}
+	}
+	if (!n)
+		fprintf(out, "    %s: did not run\n",
+		        c->scenario->programs[program].name);
+	else if (shown < n)
+		fprintf(out, "    %s: %zu %s\n",
+		        c->scenario->programs[program].name, n - shown,
+		        shown ? "more instances" : "instances");
 }
 
 static void print_programs(FILE *out, const struct case_report *c)
 {
-	for (size_t i = 0; i < c->result->n_programs; i++) {
-		const struct program_result *p = &c->result->programs[i];
-		char how[64] = "did not run";
-
-		if (p->exited && WIFSIGNALED(p->status))
-			snprintf(how, sizeof(how), "SIG%s%s",
-			         sigabbrev_np(WTERMSIG(p->status)),
-			         p->killed    ? " (from us, at the end)"
-			         : p->stopped ? " (its stop signal)"
-			                      : "");
-		else if (p->exited)
-			snprintf(how, sizeof(how), "exit status %d",
-			         WEXITSTATUS(p->status));
-		fprintf(out, "    %s: %s", c->scenario->programs[i].name, how);
-		if (p->exited)
-			fprintf(out, " after %.3f s",
-			        (double)(p->ended_ns - p->started_ns) / 1e9);
-		fputc('\n', out);
-	}
+	for (size_t i = 0; i < c->result->n_programs; i++)
+		print_program(out, c, i);
 }
 
 static void print_rules(FILE *out, const struct case_report *c)
@@ -299,10 +341,8 @@ void terminal_summary(const struct terminal *t, int64_t time_ns, uint64_t seed)
 		size_t n;
 		const char *word;
 	} parts[] = {
-		{t->n_skipped, "skipped"},
-		{t->n_failed, "failed"},
-		{t->n_errors, "could not run"},
-		{t->n_unsure, "inconclusive"},
+		{t->n_skipped, "skipped"},      {t->n_failed, "failed"},
+		{t->n_errors, "could not run"}, {t->n_unsure, "inconclusive"},
 		{t->n_total - n, "not run"},
 	};
 

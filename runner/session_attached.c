@@ -1,0 +1,131 @@
+/*
+ * session_attached.c - is the library in every process that it belongs in
+ * (decisions.md 10)?
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "runner/clock.h"
+#include "runner/session_internal.h"
+
+#define ATTACH_NS (10 * NS_PER_S) /* a program attaches in its first ms */
+#define YOUNG_NS  (500 * NS_PER_MS)
+
+/* The exec failed, or a signal came before the new image could attach. */
+static bool never_became(const struct instance_result *r,
+                         const struct observed_process *p)
+{
+	if (!r->exited)
+		return false;
+	if (WIFSIGNALED(r->status))
+		return r->ended_ns - p->exec_ns < YOUNG_NS;
+	return WEXITSTATUS(r->status) == 126 || WEXITSTATUS(r->status) == 127;
+}
+
+static bool is_attached(const struct session *s, size_t i)
+{
+	const struct instance_result *r = &s->result->instances[i];
+	const struct observed_process *p;
+
+	p = observe_process(&s->observe, (uint32_t)r->pid);
+	if (!p || p->failed)
+		return false;
+	return !observe_lost_image(p) || never_became(r, p);
+}
+
+static void say_unattached(struct session *s, size_t i)
+{
+	char *why = session_unattached_reason(s, i);
+
+	session_end(s, SESSION_ENVIRONMENT, s->result->instances[i].program,
+	            "%s", why ? why : "not attached");
+	free(why);
+}
+
+/* It is over, or has had the time: then the library must be in it. */
+static bool is_due(const struct instance_result *r,
+                   const struct observed_process *p, bool over)
+{
+	return r->exited || over || (p && p->failed) ||
+	       now_ns() > r->started_ns + ATTACH_NS;
+}
+
+void session_check_attached(struct session *s)
+{
+	bool over = s->limit_ns && now_ns() >= s->limit_ns;
+
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		struct instance_result *r = &s->result->instances[i];
+		const struct observed_process *p;
+
+		if (!r->started || r->vetted ||
+		    !session_has_library(s, r->program))
+			continue;
+		p = observe_process(&s->observe, (uint32_t)r->pid);
+		if (!is_due(r, p, over))
+			continue;
+		if (!is_attached(s, i))
+			say_unattached(s, i);
+		else
+			r->vetted = r->exited;
+	}
+}
+
+/* The instance that the process belongs to, NULL: nobody knows. */
+static const struct instance_result *owner(const struct session *s,
+                                           const struct observed_process *p)
+{
+	for (size_t i = 0; i < s->result->n_instances; i++)
+		if (s->result->instances[i].started &&
+		    (uint32_t)s->result->instances[i].pid == p->root &&
+		    s->result->instances[i].program == p->program)
+			return &s->result->instances[i];
+	return NULL;
+}
+
+/* One of our signals may have come between its exec and its attach. */
+static bool may_be_ended(const struct session *s,
+                         const struct observed_process *p)
+{
+	const struct instance_result *r = owner(s, p);
+
+	if (!r || (!r->stopped && !r->killed && !r->signals && !s->forwarded &&
+	           !s->result->n_left))
+		return false;
+	return (r->exited ? r->ended_ns : now_ns()) - p->exec_ns < YOUNG_NS;
+}
+
+static bool is_unattached(const struct session *s,
+                          const struct observed_process *p)
+{
+	return p->failed || (observe_lost_image(p) && !may_be_ended(s, p));
+}
+
+static void note_unattached(struct session *s, const struct observed_process *p)
+{
+	const char *name = s->scenario->programs[p->program].name;
+
+	if (!s->result->unattached &&
+	    asprintf(&s->result->unattached,
+	             "%s: its process %u was not reached: %s", name, p->pid,
+	             p->failed ? p->what
+	                       : "it executed a program that the library did "
+	                         "not attach to") < 0)
+		s->result->unattached = NULL;
+	if (!s->observe.programs[p->program].sockets && s->result->unattached)
+		session_end(s, SESSION_ENVIRONMENT, p->program, "%s",
+		            s->result->unattached);
+}
+
+void session_note_unattached(struct session *s)
+{
+	for (size_t i = 0; i < s->observe.n_processes; i++) {
+		const struct observed_process *p = &s->observe.processes[i];
+
+		/* The roots: session_check_attached(). */
+		if (p->program < s->scenario->n_programs && p->pid != p->root &&
+		    is_unattached(s, p))
+			note_unattached(s, p);
+	}
+}
