@@ -38,7 +38,7 @@ static const struct key keys[] = {
 enum {
 	N_KEYS = sizeof(keys) / sizeof(keys[0])
 };
-static const struct key_table table = {keys, N_KEYS, IN_EXPECTATION, NULL};
+const struct key_table expectation_keys = {keys, N_KEYS, IN_EXPECTATION, NULL};
 
 /* INT or RANGE, of what exit(3) can give. */
 static void read_status(struct lang *l, const struct node *n,
@@ -161,7 +161,7 @@ static void read_expectation(struct lang *l, const struct pair *p, int program,
 	struct given given[N_KEYS] = {0};
 
 	e->loc = locate(l, p->key->at);
-	if (!read_map(l, p->value, &table, e, given))
+	if (!read_map(l, p->value, &expectation_keys, e, given))
 		return;
 	check_end(l, given);
 	e->has_time = given[KEY_TIME].key != NULL;

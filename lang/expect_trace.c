@@ -45,8 +45,8 @@ static const struct key keys[] = {
 	[KEY_BYTES] = KEY("bytes", read_size_range, bytes),
 };
 #undef KEY
-static const struct key_table table = {keys, N_CALL_KEYS, IN_CALL,
-                                       unknown_call_key};
+const struct key_table seen_keys = {keys, N_CALL_KEYS, IN_CALL,
+                                    unknown_call_key};
 
 /* The keys that mean in a rule what they mean here. */
 static const struct {
@@ -176,7 +176,7 @@ static void read_call(struct lang *l, const struct node *n,
 		.programs = UINT64_MAX,
 		.count = {1, INT64_MAX},
 	};
-	if (!read_map(l, n, &table, e, given))
+	if (!read_map(l, n, &seen_keys, e, given))
 		return;
 	if (given[KEY_IN].key)
 		e->programs = read_programs(l, given[KEY_IN].value, s,
@@ -268,15 +268,14 @@ enum file_key {
 	{                                                                      \
 		word, read, offsetof(struct file_expect, field)                \
 	}
-static const struct key file_keys[] = {
+static const struct key keys_of_files[] = {
 	[KEY_HAS] = KEY("has", read_text_list, has),
 	[KEY_NOT] = KEY("not", read_text_list, not_has),
 	[KEY_SAME] = KEY("same", read_path, same),
 	[KEY_SIZE] = KEY("size", read_size_range, size),
 };
 #undef KEY
-static const struct key_table file_table = {file_keys, N_FILE_KEYS, IN_FILE,
-                                            NULL};
+const struct key_table file_keys = {keys_of_files, N_FILE_KEYS, IN_FILE, NULL};
 
 static void read_file(struct lang *l, const struct pair *p,
                       struct file_expect *e)
@@ -286,7 +285,7 @@ static void read_file(struct lang *l, const struct pair *p,
 
 	*e = (struct file_expect){.loc = locate(l, p->key->at)};
 	read_path(l, p->key, &e->path);
-	if (!read_map(l, p->value, &file_table, e, given))
+	if (!read_map(l, p->value, &file_keys, e, given))
 		return;
 	e->has_size = given[KEY_SIZE].key != NULL;
 	if (l->n_errors != errors)

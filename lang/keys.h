@@ -50,6 +50,10 @@ struct key_table {
 	enum place place;
 	bool (*unknown)(struct lang *l, const struct pair *p);
 };
+/* The tables, for `fault list schema`: the top, a program, a rule, … */
+extern const struct key_table top_keys, program_keys, rule_keys,
+	expectation_keys, seen_keys, file_keys;
+
 bool read_map(struct lang *l, const struct node *map,
               const struct key_table *table, void *object, struct given *given);
 

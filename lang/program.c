@@ -60,7 +60,7 @@ static const struct key keys[N_KEYS] = {
 	[KEY_REPEAT] = KEY("repeat", read_count, repeat),
 };
 #undef KEY
-static const struct key_table table = {keys, N_KEYS, IN_PROGRAM, NULL};
+const struct key_table program_keys = {keys, N_KEYS, IN_PROGRAM, NULL};
 
 /* What a key says of the kind of program that has it. */
 static const struct {
@@ -315,7 +315,7 @@ static void read_program(struct lang *l, const struct pair *p,
 	program_init(ret, arena_strdup(l->arena, p->key->text));
 	ret->loc = locate(l, p->key->at);
 	check_name(l, p->key);
-	if (!read_map(l, p->value, &table, ret, given))
+	if (!read_map(l, p->value, &program_keys, ret, given))
 		return;
 	/* A key that is none may have been meant to be the one. */
 	if (l->n_errors != errors && !given[KEY_RUN].key &&

@@ -27,8 +27,8 @@ static const char *const words[] = {
 #undef K
 };
 
-static const struct key_table table = {keys, N_RULE_KEYS, IN_RULE,
-                                       unknown_rule_key};
+const struct key_table rule_keys = {keys, N_RULE_KEYS, IN_RULE,
+                                    unknown_rule_key};
 
 const char *const *lang_rule_keys(size_t *ret_n)
 {
@@ -207,7 +207,7 @@ static void rule_read(struct lang *l, const struct node *n,
 		.programs = UINT64_MAX,
 		.after_rule = -1,
 	};
-	if (!read_map(l, n, &table, f, f->given))
+	if (!read_map(l, n, &rule_keys, f, f->given))
 		return;
 	read_rest(l, f, s, n->at, errors);
 	if (l->n_errors != errors)

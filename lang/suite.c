@@ -39,7 +39,7 @@ static const struct key keys[] = {
 	[TOP_STEPS] = {"steps", NULL, 0},
 	[TOP_EXPECT] = {"expect", NULL, 0},
 };
-static const struct key_table table = {keys, N_TOP_KEYS, IN_TOP, NULL};
+const struct key_table top_keys = {keys, N_TOP_KEYS, IN_TOP, NULL};
 
 struct load {
 	const char *text, *path;
@@ -386,7 +386,7 @@ static void read_variant(struct lang *l, const struct suite *s,
 		           MAX_NODES);
 		return;
 	}
-	if (!read_map(l, v->top, &table, v, v->given))
+	if (!read_map(l, v->top, &top_keys, v, v->given))
 		return;
 	read_vars(l, v);
 	read_matrix(l, v);

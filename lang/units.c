@@ -35,6 +35,16 @@ static const struct unit sizes[] = {
 
 #define LENGTH(v) (sizeof(v) / sizeof((v)[0]))
 
+const char *units_of_duration(size_t i)
+{
+	return i < LENGTH(durations) ? durations[i].word : NULL;
+}
+
+const char *units_of_size(size_t i)
+{
+	return i < LENGTH(sizes) ? sizes[i].word : NULL;
+}
+
 static int refuse(struct refusal *why, const char *reason)
 {
 	why->reason = reason;

@@ -23,6 +23,10 @@ struct refusal {
 	char proposal[UNITS_PROPOSAL];
 };
 
+/* The i-th unit, NULL behind the last. */
+const char *units_of_duration(size_t i);
+const char *units_of_size(size_t i);
+
 /* 0 with ret, or -EINVAL with why.  Zero is accepted. */
 int units_duration(const char *s, uint64_t *ret_ns, struct refusal *why);
 int units_size(const char *s, uint64_t *ret_bytes, struct refusal *why);

@@ -32,7 +32,8 @@ static const struct command_help help = {
 	"  ways      how a failure is made real\n"
 	"  gates     why a fault is held back\n"
 	"  states    of a socket\n"
-	"  verdicts  what a program can be blamed for\n\n"
+	"  verdicts  what a program can be blamed for\n"
+	"  schema    the whole language, as a JSON Schema for editors\n\n"
 	"calls, errnos and actions take a call or a family too: `fault list\n"
 	"errnos recv`.  On a terminal wide tables are folded; a pipe gets one\n"
 	"line for each row.",
@@ -111,16 +112,27 @@ static int unknown_list(struct options *o, const char *name)
 	char suggestion[128];
 	size_t n = 0;
 
-	if (!strcmp(name, "schema")) {
-		options_error(o, "`schema` is not yet available");
-		return o->exit_code;
-	}
-	for (const struct list_kind *k = list_kinds; k->name && n < 16; k++)
+	for (const struct list_kind *k = list_kinds; k->name && n < 15; k++)
 		words[n++] = k->name;
+	words[n++] = "schema";
 	options_error(o, "no list `%s`%s", name,
 	              options_suggest(name, words, n, suggestion,
 	                              sizeof(suggestion)));
 	return o->exit_code;
+}
+
+static int print_schema(struct options *o, size_t n_words)
+{
+	int r;
+
+	if (n_words > 1) {
+		options_error(o, "`schema` takes nothing more");
+		return o->exit_code;
+	}
+	r = list_schema(stdout);
+	if (r)
+		fprintf(stderr, "fault list: %s\n", strerror(-r));
+	return r ? EXIT_ENVIRONMENT : EXIT_PASSED;
 }
 
 static int check_only(struct options *o, const struct list_kind *kind,
@@ -166,6 +178,8 @@ int cmd_list(int argc, char **argv)
 		options_error(&o, "which list?");
 		return o.exit_code;
 	}
+	if (!markdown && !strcmp(operands[0], "schema"))
+		return print_schema(&o, n);
 	if (markdown)
 		return print_page(operands[0]);
 	kind = list_kind_find(operands[0]);

@@ -62,4 +62,7 @@ int list_print_text(const struct list *l, FILE *out);
 int list_print_json(const struct list *l, FILE *out);
 int list_print_markdown(const struct list *l, FILE *out);
 
+/* list_schema.c: the language as a JSON Schema; 0 or -errno. */
+int list_schema(FILE *out);
+
 #endif

@@ -41,8 +41,11 @@ t_no_match "list actions bind leaves out what is not for bind" \
 	"$("$FAULT" list actions bind)" '^short'
 t_match "list actions bind has error" "$("$FAULT" list actions bind)" '^error'
 
-t_exit 2 "list schema is not yet available" "$FAULT" list schema
-t_match "and says so" "$(cat "$T/out")" 'not yet available'
+t_ok "list schema works, see schema.sh" "$FAULT" list schema
+t_exit 2 "schema takes no call" "$FAULT" list schema recv
+t_exit 2 "a misspelt schema is refused" "$FAULT" list shema
+t_match "with the nearest" "$(cat "$T/out")" 'did you mean .schema.'
+t_exit 3 "a full disk is noticed" sh -c "$FAULT list schema >/dev/full"
 t_exit 2 "an unknown list is refused" "$FAULT" list errno
 t_match "with the nearest" "$(cat "$T/out")" 'did you mean .errnos.'
 t_exit 2 "an unknown call is refused" "$FAULT" list errnos recvv
