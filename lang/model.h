@@ -21,6 +21,13 @@ void program_init(struct program *p, char *name);
 /* `programs`, `expect` and `faults` of a file, and its other keys. */
 void programs_read(struct lang *l, const struct node *map, struct scenario *s);
 void expect_read(struct lang *l, const struct node *map, struct scenario *s);
+/* Of `expect`: what is not of one program. */
+void expect_calls_read(struct lang *l, const struct pair *p,
+                       struct scenario *s);
+void expect_order_read(struct lang *l, const struct pair *p,
+                       struct scenario *s);
+void expect_files_read(struct lang *l, const struct pair *p,
+                       struct scenario *s);
 
 /* TEXT: one, or a list of them. */
 void read_text_list(struct lang *l, const struct node *n, void *field);

@@ -129,8 +129,7 @@ static void read_program(struct lang *l, const struct pair *p,
 	size_t errors = l->n_errors;
 
 	program_init(ret, arena_strdup(l->arena, p->key->text));
-	ret->loc = (struct source_loc){l->path, p->key->at.line,
-	                               p->key->at.column};
+	ret->loc = locate(l, p->key->at);
 	check_name(l, p->key);
 	if (read_map(l, p->value, &table, ret, given) && !given[0].key &&
 	    l->n_errors == errors)
