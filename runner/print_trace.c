@@ -383,6 +383,9 @@ static void put_result(struct text *t, const struct fault_record *r)
 		put(t, " %s", fault_errno_name(r->result));
 	if (name)
 		put(t, " %s", name);
+	if (known_call(r) && fault_calls[r->call].effect == EFFECT_GETSOCKOPT &&
+	    r->result == 0 && r->err)
+		put(t, ": %s", fault_errno_name(r->err));
 	if (r->return_ns > r->entry_ns + 1000000)
 		put(t, " <%.3f s>", (double)(r->return_ns - r->entry_ns) / 1e9);
 }
