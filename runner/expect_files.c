@@ -23,7 +23,7 @@ struct inquiry {
 	struct judgement *ret;
 	int fd;
 	off_t size;
-	char *window; /* WINDOW bytes */
+	char *window; /* WINDOW bytes, and a 0 for regexec() */
 };
 
 static void fails(const struct inquiry *q, const struct source_loc *loc,
@@ -115,6 +115,7 @@ static int find_text(const struct inquiry *q, const struct text_match *t,
 
 		if (n < 0)
 			return (int)n;
+		q->window[n] = '\0';
 		if (from - begin > n)
 			return 0; /* it became shorter */
 		end = text_find(t, q->window, len, (size_t)(from - begin));
@@ -299,7 +300,7 @@ void expect_files_judge(const struct scenario *s,
 	if (!s->n_file_expects ||
 	    (r->end != SESSION_OVER && r->end != SESSION_LIMIT))
 		return;
-	q.window = malloc(WINDOW);
+	q.window = malloc(WINDOW + 1);
 	if (!q.window) {
 		judgement_add(ret, FINDING_ENVIRONMENT, -1, NULL,
 		              "no memory to look at files");

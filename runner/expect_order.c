@@ -345,23 +345,31 @@ static void check_release(struct check *k)
 	free(k->chain);
 }
 
+/* How far it is, and the calls that show it; 0 if there is no choice. */
+static void show_chain(struct check *k, size_t *ret_reached,
+                       struct sighting *ret_chain)
+{
+	k->steps = 0;
+	*ret_reached = k->reached && find_chain(k) ? k->reached : 0;
+	for (size_t i = 0; i < *ret_reached; i++)
+		ret_chain[i] = *k->chain[i];
+}
+
 static enum order_answer answer(struct check *k, size_t *ret_reached,
                                 struct sighting *ret_chain)
 {
 	if (!run(k, false))
 		return ORDER_NO_MEMORY;
-	*ret_reached = k->reached;
 	if (k->reached == k->n)
 		return ORDER_KEPT;
-	if (!k->reached || !find_chain(k))
-		*ret_reached = 0;
-	for (size_t i = 0; i < *ret_reached; i++)
-		ret_chain[i] = *k->chain[i];
-	k->steps = 0;
+	show_chain(k, ret_reached, ret_chain);
 	if (!run(k, true))
 		return ORDER_NO_MEMORY;
-	if (k->reached < k->n)
+	if (k->reached < k->n) {
+		show_chain(k, ret_reached, ret_chain);
 		return ORDER_BROKEN;
+	}
+	k->steps = 0;
 	return find_chain(k) || k->steps > MAX_STEPS ? ORDER_UNKNOWN
 	                                             : ORDER_BROKEN;
 }

@@ -47,8 +47,9 @@ enum order_answer {
 void order_sort(struct order_entry *e);
 
 /*
- * ret_reached: of so many entries, from the first on, the order is kept.
- * ret_chain (room for n): unless all are, calls that show how far it is.
+ * Unless it is kept, ret_reached: so many entries, from the first on, are in
+ * order (of one that is broken, may be), as the calls in ret_chain (room for
+ * n) show.
  */
 enum order_answer order_check(const struct order_entry *entries, size_t n,
                               size_t *ret_reached, struct sighting *ret_chain);

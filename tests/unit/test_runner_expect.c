@@ -1,6 +1,6 @@
 /*
- * test_runner_expect.c - calls, order and files that are expected, against
- * traces made by hand (expect_trace.h, expect_files.h).
+ * test_runner_expect.c - calls and their order that are expected, against
+ * traces made by hand (expect_trace.h).
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,12 +9,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
-#include <stdio.h>
 
-#include "runner/expect_files.h"
-#include "runner/expect_order.h"
 #include "runner/expect_trace.h"
 #include "trace_maker.h"
 
@@ -32,8 +28,6 @@ enum {
 };
 
 static struct call_expect entries[8];
-static struct file_expect file;
-static struct text_match texts[4];
 static struct scenario scenario;
 static struct session_result result;
 static struct judgement judgement;
@@ -44,8 +38,6 @@ static int set_up(void **state)
 {
 	(void)state;
 	memset(entries, 0, sizeof(entries));
-	memset(&file, 0, sizeof(file));
-	memset(texts, 0, sizeof(texts));
 	for (size_t i = 0; i < LENGTH(entries); i++) {
 		entries[i].loc = (struct source_loc){"x.yaml", 14, 5};
 		entries[i].programs = UINT64_MAX;
@@ -584,270 +576,7 @@ static void between_programs_what_counts_is_when_they_wait_no_more(void **state)
 	      "which was first");
 }
 
-/* ---- order, without a trace ---------------------------------------------- */
-
-/* Sightings {entry, return, program, waits}, tickets in this order. */
-static enum order_answer check(struct order_entry *e, size_t n)
-{
-	struct sighting chain[8];
-	size_t reached;
-
-	for (size_t i = 0; i < n; i++)
-		order_sort(&e[i]);
-	return order_check(e, n, &reached, chain);
-}
-
-#define CALL_OF(program_, ticket_, entry_, return_, waits_)                    \
-	{                                                                      \
-		entry_, return_, ticket_, program_, waits_                     \
-	}
-
-static void one_call_cannot_stand_for_two(void **state)
-{
-	struct sighting a[] = {CALL_OF(0, 1, 10, 11, false)};
-	struct sighting a_again[] = {CALL_OF(0, 1, 10, 11, false)};
-	struct sighting b[] = {CALL_OF(1, 2, 5, 20, true)};
-	struct order_entry twice[] = {{.v = a, .n = 1}, {.v = a_again, .n = 1}};
-	struct order_entry around[] = {
-		{.v = a, .n = 1}, {.v = b, .n = 1}, {.v = a_again, .n = 1}};
-
-	(void)state;
-	assert_int_equal(check(twice, 2), ORDER_BROKEN);
-	assert_int_equal(check(around, 2), ORDER_KEPT);
-	assert_int_equal(check(around + 1, 2), ORDER_UNKNOWN);
-	/* a, b, a: pair by pair nobody knows, but there is one a only. */
-	assert_int_equal(check(around, 3), ORDER_BROKEN);
-}
-
-/* Against all choices of calls, tried one by one. */
-static bool any_choice(const struct order_entry *e, size_t n, size_t at,
-                       const struct sighting *x, bool loosely)
-{
-	for (size_t i = 0; at < n && i < e[at].n; i++) {
-		const struct sighting *y = &e[at].v[i];
-		uint64_t m = sighting_moment(y);
-		bool ok = !x;
-
-		if (x) {
-			uint64_t from = sighting_moment(x);
-			bool later = from < m ||
-			             (from == m && x->ticket < y->ticket);
-
-			ok = later &&
-			     (x->program != y->program || x->return_ns <= m);
-			ok |= loosely && x->ticket != y->ticket &&
-			      x->entry_ns < y->return_ns && x->return_ns > m;
-			if (e[at].has_gap)
-				ok &= (int64_t)order_gap(x, y) >=
-				              e[at].gap_ns.min &&
-				      (int64_t)order_gap(x, y) <=
-				              e[at].gap_ns.max;
-		}
-		if (ok && any_choice(e, n, at + 1, y, loosely))
-			return true;
-	}
-	return at == n;
-}
-
-static unsigned draw(unsigned below)
-{
-	static uint64_t random = 7;
-
-	random = random * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (unsigned)(random >> 33) % below;
-}
-
-static void draw_entry(struct order_entry *e, struct sighting *v)
-{
-	static uint64_t ticket;
-
-	*e = (struct order_entry){.v = v, .n = draw(7)};
-	for (size_t i = 0; i < e->n; i++) {
-		uint64_t from = draw(40);
-
-		v[i] = (struct sighting){from, from + draw(8), ++ticket,
-		                         (uint16_t)draw(2), draw(2)};
-	}
-	e->has_gap = draw(2);
-	e->gap_ns.min = (int64_t)draw(12);
-	e->gap_ns.max = e->gap_ns.min + (int64_t)draw(8);
-	order_sort(e);
-}
-
-static void it_finds_a_choice_whenever_there_is_one(void **state)
-{
-	unsigned answers[4] = {0};
-
-	(void)state;
-	for (int i = 0; i < 20000; i++) {
-		struct order_entry e[4];
-		struct sighting v[4][8];
-		enum order_answer a;
-		bool kept;
-
-		for (size_t k = 0; k < 4; k++)
-			draw_entry(&e[k], v[k]);
-		kept = any_choice(e, 4, 0, NULL, false);
-		a = check(e, 4);
-		assert_int_equal(a == ORDER_KEPT, kept);
-		/* Broken is said only of what no choice can mend. */
-		if (!any_choice(e, 4, 0, NULL, true))
-			assert_int_equal(a, ORDER_BROKEN);
-		else if (!kept)
-			assert_int_equal(a, ORDER_UNKNOWN);
-		answers[a]++;
-	}
-	assert_true(answers[ORDER_KEPT] > 500);
-	assert_true(answers[ORDER_UNKNOWN] > 100);
-	assert_true(answers[ORDER_BROKEN] > 500);
-}
-
-/* ---- files --------------------------------------------------------------- */
-
-static char file_path[] = "/tmp/test_expect.XXXXXX";
-static char other_path[] = "/tmp/test_expect.XXXXXX";
-
-static void write_file(const char *path, const char *head, size_t fill,
-                       const char *tail)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(head, f);
-	for (size_t i = 0; i < fill; i++)
-		fputc(i % 64 == 63 ? '\n' : 'x', f);
-	fputs(tail, f);
-	fclose(f);
-}
-
-static int set_up_files(void **state)
-{
-	set_up(state);
-	trace_end();
-	strcpy(file_path, "/tmp/test_expect.XXXXXX");
-	strcpy(other_path, "/tmp/test_expect.XXXXXX");
-	close(mkstemp(file_path));
-	close(mkstemp(other_path));
-	file.path = file_path;
-	file.loc = (struct source_loc){"x.yaml", 9, 3};
-	scenario.file_expects = &file;
-	scenario.n_file_expects = 1;
-	return 0;
-}
-
-static int tear_down_files(void **state)
-{
-	unlink(file_path);
-	unlink(other_path);
-	return tear_down(state);
-}
-
-static void file_is(const char *part)
-{
-	judgement_release(&judgement);
-	expect_files_judge(&scenario, &result, &judgement);
-	if (!*part)
-		finds(OUTCOME_PASSED, NULL);
-	else
-		says(part);
-	assert_true(judgement.n == (*part != '\0'));
-}
-
-static void text_is(size_t i, char *text, bool regex)
-{
-	texts[i] = (struct text_match){text, regex, {"x.yaml", 9, 20}};
-}
-
-static void a_file_has_texts_in_order(void **state)
-{
-	static char one[] = "one", two[] = "two", at_start[] = "^two$";
-
-	(void)state;
-	write_file(file_path, "one two\ntwo\n", 0, "");
-	file.has = (struct text_list){texts, 2};
-	text_is(0, one, false);
-	text_is(1, two, false);
-	file_is("");
-	text_is(1, at_start, true);
-	file_is("");
-	text_is(0, two, false);
-	text_is(1, one, false);
-	file_is(": has no `one` behind the texts before, expected");
-	assert_string_equal(judgement.v[0].where, "x.yaml:9:20");
-	file.has.n = 0;
-	file.not_has = (struct text_list){texts, 1};
-	text_is(0, at_start, true);
-	file_is(": has /^two$/, which must not be (it ends at byte 11)");
-	text_is(0, at_start, false);
-	file_is("");
-}
-
-static void texts_in_big_files_are_found_wherever_they_lie(void **state)
-{
-	static char end[] = "^end$", last[] = "last", part[] = "^x{1,62}$";
-
-	(void)state;
-	file.has = (struct text_list){texts, 1};
-	file.not_has = (struct text_list){texts + 1, 1};
-	text_is(1, part, true); /* no line is cut where a piece ends */
-	for (size_t n = 3; n < 6; n++) {
-		size_t fill = n * (512 << 10);
-
-		write_file(file_path, "one ", fill, "end\nlast\n");
-		text_is(0, end, true);
-		file_is("");
-		write_file(file_path, "one ", fill - 64 * n, "last\n");
-		text_is(0, last, false);
-		file_is("");
-		text_is(0, end, true);
-		file_is(": has no /^end$/, expected");
-	}
-}
-
-static void the_first_difference_is_told(void **state)
-{
-	(void)state;
-	file.same = other_path;
-	write_file(file_path, "a\nb", 300000, "c\nd");
-	write_file(other_path, "a\nb", 300000, "c\nd");
-	file_is("");
-	write_file(other_path, "a\nb", 300000, "c\ne");
-	file_is(" at byte 300005 (line 4690): 0x64 (d), expected 0x65 (e)");
-	write_file(other_path, "a\nb", 300000, "c\n");
-	file_is(" at byte 300005 (line 4690): 0x64 (d), expected the end");
-	write_file(other_path, "a\nb", 300000, "c\nde");
-	file_is(" at byte 300006 (line 4690): its end, expected 0x65 (e)");
-	write_file(other_path, "\nb", 0, "");
-	file_is(" at byte 0 (line 1): 0x61 (a), expected 0x0a");
-	unlink(other_path);
-	file_is(": there is no such file");
-}
-
-static void what_is_no_file_is_told(void **state)
-{
-	static char directory[] = "/tmp", device[] = "/dev/zero",
-		    nothing[] = "/nonexistent/file";
-
-	(void)state;
-	file.has_size = true;
-	file.size = (struct range){3, INT64_MAX};
-	write_file(file_path, "ab", 0, "");
-	file_is(": has 2 bytes, expected 3..");
-	write_file(file_path, "abc", 0, "");
-	file_is("");
-	file.path = directory;
-	file_is("/tmp: Is a directory");
-	file.path = device;
-	file_is("/dev/zero: it is no regular file");
-	file.path = nothing;
-	file_is("/nonexistent/file: there is no such file");
-	result.end = SESSION_NOT_STARTED;
-	file_is("");
-}
-
 #define CASE(f_) cmocka_unit_test_setup_teardown(f_, set_up, tear_down)
-#define FILES(f_)                                                              \
-	cmocka_unit_test_setup_teardown(f_, set_up_files, tear_down_files)
 
 int main(void)
 {
@@ -867,12 +596,6 @@ int main(void)
 		CASE(an_entry_of_an_order_has_its_own_bytes),
 		CASE(with_gaps_the_earliest_may_be_the_wrong_one),
 		CASE(between_programs_what_counts_is_when_they_wait_no_more),
-		cmocka_unit_test(one_call_cannot_stand_for_two),
-		cmocka_unit_test(it_finds_a_choice_whenever_there_is_one),
-		FILES(a_file_has_texts_in_order),
-		FILES(texts_in_big_files_are_found_wherever_they_lie),
-		FILES(the_first_difference_is_told),
-		FILES(what_is_no_file_is_told),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 
