@@ -11,7 +11,8 @@
 #include "runner/expect_order.h"
 
 enum {
-	MAX_STEPS = 1000000
+	MAX_STEPS = 1000000,
+	FEW = 64 /* of a program: an order has fewer entries, or nearly */
 };
 
 static bool precedes(const struct sighting *x, const struct sighting *y)
@@ -372,6 +373,54 @@ static enum order_answer answer(struct check *k, size_t *ret_reached,
 	k->steps = 0;
 	return find_chain(k) || k->steps > MAX_STEPS ? ORDER_UNKNOWN
 	                                             : ORDER_BROKEN;
+}
+
+/* Marks the first few of each program that can stand. */
+static void mark_first(const struct order_entry *e, const bool *can,
+                       bool *stays)
+{
+	size_t n[PLAN_MAX_PROGRAMS] = {0};
+
+	for (size_t i = 0; i < e->n; i++)
+		if (can[i] && n[e->v[i].program]++ < FEW)
+			stays[i] = true;
+}
+
+static void take_out(struct order_entry *e, const bool *stays)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->n; i++)
+		if (stays[i] || i >= e->n - e->n / 4)
+			e->v[n++] = e->v[i];
+	e->n = n;
+}
+
+static bool mark(struct check *k, bool loosely, bool **stays)
+{
+	if (!run(k, loosely))
+		return false;
+	for (size_t i = 0; i < k->reached; i++)
+		mark_first(&k->entries[i], k->can[i], stays[i]);
+	return true;
+}
+
+enum order_answer order_thin(struct order_entry *entries, size_t n)
+{
+	struct check k = {.entries = entries, .n = n};
+	struct check stays = {.entries = entries, .n = n};
+	enum order_answer a = ORDER_NO_MEMORY;
+
+	if (check_init(&k) && check_init(&stays) && mark(&k, false, stays.can))
+		a = k.reached == n ? ORDER_KEPT : ORDER_UNKNOWN;
+	if (a == ORDER_UNKNOWN && !mark(&k, true, stays.can))
+		a = ORDER_NO_MEMORY;
+	for (size_t i = 0; a == ORDER_UNKNOWN && i < n; i++)
+		if (i + 1 == n || !entries[i + 1].has_gap)
+			take_out(&entries[i], stays.can[i]);
+	check_release(&k);
+	check_release(&stays);
+	return a;
 }
 
 enum order_answer order_check(const struct order_entry *entries, size_t n,

@@ -54,6 +54,15 @@ void order_sort(struct order_entry *e);
 enum order_answer order_check(const struct order_entry *entries, size_t n,
                               size_t *ret_reached, struct sighting *ret_chain);
 
+/*
+ * In the midst of a trace, entries sorted: ORDER_KEPT if what has been seen so
+ * far shows it, whatever comes.  Else calls that cannot matter any more are
+ * taken out of entries: of those that can stand, and that no gap is asked from,
+ * the first few are as good as all later ones; only what overlaps may need
+ * another, so that the latest quarter stays.
+ */
+enum order_answer order_thin(struct order_entry *entries, size_t n);
+
 /* From x to y, ns. */
 uint64_t order_gap(const struct sighting *x, const struct sighting *y);
 

@@ -13,6 +13,10 @@
 #include "runner/expect_trace.h"
 #include "runner/text.h"
 
+enum {
+	FIRST_LIMIT = 1 << 17
+};
+
 /* Calls that came near, the nearest first. */
 struct near {
 	uint64_t tickets[REPORT_LINES];
@@ -26,19 +30,25 @@ struct tally {
 	uint64_t n, bytes;
 	struct report_part first; /* of those that match */
 	struct near near;
-	bool keeps; /* all of them, in kept */
+	bool keeps; /* them in kept, as long as they matter */
 	struct order_entry kept;
 	size_t cap;
+	/* `gap`: so many before those in kept; has one that is wrong been told?
+	 */
+	size_t n_before;
+	bool told;
 };
 
 struct hearing {
 	const struct scenario *s;
 	struct tally *calls, *order;
-	size_t n_kept;
-	bool too_many; /* not all could be kept */
-	bool holes;    /* records are missing */
+	size_t n_kept, limit; /* when it is time to thin */
+	bool too_many;        /* not all could be kept */
+	bool holes;           /* records are missing */
 	struct expect_report report;
 };
+
+static void thin(struct hearing *h);
 
 /* ---- the pass ------------------------------------------------------------ */
 
@@ -62,10 +72,10 @@ static void note_near(struct near *k, enum match m, uint64_t ticket)
 
 static void keep(struct hearing *h, struct tally *t, struct sighting s)
 {
-	if (h->n_kept == EXPECT_MAX_SIGHTINGS) {
-		h->too_many = true;
+	if (h->n_kept >= h->limit)
+		thin(h);
+	if (h->too_many || !t->keeps)
 		return;
-	}
 	if (t->kept.n == t->cap) {
 		size_t cap = t->cap ? t->cap * 2 : 64;
 		struct sighting *v =
@@ -119,12 +129,6 @@ static void look_all(struct hearing *h, const struct replay_call *c, bool open)
 
 /* ---- calls --------------------------------------------------------------- */
 
-static void what(const struct hearing *h, const struct call_expect *e,
-                 char *buf, size_t size)
-{
-	match_text(h->s, e, buf, size);
-}
-
 /* A connect that went on came near before it matched. */
 static bool is_among(const struct report_part *p, uint64_t ticket)
 {
@@ -160,7 +164,7 @@ static void judge_count(struct hearing *h, const struct tally *t)
 	if (n >= t->e->count.min && !too_many)
 		return;
 	text_range(&t->e->count, 1, range, sizeof(range));
-	what(h, t->e, text, sizeof(text));
+	match_text(h->s, t->e, text, sizeof(text));
 	show(expect_report_add(
 		     &h->report, sure ? FINDING_FAIL : FINDING_INCONCLUSIVE,
 		     &t->e->loc, "%s: %lld call%s%s, expected %s", text,
@@ -179,7 +183,7 @@ static void judge_bytes(struct hearing *h, const struct tally *t)
 	if (!t->e->has_bytes || ((int64_t)t->bytes >= want->min && !too_many))
 		return;
 	text_range(want, 1, range, sizeof(range));
-	what(h, t->e, text, sizeof(text));
+	match_text(h->s, t->e, text, sizeof(text));
 	show(expect_report_add(
 		     &h->report, sure ? FINDING_FAIL : FINDING_INCONCLUSIVE,
 		     &t->e->loc, "%s: %llu bytes in %llu call%s, expected %s",
@@ -188,33 +192,43 @@ static void judge_bytes(struct hearing *h, const struct tally *t)
 	     t);
 }
 
-static void judge_gap(struct hearing *h, struct tally *t)
+static void tell_gap(struct hearing *h, const struct tally *t, size_t i)
+{
+	const struct sighting *x = &t->kept.v[i - 1], *y = &t->kept.v[i];
+	char range[80], text[512];
+	struct report_claim *c;
+
+	text_range(&t->e->gap_ns, 1e9, range, sizeof(range));
+	match_text(h->s, t->e, text, sizeof(text));
+	c = expect_report_add(
+		&h->report, h->holes ? FINDING_INCONCLUSIVE : FINDING_FAIL,
+		&t->e->loc,
+		"%s: %.3f s between call %zu and %zu, expected %s s", text,
+		(double)order_gap(x, y) / 1e9, t->n_before + i,
+		t->n_before + i + 1, range);
+	c->parts[0].title = "between these:";
+	report_part_add(&c->parts[0], x->ticket);
+	report_part_add(&c->parts[0], y->ticket);
+}
+
+/* The gaps between the first n that are kept; those are given up. */
+static void judge_gaps(struct hearing *h, struct tally *t, size_t n)
 {
 	const struct range *want = &t->e->gap_ns;
-	char range[80], text[512];
 
-	order_sort(&t->kept);
-	for (size_t i = 1; i < t->kept.n; i++) {
-		const struct sighting *x = &t->kept.v[i - 1];
-		const struct sighting *y = &t->kept.v[i];
-		uint64_t gap = order_gap(x, y);
-		struct report_claim *c;
+	for (size_t i = 1; i < n && !t->told; i++) {
+		int64_t gap =
+			(int64_t)order_gap(&t->kept.v[i - 1], &t->kept.v[i]);
 
-		if ((int64_t)gap >= want->min && (int64_t)gap <= want->max)
-			continue;
-		text_range(want, 1e9, range, sizeof(range));
-		what(h, t->e, text, sizeof(text));
-		c = expect_report_add(
-			&h->report,
-			h->holes ? FINDING_INCONCLUSIVE : FINDING_FAIL,
-			&t->e->loc,
-			"%s: %.3f s between call %zu and %zu, expected %s s",
-			text, (double)gap / 1e9, i, i + 1, range);
-		c->parts[0].title = "between these:";
-		report_part_add(&c->parts[0], x->ticket);
-		report_part_add(&c->parts[0], y->ticket);
-		return;
+		t->told = gap < want->min || gap > want->max;
+		if (t->told)
+			tell_gap(h, t, i);
 	}
+	if (n < 2)
+		return;
+	t->n_before += n - 1;
+	t->kept.n -= n - 1;
+	memmove(t->kept.v, t->kept.v + n - 1, t->kept.n * sizeof(*t->kept.v));
 }
 
 /* What holds so far holds only if nothing is missing. */
@@ -247,11 +261,12 @@ static void tell_order(struct hearing *h, size_t reached, bool unknown,
 	char result[64];
 	struct report_claim *c;
 
-	what(h, t->e, text, sizeof(text));
+	match_text(h->s, t->e, text, sizeof(text));
 	if (reached) {
 		char previous[512];
 
-		what(h, h->order[reached - 1].e, previous, sizeof(previous));
+		match_text(h->s, h->order[reached - 1].e, previous,
+		           sizeof(previous));
 		snprintf(before, sizeof(before), " after %s", previous);
 	}
 	if (t->e->has_gap) {
@@ -276,12 +291,11 @@ static void tell_order(struct hearing *h, size_t reached, bool unknown,
 		show_near(&c->parts[1], t);
 }
 
-static void judge_order(struct hearing *h)
+/* The tallies' lists, sorted; NULL without memory. */
+static struct order_entry *sorted_entries(struct hearing *h)
 {
-	size_t n = h->s->n_order, reached;
+	size_t n = h->s->n_order;
 	struct order_entry *entries = calloc(n + 1, sizeof(*entries));
-	struct sighting *chain = calloc(n + 1, sizeof(*chain));
-	enum order_answer a = ORDER_NO_MEMORY;
 
 	for (size_t i = 0; i < n && entries; i++) {
 		struct order_entry *e = &h->order[i].kept;
@@ -291,14 +305,61 @@ static void judge_order(struct hearing *h)
 		order_sort(e);
 		entries[i] = *e;
 	}
-	if (entries && chain && n)
+	return entries;
+}
+
+static void judge_order(struct hearing *h)
+{
+	size_t n = h->s->n_order, reached;
+	struct order_entry *entries = sorted_entries(h);
+	struct sighting *chain = calloc(n + 1, sizeof(*chain));
+	enum order_answer a = ORDER_NO_MEMORY;
+
+	if (entries && chain)
 		a = order_check(entries, n, &reached, chain);
 	if (a == ORDER_BROKEN || a == ORDER_UNKNOWN)
 		tell_order(h, reached, a == ORDER_UNKNOWN, chain);
-	else if (n && a == ORDER_NO_MEMORY)
+	else if (a == ORDER_NO_MEMORY)
 		h->too_many = true;
 	free(entries);
 	free(chain);
+}
+
+/* ---- many calls ---------------------------------------------------------- */
+
+static void thin_order(struct hearing *h)
+{
+	size_t n = h->s->n_order;
+	struct order_entry *entries = sorted_entries(h);
+	enum order_answer a = ORDER_NO_MEMORY;
+
+	if (entries)
+		a = order_thin(entries, n);
+	for (size_t i = 0; i < n && entries; i++) {
+		h->order[i].keeps = a != ORDER_KEPT;
+		h->order[i].kept.n = a == ORDER_KEPT ? 0 : entries[i].n;
+	}
+	free(entries);
+}
+
+/* What is settled is given up: memory does not grow with the trace. */
+static void thin(struct hearing *h)
+{
+	h->n_kept = 0;
+	if (h->s->n_order && h->order[0].keeps)
+		thin_order(h);
+	for (size_t i = 0; i < h->s->n_call_expects; i++) {
+		struct tally *t = &h->calls[i];
+
+		/* Those that overlap may still come between the others. */
+		order_sort(&t->kept);
+		judge_gaps(h, t, t->kept.n - t->kept.n / 4);
+		h->n_kept += t->kept.n;
+	}
+	for (size_t i = 0; i < h->s->n_order; i++)
+		h->n_kept += h->order[i].kept.n;
+	h->limit = 2 * h->n_kept < FIRST_LIMIT ? FIRST_LIMIT : 2 * h->n_kept;
+	h->too_many |= h->n_kept > EXPECT_MAX_SIGHTINGS / 2;
 }
 
 /* ---- the whole ----------------------------------------------------------- */
@@ -337,10 +398,12 @@ static void hear(struct hearing *h, struct replay *p)
 	for (size_t i = 0; i < h->s->n_call_expects; i++) {
 		judge_count(h, &h->calls[i]);
 		judge_bytes(h, &h->calls[i]);
-		if (h->calls[i].keeps && !h->too_many)
-			judge_gap(h, &h->calls[i]);
+		if (!h->calls[i].keeps || h->too_many)
+			continue;
+		order_sort(&h->calls[i].kept);
+		judge_gaps(h, &h->calls[i], h->calls[i].kept.n);
 	}
-	if (!h->too_many)
+	if (!h->too_many && h->s->n_order && h->order[0].keeps)
 		judge_order(h);
 	judge_holes(h);
 }
@@ -348,7 +411,9 @@ static void hear(struct hearing *h, struct replay *p)
 void expect_trace_judge(const char *trace_path, const struct scenario *s,
                         const struct session_result *r, struct judgement *ret)
 {
-	struct hearing h = {.s = s, .holes = r->incomplete || r->truncated};
+	struct hearing h = {.s = s,
+	                    .limit = FIRST_LIMIT,
+	                    .holes = r->incomplete || r->truncated};
 	struct replay replay;
 
 	if ((!s->n_call_expects && !s->n_order) ||

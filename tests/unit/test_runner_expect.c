@@ -576,6 +576,52 @@ static void between_programs_what_counts_is_when_they_wait_no_more(void **state)
 	      "which was first");
 }
 
+/* More of them than are kept: what is given up was settled. */
+static void long_traces_are_settled_on_the_way(void **state)
+{
+	(void)state;
+	trace_call(CONNECT, 0, 0);
+	for (int i = 0; i < 200000; i++) {
+		if (i == 150000)
+			trace_now += 70 * MS;
+		trace_call(i % 2 ? SEND : RECV, 1, 0);
+	}
+	trace_call(SHUTDOWN, 0, 0);
+	trace_now += 50 * MS;
+	trace_call(CLOSE, 0, 0);
+	trace_end();
+	entry(0, SEND);
+	entry(0, RECV);
+	gap_is(0, 0, 71);
+	calls_hold();
+	gap_is(0, 0, 70);
+	calls_fail(
+		"send,recv: 0.071 s between call 150000 and 150001, expected "
+		"0..0.07 s");
+	entries[0].has_gap = false;
+	memset(entries[0].calls, 0, sizeof(entries[0].calls));
+	entry(0, CONNECT);
+	entry(1, SEND);
+	entry(2, RECV);
+	entry(3, SHUTDOWN);
+	entry(4, CLOSE);
+	gap_is(4, 40, 60);
+	outcome_of(true, 5);
+	finds(OUTCOME_PASSED, NULL);
+	gap_is(4, 60, 70);
+	outcome_of(true, 5);
+	finds(OUTCOME_FAILED, "order: call 5 of 5: no close after shutdown and "
+	                      "a gap of 0.06..0.07 s");
+	gap_is(3, 0, 10); /* since the last recv */
+	gap_is(4, 40, 60);
+	outcome_of(true, 5);
+	finds(OUTCOME_PASSED, NULL);
+	entry(3, CONNECT)->calls[SHUTDOWN / 64] &= ~(1ULL << SHUTDOWN % 64);
+	outcome_of(true, 5);
+	finds(OUTCOME_FAILED, "order: call 4 of 5: no connect after recv and a "
+	                      "gap of 0..0.01 s");
+}
+
 #define CASE(f_) cmocka_unit_test_setup_teardown(f_, set_up, tear_down)
 
 int main(void)
@@ -596,6 +642,7 @@ int main(void)
 		CASE(an_entry_of_an_order_has_its_own_bytes),
 		CASE(with_gaps_the_earliest_may_be_the_wrong_one),
 		CASE(between_programs_what_counts_is_when_they_wait_no_more),
+		CASE(long_traces_are_settled_on_the_way),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 

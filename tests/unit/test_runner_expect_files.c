@@ -124,6 +124,30 @@ static void texts_in_big_files_are_found_wherever_they_lie(void **state)
 	}
 }
 
+static void no_text_is_lost_between_two_pieces(void **state)
+{
+	static char needle[] = "needle", begin[] = "^needle", y[] = "y";
+
+	(void)state;
+	file.has = (struct text_list){texts, 2};
+	text_is(0, y, false);
+	for (int before = 0; before < 8; before++) {
+		FILE *f = fopen(file_path, "w");
+
+		assert_non_null(f);
+		for (int i = before; i < 1 << 20; i++)
+			fputc('y', f);
+		fputs("needle\n", f);
+		fclose(f);
+		text_is(1, needle, false);
+		file_is("");
+		text_is(1, begin, true); /* what was found is before it */
+		file_is(": has no /^needle/");
+	}
+	write_file(file_path, "yneedle", 0, "");
+	file_is(": has no /^needle/");
+}
+
 static void the_first_difference_is_told(void **state)
 {
 	(void)state;
@@ -172,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_file_has_texts_in_order),
 		CASE(texts_in_big_files_are_found_wherever_they_lie),
+		CASE(no_text_is_lost_between_two_pieces),
 		CASE(the_first_difference_is_told),
 		CASE(what_is_no_file_is_told),
 	};
