@@ -82,7 +82,8 @@ struct fault_record {
 	uint8_t call;
 	uint8_t flags;  /* enum fault_record_flag */
 	uint16_t rule;  /* index + 1 of the rule that acted, 0 = none */
-	uint8_t err;    /* errno when result is -1, or EAI_SYSTEM */
+	uint8_t err;    /* errno when result is -1, or EAI_SYSTEM; what
+	                   getsockopt(SO_ERROR) told, else 0 */
 	uint8_t status; /* enum fault_state << 4 | enum fault_role */
 
 	union {

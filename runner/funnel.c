@@ -16,6 +16,7 @@
 #include "runner/funnel.h"
 #include "runner/judge.h"
 #include "runner/replay.h"
+#include "runner/which.h"
 
 enum {
 	MAX_SEEN = 8,
@@ -66,64 +67,10 @@ struct funnel {
 	uint64_t bytes_max;
 };
 
-static bool pick_has(const struct plan_pick *p, uint32_t n)
-{
-	if (p->first == 0)
-		return true; /* absent, or per cent */
-	return n >= p->first && n <= p->last &&
-	       (p->step == 0 || (n - p->first) % p->step == 0);
-}
-
-static void pick_text(const struct plan_pick *p, char *buf, size_t size)
-{
-	if (p->first == 0)
-		snprintf(buf, size, "%.3g%%", p->ratio * 100.0 / UINT32_MAX);
-	else if (p->first == p->last)
-		snprintf(buf, size, "%u", p->first);
-	else if (p->last == UINT32_MAX)
-		snprintf(buf, size, "%u+", p->first);
-	else
-		snprintf(buf, size, "%u..%u", p->first, p->last);
-	if (p->step > 1 && p->first)
-		snprintf(buf + strlen(buf), size - strlen(buf), "%s%u",
-		         p->last == UINT32_MAX ? "" : "+", p->step);
-}
-
-static bool prefix_matches(const struct plan_addr *want,
-                           const struct replay_socket *got)
-{
-	unsigned bits = want->prefix_len;
-
-	if (!got || !got->has_address || (want->family == 6) != got->ipv6)
-		return false;
-	for (unsigned i = 0; i < 16 && bits; i++) {
-		unsigned n = bits < 8 ? bits : 8;
-		unsigned mask = 0xff00u >> n & 0xff;
-
-		if ((want->bytes[i] ^ got->address[i]) & mask)
-			return false;
-		bits -= n;
-	}
-	return true;
-}
-
-static bool has_calls(const struct rule *r)
-{
-	for (size_t i = 0; i < PLAN_CALL_WORDS; i++)
-		if (r->calls[i])
-			return true;
-	return false;
-}
-
-static bool has_call(const struct rule *r, enum fault_call call)
-{
-	return r->calls[call / 64] >> (call % 64) & 1;
-}
-
 /* What a rule without a call acts on: processes, or connections. */
 static bool acts_on_processes(const struct rule *r)
 {
-	return !has_calls(r) && r->n_actions &&
+	return !which_has_calls(r->calls) && r->n_actions &&
 	       r->actions[0].kind == ACTION_EXHAUST;
 }
 
@@ -173,13 +120,21 @@ static bool host_matches(const char *want, const struct fault_record *r)
 	return r->flags & RECORD_NAME && engine_host_matches(want, host);
 }
 
+static bool peer_matches(const struct rule *r, const struct replay_call *c)
+{
+	const struct plan_class want = {.programs = UINT64_MAX,
+	                                .peer = r->peer};
+
+	return which_socket(&want, c);
+}
+
 static bool matches(const struct rule *r, enum stage stage,
                     const struct replay_call *c)
 {
 	switch (stage) {
 	case STAGE_CALL:
-		if (has_calls(r))
-			return has_call(r, c->call);
+		if (which_has_calls(r->calls))
+			return which_has_call(r->calls, c->call);
 		return acts_on_processes(r) || c->r->connection;
 	case STAGE_PROGRAM:
 		return c->program < 64 && (r->programs >> c->program & 1);
@@ -188,15 +143,13 @@ static bool matches(const struct rule *r, enum stage stage,
 	case STAGE_PORT:
 		return c->port == r->port;
 	case STAGE_PEER:
-		return prefix_matches(&r->peer, c->socket) &&
-		       (!r->peer.port ||
-		        r->peer.port == c->socket->remote_port);
+		return peer_matches(r, c);
 	case STAGE_HOST:
 		return host_matches(r->host, c->r);
 	case STAGE_PROCESS:
 		return c->process && strcmp(c->process->name, r->process) == 0;
 	case STAGE_CONNECTION:
-		return pick_has(&r->connection, c->r->connection);
+		return engine_pick(&r->connection, c->r->connection, 0);
 	case STAGE_STATE:
 		return r->states & STATE_BIT(c->state);
 	case N_STAGES:
@@ -269,53 +222,18 @@ static void wanted_programs(const struct funnel *f, char *buf, size_t size)
 			                       f->s->programs[i].name);
 }
 
-static void wanted_bits(const char *word, unsigned bits,
-                        const char *const *names, size_t n, char *buf,
-                        size_t size)
-{
-	size_t at = (size_t)snprintf(buf, size, "%s", word);
-
-	for (size_t i = 0; i < n && at < size; i++)
-		if (bits >> i & 1)
-			at += (size_t)snprintf(buf + at, size - at, " %s",
-			                       names[i]);
-}
-
-/* Families whose calls are all selected are named as such. */
 static void wanted_calls(const struct rule *r, char *buf, size_t size)
 {
-	size_t at = 0;
-
-	if (!has_calls(r))
+	if (which_has_calls(r->calls))
+		which_calls_text(r->calls, buf, size);
+	else
 		snprintf(buf, size, "%s",
 		         acts_on_processes(r) ? "processes" : "connections");
-	for (unsigned f = 0; f < FAMILY_TABLE && has_calls(r); f++) {
-		size_t n = 0, all = 0;
-		const char *symbol = "";
-
-		for (unsigned c = 1; c < N_CALLS; c++) {
-			if (fault_calls[c].family != (enum fault_family)f ||
-			    fault_calls[c].kind != FAULT_INJECT)
-				continue;
-			all++;
-			if (!has_call(r, (enum fault_call)c))
-				continue;
-			n++;
-			symbol = fault_calls[c].symbol;
-		}
-		if (n && at < size)
-			at += (size_t)snprintf(
-				buf + at, size - at, "%s%s", at ? "," : "",
-				n == 1 && all > 1 ? symbol
-						  : fault_families[f].word);
-	}
 }
 
 static void wanted_text(const struct funnel *f, enum stage stage, char *buf,
                         size_t size)
 {
-	struct replay_socket peer = {.has_address = true,
-	                             .ipv6 = f->rule->peer.family == 6};
 	char text[64];
 
 	switch (stage) {
@@ -326,15 +244,14 @@ static void wanted_text(const struct funnel *f, enum stage stage, char *buf,
 		wanted_programs(f, buf, size);
 		break;
 	case STAGE_ROLE:
-		wanted_bits("role", f->rule->roles, fault_role_names, N_ROLES,
-		            buf, size);
+		which_bits_text("role", f->rule->roles, fault_role_names,
+		                N_ROLES, buf, size);
 		break;
 	case STAGE_PORT:
 		snprintf(buf, size, "port %u", f->rule->port);
 		break;
 	case STAGE_PEER:
-		memcpy(peer.address, f->rule->peer.bytes, 16);
-		address_text(&peer, text, sizeof(text));
+		which_address_text(&f->rule->peer, text, sizeof(text));
 		snprintf(buf, size, "peer %s", text);
 		break;
 	case STAGE_HOST:
@@ -344,12 +261,12 @@ static void wanted_text(const struct funnel *f, enum stage stage, char *buf,
 		snprintf(buf, size, "process %s", f->rule->process);
 		break;
 	case STAGE_CONNECTION:
-		pick_text(&f->rule->connection, text, sizeof(text));
+		which_pick_text(&f->rule->connection, text, sizeof(text));
 		snprintf(buf, size, "connection %s", text);
 		break;
 	case STAGE_STATE:
-		wanted_bits("state", f->rule->states, fault_state_names,
-		            N_STATES, buf, size);
+		which_bits_text("state", f->rule->states, fault_state_names,
+		                N_STATES, buf, size);
 		break;
 	case N_STAGES:
 		break;
@@ -410,7 +327,7 @@ static void note_when(struct funnel *f, const struct replay_call *c)
 /* Of the calls that were not meant those are told that could have been. */
 static bool is_told(const struct rule *r, const struct replay_call *c)
 {
-	return has_calls(r) && c->call != FAULT_CALL_NONE &&
+	return which_has_calls(r->calls) && c->call != FAULT_CALL_NONE &&
 	       fault_calls[c->call].kind == FAULT_INJECT &&
 	       matches(r, STAGE_PROGRAM, c);
 }
@@ -424,7 +341,7 @@ static bool is_first(struct funnel *f, const struct replay_call *c,
 	                       : c->r->serial * 64 + c->program % 64;
 	uint8_t *reached = &f->reached[key % MAX_KEYS];
 
-	if (has_calls(f->rule))
+	if (which_has_calls(f->rule->calls))
 		return true;
 	if (*reached > stage)
 		return false;
@@ -459,7 +376,7 @@ static void tell_seen(FILE *out, enum stage stage, const struct seen *s,
 {
 	if (s->n == 0) {
 		if (stage == STAGE_CALL)
-			fputs(has_calls(r)
+			fputs(which_has_calls(r->calls)
 			              ? "; no calls of TCP sockets were seen"
 			              : "; none was seen",
 			      out);
@@ -504,7 +421,7 @@ static const char *per_phrase(const struct rule *r)
 	enum fault_per per = r->per;
 
 	for (unsigned c = 1; per == PER_DEFAULT && c < N_CALLS; c++)
-		if (has_call(r, (enum fault_call)c))
+		if (which_has_call(r->calls, (enum fault_call)c))
 			per = fault_families[fault_calls[c].family].per;
 	return phrases[per];
 }
@@ -516,13 +433,13 @@ static bool tell_when(FILE *out, const struct funnel *f)
 	char text[64];
 
 	if (r->nth.first > f->n_max) {
-		pick_text(&r->nth, text, sizeof(text));
+		which_pick_text(&r->nth, text, sizeof(text));
 		fprintf(out, " -> nth %s: at most %u %s", text, f->n_max,
 		        per_phrase(r));
 		return false;
 	}
 	if (r->turn.first > f->turn_max) {
-		pick_text(&r->turn, text, sizeof(text));
+		which_pick_text(&r->turn, text, sizeof(text));
 		fprintf(out, " -> turn %s: at most %u on one connection", text,
 		        f->turn_max);
 		return false;
@@ -554,7 +471,8 @@ static void tell_conditions(FILE *out, const struct rule *r,
 		{"connection", r->connection.ratio != 0},
 		{"caller", r->caller_module && *r->caller_module},
 	};
-	const char *first = has_calls(r) ? " -> never due: " : " -> ";
+	const char *first =
+		which_has_calls(r->calls) ? " -> never due: " : " -> ";
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
@@ -566,7 +484,9 @@ static void tell_conditions(FILE *out, const struct rule *r,
 	if (!any)
 		fputs(" -> never due", out);
 	else
-		fputs(has_calls(r) ? " did not hold then" : " never held", out);
+		fputs(which_has_calls(r->calls) ? " did not hold then"
+		                                : " never held",
+		      out);
 }
 
 static void tell_due(FILE *out, const struct funnel *f,

@@ -24,11 +24,9 @@ struct court {
 	char name[256];  /* of it */
 };
 
-static void __attribute__((format(printf, 5, 6)))
-find(struct court *c, enum finding_kind kind, int verdict,
-     const struct source_loc *loc, const char *format, ...)
+void judgement_add(struct judgement *j, enum finding_kind kind, int verdict,
+                   const struct source_loc *loc, const char *format, ...)
 {
-	struct judgement *j = c->j;
 	struct finding *v = realloc(j->v, (j->n + 1) * sizeof(*v));
 	struct finding f = {
 		.kind = kind, .verdict = verdict, .instance = c->instance};
@@ -47,6 +45,8 @@ find(struct court *c, enum finding_kind kind, int verdict,
 	if (f.text)
 		v[j->n++] = f;
 }
+
+#define find(c_, ...) judgement_add((c_)->j, __VA_ARGS__)
 
 static const struct expectation *expected(const struct court *c, size_t i)
 {
@@ -85,21 +85,6 @@ bool judge_rule_missing(const struct scenario *s,
 	return (int64_t)r->rules[rule].hits < s->rules[rule].hits.min;
 }
 
-static void range_text(const struct range *r, double unit, char *buf,
-                       size_t size)
-{
-	char low[32] = "", high[32] = "";
-
-	if (r->min != INT64_MIN)
-		snprintf(low, sizeof(low), "%g", (double)r->min / unit);
-	if (r->max != INT64_MAX)
-		snprintf(high, sizeof(high), "%g", (double)r->max / unit);
-	if (r->min == r->max)
-		snprintf(buf, size, "%s", low);
-	else
-		snprintf(buf, size, "%s..%s", low, high);
-}
-
 static void judge_rule(struct court *c, size_t i, const char *funnel)
 {
 	const struct rule *rule = &c->s->rules[i];
@@ -114,7 +99,7 @@ static void judge_rule(struct court *c, size_t i, const char *funnel)
 		return;
 	if (missing && c->r->incomplete)
 		kind = FINDING_INCONCLUSIVE;
-	range_text(&rule->hits, 1, range, sizeof(range));
+	text_range(&rule->hits, 1, range, sizeof(range));
 	if (hits == 0 && kind == FINDING_INCONCLUSIVE)
 		find(c, kind, VERDICT_NO_HIT, &rule->loc,
 		     "rule %s: no hit, but the trace is incomplete: nobody "
@@ -166,7 +151,7 @@ static void judge_time(struct court *c, size_t i, const struct expectation *e)
 	if (!e->has_time || !p->exited || p->killed ||
 	    (ns >= e->time_ns.min && ns <= e->time_ns.max))
 		return;
-	range_text(&e->time_ns, 1e9, range, sizeof(range));
+	text_range(&e->time_ns, 1e9, range, sizeof(range));
 	find(c, FINDING_FAIL, -1, &e->time_loc,
 	     "%s: ran for %.3f s, expected %s s", c->name, (double)ns / 1e9,
 	     range);
@@ -196,7 +181,7 @@ static void exit_text(const struct exit_expect *e, char *buf, size_t size)
 	for (size_t i = 0; i < e->n && at < size; i++) {
 		char range[80];
 
-		range_text(&e->v[i], 1, range, sizeof(range));
+		text_range(&e->v[i], 1, range, sizeof(range));
 		at += (size_t)snprintf(buf + at, size - at, "%s%s",
 		                       i ? " or " : "", range);
 	}
@@ -462,7 +447,6 @@ void judge(const struct scenario *s, const struct session_result *r,
 {
 	struct court c = {.s = s, .r = r, .j = ret, .instance = NO_INSTANCE};
 
-	*ret = (struct judgement){0};
 	if (r->unattached && r->end != SESSION_ENVIRONMENT)
 		find(&c, FINDING_NOTE, -1, NULL, "%s", r->unattached);
 	/* Without a start nothing else can be held against anybody. */

@@ -45,6 +45,15 @@ enum outcome {
 };
 
 /*
+ * Behind what ret, zeroed once, has already: one finding more.  loc NULL:
+ * nowhere.  Without memory it is left out.
+ */
+void judgement_add(struct judgement *ret, enum finding_kind kind, int verdict,
+                   const struct source_loc *loc, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/*
+ * Adds to ret what there is to find.
  * funnels: n_rules texts of why a rule did not fire, each or all may be NULL.
  * only: the one program that was run, or n_programs (all).
  */

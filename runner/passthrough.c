@@ -93,7 +93,7 @@ static int judge_rules(const struct stage *s, const struct session_result *r)
 {
 	char **funnels =
 		*s->trace ? funnels_explain(s->trace, s->p->scenario, r) : NULL;
-	struct judgement j;
+	struct judgement j = {0};
 	int code = 0;
 
 	judge(s->p->scenario, r, funnels, s->p->program, &j);

@@ -170,12 +170,13 @@ static bool known_call(const struct fault_record *r)
 	return r->call > FAULT_CALL_NONE && r->call < N_CALLS;
 }
 
-/*
- * decisions.md 25.  recv, send, accept: what the kernel would satisfy, and
- * what a rule claimed; the others: each entry.
- */
-static bool counts(const struct fault_record *r, enum fault_family family)
+bool trace_counts(const struct fault_record *r)
 {
+	enum fault_family family;
+
+	if (!known_call(r) || fault_calls[r->call].kind != FAULT_INJECT)
+		return false;
+	family = fault_calls[r->call].family;
 	if (r->flags & RECORD_PEEK || is_open(r))
 		return false;
 	/* One that was held when it was made has its hit with its end. */
@@ -205,11 +206,10 @@ static bool counts(const struct fault_record *r, enum fault_family family)
 	return false;
 }
 
-/* The same call once more, after ours was refused or held. */
-static bool is_retry(const struct fault_record *r, enum fault_family family)
+bool trace_repeats(const struct fault_record *r)
 {
-	return r->flags & RECORD_UNCOUNTED && !r->rule && !is_open(r) &&
-	       family != FAMILY_RESOLVE;
+	return known_call(r) && r->flags & RECORD_UNCOUNTED && !r->rule &&
+	       !is_open(r) && fault_calls[r->call].family != FAMILY_RESOLVE;
 }
 
 /* Refused because a fault holds back what there is. */
@@ -264,8 +264,8 @@ struct trace_count trace_count(struct trace_printer *p,
 	if (!known_call(r) || fault_calls[r->call].kind != FAULT_INJECT)
 		return ret;
 	f = fault_calls[r->call].family;
-	ret.again = is_retry(r, f);
-	if (!ret.again && !counts(r, f))
+	ret.again = trace_repeats(r);
+	if (!ret.again && !trace_counts(r))
 		return ret;
 	ret.held = ret.again && is_held(r);
 	if (ret.held)
@@ -383,6 +383,9 @@ static void put_result(struct text *t, const struct fault_record *r)
 		put(t, " %s", fault_errno_name(r->result));
 	if (name)
 		put(t, " %s", name);
+	if (known_call(r) && fault_calls[r->call].effect == EFFECT_GETSOCKOPT &&
+	    r->result == 0 && r->err)
+		put(t, ": %s", fault_errno_name(r->err));
 	if (r->return_ns > r->entry_ns + 1000000)
 		put(t, " <%.3f s>", (double)(r->return_ns - r->entry_ns) / 1e9);
 }

@@ -95,4 +95,13 @@ struct trace_count trace_count(struct trace_printer *p,
                                const struct trace_context *c,
                                const struct fault_record *r);
 
+/*
+ * decisions.md 25: does this record count?  Of recv, send and accept what the
+ * kernel would satisfy, and what a rule claimed; of the others each entry.
+ */
+bool trace_counts(const struct fault_record *r);
+
+/* Is it a call of before once more, after ours was refused or held? */
+bool trace_repeats(const struct fault_record *r);
+
 #endif

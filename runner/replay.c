@@ -63,22 +63,26 @@ static void remember(struct replay *p, const struct fault_record *r)
 	p->open[p->n_open++] = *r;
 }
 
-/* The call that r returns from; FAULT_CALL_NONE when it is not known. */
-static enum fault_call recall(struct replay *p, const struct fault_record *r,
-                              uint64_t *ret_entry_ns)
+/* The call that r returns from, entry and return in p->whole. */
+static bool recall(struct replay *p, const struct fault_record *r)
 {
 	for (size_t i = 0; i < p->n_open; i++) {
 		struct fault_record *o = &p->open[i];
 
 		if (atomic_load(&o->state) / 8 != r->caller)
 			continue;
-		enum fault_call call = (enum fault_call)o->call;
-
-		*ret_entry_ns = o->entry_ns;
+		memcpy(&p->whole, r, sizeof(p->whole));
+		p->whole.call = o->call;
+		p->whole.fd = o->fd;
+		p->whole.flags |= o->flags;
+		if (!p->whole.want) /* ports are only known at the return */
+			p->whole.want = o->want;
+		p->whole.caller = o->caller;
+		p->whole.entry_ns = o->entry_ns;
 		*o = p->open[--p->n_open];
-		return call < N_CALLS ? call : FAULT_CALL_NONE;
+		return true;
 	}
-	return FAULT_CALL_NONE;
+	return false;
 }
 
 /* ---- what a record says -------------------------------------------------- */
@@ -105,21 +109,6 @@ static void learn(struct replay_socket *s, const struct replay_call *c)
 		s->ipv6 = r->flags & RECORD_IPV6;
 		memcpy(s->address, r->address, sizeof(s->address));
 	}
-}
-
-/* decisions.md 25: nothing to do, a retry, a peek: not counted. */
-static bool is_counted(const struct replay_call *c)
-{
-	const struct fault_record *r = c->r;
-	enum fault_family f = fault_calls[c->call].family;
-
-	if (c->call == FAULT_CALL_NONE || r->rule)
-		return true;
-	if (r->flags & (RECORD_UNCOUNTED | RECORD_PEEK))
-		return false;
-	if (f == FAMILY_RECV || f == FAMILY_SEND || f == FAMILY_ACCEPT)
-		return r->result != -1 || (r->err != EAGAIN && r->err != EINTR);
-	return true;
 }
 
 static void transfer(struct replay_socket *s, const struct replay_call *c)
@@ -158,7 +147,23 @@ static void describe(struct replay *p, struct replay_call *c)
 		                  : c->socket->remote_port;
 		transfer(c->socket, c);
 	}
-	c->counted = is_counted(c);
+	c->counted = c->call == FAULT_CALL_NONE || trace_counts(r);
+}
+
+static bool is_call(const struct fault_record *r)
+{
+	return r->call > FAULT_CALL_NONE && r->call < N_CALLS;
+}
+
+static void begin(struct replay_call *c, const struct fault_record *r,
+                  uint64_t ticket)
+{
+	*c = (struct replay_call){
+		.call = is_call(r) ? (enum fault_call)r->call : FAULT_CALL_NONE,
+		.r = r,
+		.entry_ns = r->entry_ns,
+		.ticket = ticket,
+	};
 }
 
 bool replay_next(struct replay *p, struct replay_call *ret)
@@ -166,24 +171,30 @@ bool replay_next(struct replay *p, struct replay_call *ret)
 	const struct fault_record *r;
 
 	while ((r = trace_reader_next(&p->reader))) {
-		struct replay_call c = {.r = r, .entry_ns = r->entry_ns};
+		uint64_t state = atomic_load(&r->state);
 
-		if (r->call == RECORD_RETURN) {
-			c.call = recall(p, r, &c.entry_ns);
-			if (c.call == FAULT_CALL_NONE)
-				continue;
-		} else if (r->call < N_CALLS && r->call != FAULT_CALL_NONE) {
-			c.call = (enum fault_call)r->call;
-			if (atomic_load(&r->state) % 8 == RECORD_ENTERED) {
-				remember(p, r);
-				continue;
-			}
-		} else if (r->call != RECORD_ESTABLISHED) {
+		if (r->call == RECORD_RETURN && recall(p, r)) {
+			begin(ret, &p->whole, r->caller);
+		} else if (is_call(r) && state % 8 == RECORD_ENTERED) {
+			remember(p, r);
+			continue;
+		} else if (is_call(r) || r->call == RECORD_ESTABLISHED) {
+			begin(ret, r, state / 8);
+		} else {
 			continue;
 		}
-		describe(p, &c);
-		*ret = c;
+		describe(p, ret);
 		return true;
 	}
 	return false;
+}
+
+bool replay_next_open(struct replay *p, struct replay_call *ret)
+{
+	if (!p->n_open)
+		return false;
+	p->whole = p->open[--p->n_open];
+	begin(ret, &p->whole, atomic_load(&p->whole.state) / 8);
+	describe(p, ret);
+	return true;
 }

@@ -27,15 +27,20 @@ struct replay_socket {
 struct replay_call {
 	enum fault_call
 		call; /* FAULT_CALL_NONE: a connection was established */
-	const struct fault_record *r; /* with the result */
+	/*
+	 * With the result; of one that returned late entry and return in one,
+	 * its state word being that of the RECORD_RETURN.
+	 */
+	const struct fault_record *r;
 	uint64_t entry_ns;
+	uint64_t ticket;  /* of the entry */
 	uint32_t program; /* UINT32_MAX: unknown */
 	const struct trace_process *process;
 	enum fault_role role;
 	enum fault_state state;       /* after the call */
 	uint16_t port;                /* of the service, 0 = unknown */
 	struct replay_socket *socket; /* NULL: none is known */
-	bool counted; /* it moved or found something: rules count it */
+	bool counted; /* rules count it (trace_counts()), or established */
 };
 
 struct replay {
@@ -44,6 +49,7 @@ struct replay {
 	size_t n_sockets;
 	struct fault_record *open; /* calls without their return */
 	size_t n_open, cap_open;
+	struct fault_record whole; /* of a call that returned late */
 };
 
 /* 0, or as trace_reader_open(). */
@@ -51,6 +57,12 @@ int replay_open(struct replay *p, const char *path);
 
 /* The next completed call; false at the end. */
 bool replay_next(struct replay *p, struct replay_call *ret);
+
+/*
+ * Behind the end: the calls that never returned, in no order; r is their entry,
+ * and what only the return tells (result, ports, peer) is not known.
+ */
+bool replay_next_open(struct replay *p, struct replay_call *ret);
 void replay_release(struct replay *p);
 
 #endif

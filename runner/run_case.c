@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 #include "runner/cmd.h"
+#include "runner/expect_files.h"
+#include "runner/expect_trace.h"
 #include "runner/funnel.h"
 #include "runner/keep.h"
 #include "runner/print_diags.h"
@@ -164,6 +166,8 @@ static enum outcome execute(struct run_context *x, struct work *w)
 	}
 	diag_list_release(&diags); /* warnings: load() said them */
 	funnels = funnels_explain(w->trace, w->scenario, &w->result);
+	expect_files_judge(w->scenario, &w->result, &w->judgement);
+	expect_trace_judge(w->trace, w->scenario, &w->result, &w->judgement);
 	judge(w->scenario, &w->result, funnels, w->scenario->n_programs,
 	      &w->judgement);
 	funnels_free(funnels, w->result.n_rules);

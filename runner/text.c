@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <regex.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runner/text.h"
@@ -57,4 +58,18 @@ const struct text_match *text_present(const struct text_list *l,
 		if (text_find(&l->v[i], data, len, 0) >= 0)
 			return &l->v[i];
 	return NULL;
+}
+
+void text_range(const struct range *r, double unit, char *buf, size_t size)
+{
+	char low[32] = "", high[32] = "";
+
+	if (r->min != INT64_MIN)
+		snprintf(low, sizeof(low), "%g", (double)r->min / unit);
+	if (r->max != INT64_MAX)
+		snprintf(high, sizeof(high), "%g", (double)r->max / unit);
+	if (r->min == r->max)
+		snprintf(buf, size, "%s", low);
+	else
+		snprintf(buf, size, "%s..%s", low, high);
 }

@@ -1,5 +1,6 @@
 /*
- * text.h - TEXT of the language against bytes: substrings and EREs, in order.
+ * text.h - TEXT of the language against bytes: substrings and EREs, in order;
+ * and ranges as texts.
  */
 #ifndef FAULT_RUNNER_TEXT_H
 #define FAULT_RUNNER_TEXT_H
@@ -23,5 +24,8 @@ const struct text_match *text_missing(const struct text_list *l,
 /* The first of the list that is found anywhere, NULL: none is. */
 const struct text_match *text_present(const struct text_list *l,
                                       const char *data, size_t len);
+
+/* "3", "1..3", "1..", "..3": the ends divided by unit. */
+void text_range(const struct range *r, double unit, char *buf, size_t size);
 
 #endif

@@ -26,7 +26,7 @@ struct shim_call {
 	void *caller;
 	long result;   /* as the program will see it */
 	int err;       /* errno if it is -1; of the resolver always */
-	int said;      /* by the resolver: 0 or an EAI_ code */
+	int said;      /* by the resolver: 0 or an EAI_ code; as SO_ERROR */
 	bool made;     /* the real call has happened */
 	long number;   /* syscall(2): its number + 1; else 0 */
 	uint8_t flags; /* enum fault_record_flag of its record */

@@ -569,8 +569,11 @@ void handle_getname(struct shim_call *c)
 	record_return(c);
 }
 
-/* SO_ERROR has been read; `held`: in SYN_SENT by us when it was called. */
-static void told_so_error(struct shim_call *c, int *value, bool held)
+/*
+ * SO_ERROR has been read; `held`: in SYN_SENT by us when it was called.
+ * Returns what the program is told.
+ */
+static int told_so_error(struct shim_call *c, int *value, bool held)
 {
 	/* Read in the moment between two connects (late.h). */
 	if (held && !late_held(c->sock) && *value == ECONNRESET)
@@ -580,6 +583,7 @@ static void told_so_error(struct shim_call *c, int *value, bool held)
 		not_connected(c);
 	else
 		opening_done(c);
+	return *value;
 }
 
 void handle_getsockopt(struct shim_call *c)
@@ -596,7 +600,7 @@ void handle_getsockopt(struct shim_call *c)
 	decide_and_make(c);
 	if (c->result == 0 && c->a[1] == SOL_SOCKET && c->a[2] == SO_ERROR &&
 	    *(const unsigned *)c->a[4] >= sizeof(int))
-		told_so_error(c, (int *)c->a[3], held);
+		c->said = told_so_error(c, (int *)c->a[3], held);
 	if (c->result == 0 && c->a[1] == SOL_SOCKET && c->a[2] == SO_RCVLOWAT)
 		gates_told_lowat(c);
 	record_return(c);

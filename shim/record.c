@@ -140,6 +140,8 @@ static void fill_result(struct fault_record *r, const struct shim_call *c)
 	r->return_ns = shim_now();
 	r->result = (int32_t)c->result;
 	r->err = c->result == -1 ? (uint8_t)c->err : 0;
+	if (c->row->effect == EFFECT_GETSOCKOPT && c->result == 0)
+		r->err = (uint8_t)c->said;
 	if (c->row->effect == EFFECT_RESOLVE) {
 		r->result = c->said;
 		r->err = c->said == EAI_SYSTEM ? (uint8_t)c->err : 0;

@@ -192,6 +192,16 @@ static void test_entries_count_where_there_is_nothing_to_wait_for(void **state)
 	has(line, "#1");
 }
 
+static void test_a_pending_error_is_told_with_its_option(void **state)
+{
+	struct fault_record r = make(FAULT_CALL_getsockopt, 0, 4);
+
+	(void)state;
+	has(print(&r), "getsockopt(fd 7, option 4) = 0  conn 1");
+	r.err = ECONNREFUSED;
+	has(print(&r), "getsockopt(fd 7, option 4) = 0: ECONNREFUSED  conn 1");
+}
+
 static void test_connections_and_programs_count_apart(void **state)
 {
 	struct fault_record r = make(FAULT_CALL_recv, 5, 10);
@@ -477,6 +487,7 @@ int main(void)
 		TEST(test_a_call_that_a_fault_refused_comes_again),
 		TEST(test_a_hit_before_the_call_is_counted_with_its_end),
 		TEST(test_entries_count_where_there_is_nothing_to_wait_for),
+		TEST(test_a_pending_error_is_told_with_its_option),
 		TEST(test_connections_and_programs_count_apart),
 		TEST(test_a_fault_names_its_rule),
 		TEST(test_a_call_that_returns_late_is_completed),
