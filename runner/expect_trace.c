@@ -247,7 +247,7 @@ static void judge_holes(struct hearing *h)
 		                  "more than %d calls that `gap` or `order` "
 		                  "asks about: name fewer, by `connection`, "
 		                  "`nth` or `result`",
-		                  (int)EXPECT_MAX_SIGHTINGS);
+		                  (int)EXPECT_MAX_SIGHTINGS / 2);
 }
 
 /* ---- order --------------------------------------------------------------- */

@@ -29,7 +29,7 @@ void judgement_add(struct judgement *j, enum finding_kind kind, int verdict,
 {
 	struct finding *v = realloc(j->v, (j->n + 1) * sizeof(*v));
 	struct finding f = {
-		.kind = kind, .verdict = verdict, .instance = c->instance};
+		.kind = kind, .verdict = verdict, .instance = NO_INSTANCE};
 	va_list args;
 
 	if (!v)
@@ -46,7 +46,14 @@ void judgement_add(struct judgement *j, enum finding_kind kind, int verdict,
 		v[j->n++] = f;
 }
 
-#define find(c_, ...) judgement_add((c_)->j, __VA_ARGS__)
+static void about_instance(const struct court *c)
+{
+	if (c->j->n)
+		c->j->v[c->j->n - 1].instance = c->instance;
+}
+
+#define find(c_, ...) \
+	(judgement_add((c_)->j, __VA_ARGS__), about_instance(c_))
 
 static const struct expectation *expected(const struct court *c, size_t i)
 {
