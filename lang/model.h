@@ -41,6 +41,9 @@ void commands_read(struct lang *l, const struct node *n, struct command **ret,
 void path_read(struct lang *l, const struct node *n, const struct scenario *s,
                char **ret);
 
+/* A host's name as the engine compares it: lower case, no dot at its end. */
+char *plain_host(struct arena *a, const char *name);
+
 /* TEXT: one, or a list of them. */
 void read_text_list(struct lang *l, const struct node *n, void *field);
 bool text_read(struct lang *l, const struct node *n, struct text_match *ret);
