@@ -2,10 +2,15 @@
  * tap.c - TAP 14 (testanything.org): a version line, one plan, a line for each
  * scenario; below those that did not pass a block of YAML, indented by two.
  *
+ * TAP 13 differs in nothing that is used here but its version line, and `prove`
+ * of Perl 5.36 takes a 14 there for an error.  It says what it understands in
+ * TAP_VERSION.
+ *
  * A scenario that passes against its `todo` is `not ok`: as `ok # TODO`, which
  * is what TAP has for it, a harness would let it pass.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plan/tables.h"
@@ -127,7 +132,10 @@ static void print_block(FILE *out, const struct case_report *c)
 
 static void open_tap(struct report *r)
 {
-	fprintf(r->out, "TAP version 14\n1..%zu\n", r->n_total);
+	const char *known = getenv("TAP_VERSION");
+
+	fprintf(r->out, "TAP version %s\n1..%zu\n",
+	        known && strcmp(known, "13") == 0 ? "13" : "14", r->n_total);
 }
 
 static void result(struct report *r, const struct case_report *c)
