@@ -21,6 +21,24 @@ void program_init(struct program *p, char *name);
 /* `programs`, `expect` and `faults` of a file, and its other keys. */
 void programs_read(struct lang *l, const struct node *map, struct scenario *s);
 void expect_read(struct lang *l, const struct node *map, struct scenario *s);
+/* Of `expect`: what is not of one program. */
+void expect_calls_read(struct lang *l, const struct pair *p,
+                       struct scenario *s);
+void expect_order_read(struct lang *l, const struct pair *p,
+                       struct scenario *s);
+void expect_files_read(struct lang *l, const struct pair *p,
+                       struct scenario *s);
+
+/* fixtures.c: `hosts`, `files`; `setup` and `teardown` are lists of CMD. */
+void hosts_read(struct lang *l, const struct node *n, struct scenario *s);
+void files_read(struct lang *l, const struct node *n, struct scenario *s);
+void commands_read(struct lang *l, const struct node *n, struct command **ret,
+                   size_t *ret_n);
+/*
+ * PATH of a step or an expectation, char *: a relative one is below ${tmp},
+ * where the scenario's own files are.
+ */
+void read_path(struct lang *l, const struct node *n, void *field);
 
 /* TEXT: one, or a list of them. */
 void read_text_list(struct lang *l, const struct node *n, void *field);

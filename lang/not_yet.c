@@ -12,25 +12,7 @@ static const struct {
 	unsigned places;
 	const char *word;
 } rows[] = {
-	{IN_TOP, "todo"},
-	{IN_TOP, "needs"},
-	{IN_TOP, "use"},
-	{IN_TOP, "cases"},
-	{IN_TOP, "hosts"},
-	{IN_TOP, "files"},
-	{IN_TOP, "setup"},
-	{IN_TOP, "teardown"},
-	{IN_TOP | IN_PROGRAM, "steps"},
-	{IN_PROGRAM, "listen"},
-	{IN_PROGRAM, "connect"},
-	{IN_PROGRAM, "accept"},
-	{IN_PROGRAM, "started"},
-	{IN_PROGRAM, "count"},
-	{IN_PROGRAM, "repeat"},
 	{IN_RULE, "caller"},
-	{IN_EXPECT, "calls"},
-	{IN_EXPECT, "order"},
-	{IN_EXPECT, "files"},
 	/* families without rows, calls that are not wrapped (a row of
            calls.def comes before this) */
 	{AS_CALL, "getnameinfo"},

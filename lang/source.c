@@ -27,7 +27,8 @@ void source_init(struct source *s, struct arena *a, const char *path,
 {
 	const char *end = text + len, *p = text;
 
-	*s = (struct source){.path = path, .text = text, .len = len};
+	*s = (struct source){
+		.path = path, .folder = s->folder, .text = text, .len = len};
 	s->lines = arena_grow(a, NULL, 0, sizeof(*s->lines));
 	s->lines[s->n_lines++] = 0;
 	while (p < end) {
@@ -75,7 +76,7 @@ struct mark source_mark(const struct source *s, size_t offset)
 			high = middle;
 	}
 	return (struct mark){(unsigned)low + 1,
-	                     (unsigned)(offset - s->lines[low]) + 1};
+	                     (unsigned)(offset - s->lines[low]) + 1, s};
 }
 
 struct mark source_mark_chars(const struct source *s, struct cursor *cursor,
@@ -94,7 +95,7 @@ struct mark source_mark_chars(const struct source *s, struct cursor *cursor,
 		cursor->column++;
 	}
 	return (struct mark){(unsigned)line + 1,
-	                     (unsigned)(cursor->offset - begin) + 1};
+	                     (unsigned)(cursor->offset - begin) + 1, s};
 }
 
 size_t source_offset(const struct source *s, struct mark at)

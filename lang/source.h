@@ -13,13 +13,18 @@
 
 #include "lang/arena.h"
 
+struct source;
+
 /* Where something begins, both from 1, the column in bytes. */
 struct mark {
 	unsigned line, column;
+	const struct source *source; /* NULL: of what is being read */
 };
 
 struct source {
 	const char *path;
+	const char *folder; /* of a part, as the suite's file would call it,
+	                       with a slash or ""; else NULL */
 	const char *text;
 	size_t len;
 	size_t *lines; /* offset of the first byte of each line */

@@ -65,6 +65,33 @@ static void check_ere(struct lang *l, struct mark at, const char *ere)
 	regfree(&regex);
 }
 
+/*
+ * \r, \n and \t of an ERE are what they are elsewhere: POSIX leaves them
+ * undefined, and glibc takes the letter.
+ */
+static char *control_characters(struct lang *l, const char *s, size_t len)
+{
+	static const char letters[] = "rnt", characters[] = "\r\n\t";
+	char *ere = arena_strndup(l->arena, s, len);
+	size_t n = 0;
+
+	for (const char *p = ere; *p; p++) {
+		const char *letter = strchr(letters, p[0] == '\\' ? p[1] : 0);
+
+		if (p[0] != '\\' || !p[1]) {
+			ere[n++] = *p;
+		} else if (letter && *letter) {
+			ere[n++] = characters[letter - letters];
+			p++;
+		} else {
+			ere[n++] = *p++;
+			ere[n++] = *p;
+		}
+	}
+	ere[n] = '\0';
+	return ere;
+}
+
 bool text_read(struct lang *l, const struct node *n, struct text_match *ret)
 {
 	const char *s = need_text(l, n);
@@ -74,12 +101,12 @@ bool text_read(struct lang *l, const struct node *n, struct text_match *ret)
 		return false;
 	*ret = (struct text_match){
 		.text = arena_strdup(l->arena, s),
-		.loc = {l->path, n->at.line, n->at.column},
+		.loc = locate(l, n->at),
 	};
 	if (len < 2 || *s != '/' || s[len - 1] != '/')
 		return true;
 	ret->regex = true;
-	ret->text = arena_strndup(l->arena, s + 1, len - 2);
+	ret->text = control_characters(l, s + 1, len - 2);
 	if (len == 2)
 		lang_error(l, n->at, NULL,
 		           "nothing stands between the slashes");
