@@ -76,17 +76,17 @@ static void put_string(FILE *f, const char *s)
 		put(f, s, len);
 }
 
-/* What has a fixed size. */
+/* What has a fixed size.  No bool: not every byte is one. */
 struct head {
 	int64_t time_ns;
 	uint64_t seed;
 	uint32_t outcome, n_findings;
-	bool timing, broken;
+	uint8_t timing, broken;
 };
 
 struct finding_head {
 	int32_t kind, verdict;
-	bool timing;
+	uint8_t timing;
 };
 
 char *case_report_pack(const struct case_report *r, size_t *ret_len)

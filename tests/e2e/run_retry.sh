@@ -64,6 +64,33 @@ t_exit 1 "--max-fail" "$FAULT" run -j 1 --max-fail 2 bad.yaml
 t_match "... stops there" "$(tail -1 out)" '^2 scenarios: 0 passed, 2 failed, 3 not run'
 t_match "... the commands stand together at the end" "$(tail -5 out | head -1)" '^again:$'
 
+# ---- todo ---------------------------------------------------------------------
+cat >todo.yaml <<'END'
+version: 1
+todo: the client takes a reset for the end
+programs: {a: {run: "sh -c \"echo >>${file}; exit ${status}\""}}
+END
+t_exit 0 "an expected failure does not fail the run" \
+	"$FAULT" run --retries 3 --var file="$T/t1" --var status=1 todo.yaml
+t_match "... is told with its reason" "$(cat out)" '^todo +todo.yaml  \(the client takes a reset for the end\)$'
+t_match "... and counted" "$(tail -1 out)" '^1 scenario: 0 passed, 1 todo'
+t_is "... and not tried again" "$(wc -l <t1)" 1
+t_exit 1 "one that passes fails" "$FAULT" run --var file="$T/t2" --var status=0 todo.yaml
+t_match "... and says what to do" "$(cat out)" 'passes now: delete its `todo`'
+t_is "... and is remembered" "$(grep todo fault-out/.failed)" todo.yaml
+t_exit 0 "-v shows why it fails" "$FAULT" run -v --var file="$T/t3" --var status=1 todo.yaml
+t_match "... with its finding" "$(cat out)" 'exit status 1, expected 0'
+"$FAULT" run --format tap --var file="$T/t4" --var status=1 todo.yaml >out
+t_is "TAP: it is not ok, and a TODO" "$? $(grep -c '^not ok 1 - todo.yaml # TODO the client takes' out)" "0 1"
+"$FAULT" run --format tap --var file="$T/t5" --var status=0 todo.yaml >out
+t_is "... and not ok without it when it passes" "$? $(grep -c '^not ok 1 - todo.yaml$' out)" "1 1"
+if command -v prove >/dev/null; then
+	t_ok "prove takes it as it is meant" \
+		prove --exec "$FAULT run --format tap --var file=$T/t6 --var status=1" todo.yaml
+	t_exit 1 "... and does not let a pass go" \
+		prove --exec "$FAULT run --format tap --var file=$T/t7 --var status=0" todo.yaml
+fi
+
 # ---- --slow-factor ------------------------------------------------------------
 printf 'version: 1\nlimit: 300ms\nprograms: {a: {run: "sleep 0.6"}}\n' >limit.yaml
 t_exit 1 "a limit that is too short" "$FAULT" run limit.yaml
