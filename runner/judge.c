@@ -41,6 +41,13 @@ find(struct court *c, enum finding_kind kind, int verdict,
 		v[j->n++] = f;
 }
 
+/* What was found last depends on time. */
+static void find_timing(struct court *c)
+{
+	if (c->j->n)
+		c->j->v[c->j->n - 1].timing = true;
+}
+
 static const struct expectation *expected(const struct court *c, size_t i)
 {
 	for (size_t e = 0; e < c->s->n_expects; e++)
@@ -165,6 +172,7 @@ static void judge_time(struct court *c, size_t i, const struct expectation *e)
 	find(c, FINDING_FAIL, -1, &e->time_loc,
 	     "%s: ran for %.3f s, expected %s s", name(c, i), (double)ns / 1e9,
 	     range);
+	find_timing(c);
 }
 
 /* ---- how it ended -------------------------------------------------------- */
@@ -281,11 +289,13 @@ static void judge_life(struct court *c, size_t i, const struct expectation *e)
 	else if (!p->expelled && e && e->alive == 0)
 		find(c, FINDING_FAIL, -1, loc,
 		     "%s: alive at the end, expected to be gone", name(c, i));
-	else if (p->stopped && p->killed)
+	else if (p->stopped && p->killed) {
 		find(c, FINDING_FAIL, -1, &program->loc,
 		     "%s: did not end within %g s of SIG%s, killed", name(c, i),
 		     (double)program->grace_ns / 1e9,
 		     sigabbrev_np(program->stop_signal));
+		find_timing(c);
+	}
 }
 
 /* alive of a job: is it there when the others are done?  It never is. */
@@ -360,9 +370,10 @@ static void judge_session(struct court *c)
 	case SESSION_INTERRUPTED:
 		break;
 	case SESSION_LIMIT:
-		if (!allowed_anywhere(c, VERDICT_HANG))
-			find(c, FINDING_FAIL, VERDICT_HANG, loc, "%s",
-			     r->message);
+		if (allowed_anywhere(c, VERDICT_HANG))
+			break;
+		find(c, FINDING_FAIL, VERDICT_HANG, loc, "%s", r->message);
+		find_timing(c);
 		break;
 	case SESSION_NOT_READY:
 		find(c, FINDING_FAIL, -1, loc, "%s", r->message);

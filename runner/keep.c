@@ -11,6 +11,7 @@
 
 #include "runner/keep.h"
 #include "runner/print_scenario.h"
+#include "runner/report/terminal.h"
 
 enum {
 	PATH_SIZE = 4096,
@@ -107,7 +108,8 @@ static int copy_file(const char *from, const char *dir, const char *name)
 }
 
 static int write_texts(const char *dir, const struct case_report *c,
-                       uint64_t seed)
+                       const struct scenario *s,
+                       const struct session_result *result)
 {
 	FILE *f = open_in(dir, "report", ".txt");
 
@@ -117,25 +119,27 @@ static int write_texts(const char *dir, const struct case_report *c,
 	terminal_details(f, false, c);
 	if (fclose(f))
 		return -errno;
-	f = open_in(dir, "scenario", ".txt");
+	f = open_in(dir, "_scenario", ".yaml");
 	if (!f)
 		return -errno;
-	fprintf(f, "# seed %llu\n# %s\n", (unsigned long long)seed, c->repeat);
-	print_scenario(f, c->id, c->scenario, c->result->plan);
+	fprintf(f, "# seed %llu\n# %s\n", (unsigned long long)c->seed,
+	        c->repeat ? c->repeat : "");
+	print_scenario(f, c->id, s, result->plan);
 	return fclose(f) ? -errno : 0;
 }
 
-int keep_case(const char *dir, const struct case_report *c, uint64_t seed,
+int keep_case(const char *dir, const struct case_report *c,
+              const struct scenario *s, const struct session_result *result,
               const char *trace_path)
 {
 	int first = make_dirs(dir), r;
 
 	if (first < 0)
 		return first;
-	first = write_texts(dir, c, seed);
-	for (size_t i = 0; i < c->result->n_programs; i++) {
-		const struct program_result *p = &c->result->programs[i];
-		const char *name = c->scenario->programs[i].name;
+	first = write_texts(dir, c, s, result);
+	for (size_t i = 0; i < result->n_programs; i++) {
+		const struct program_result *p = &result->programs[i];
+		const char *name = s->programs[i].name;
 
 		r = write_capture(dir, name, ".stdout", &p->out);
 		first = first ? first : r;
