@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "runner/fixtures.h"
 #include "runner/funnel.h"
 #include "runner/keep.h"
 #include "runner/launch.h"
@@ -86,6 +87,7 @@ struct work {
 	char dir[PATH_SIZE - 16], tmp[PATH_SIZE], trace[PATH_SIZE];
 	struct launch_vars vars;
 	struct scenario *scenario;
+	struct fixtures fixtures;
 	struct session_result result;
 	struct case_report *report;
 };
@@ -207,13 +209,15 @@ static bool depends_on_time(const struct case_report *r)
 	return false;
 }
 
-static void execute(struct run_place *p, struct work *w)
+/* False: its rules cannot be compiled, and the report says so. */
+static bool run_scenario(struct run_place *p, struct work *w)
 {
 	struct session_options o = {
 		.seed = w->report->seed,
 		.library = p->settings->library,
 		.trace_path = w->trace,
 		.max_records = MAX_RECORDS,
+		.spent_ns = w->fixtures.setup_ns,
 	};
 	struct case_report *report = w->report;
 	struct diag_list diags = {0};
@@ -222,15 +226,28 @@ static void execute(struct run_place *p, struct work *w)
 	if (session_run(p->guardian, &p->interrupt, w->scenario, &o, &w->result,
 	                &diags) < 0) {
 		invalid(w, &diags);
-		return;
+		return false;
 	}
 	diag_list_release(&diags); /* warnings: load() said them */
 	funnels = funnels_explain(w->trace, w->scenario, &w->result);
 	judge(w->scenario, &w->result, funnels, w->scenario->n_programs,
 	      &report->findings);
 	funnels_free(funnels, w->result.n_rules);
-	report->time_ns = w->result.time_ns;
+	return true;
+}
+
+static void conclude(struct run_place *p, struct work *w, bool skipped)
+{
+	struct case_report *report = w->report;
+
+	report->time_ns = w->result.time_ns + w->fixtures.time_ns;
 	report->outcome = judge_outcome(&w->result, &report->findings);
+	if (skipped && report->outcome == OUTCOME_PASSED) {
+		report->outcome = OUTCOME_SKIPPED;
+		return;
+	}
+	free(report->reason); /* of a skip whose teardown failed */
+	report->reason = NULL;
 	report->timing = depends_on_time(report);
 	apply_todo(report, w->scenario);
 	if (report->outcome != OUTCOME_PASSED || p->settings->all_details)
@@ -239,6 +256,21 @@ static void execute(struct run_place *p, struct work *w)
 	    report->outcome != OUTCOME_TODO &&
 	    report->outcome != OUTCOME_INTERRUPTED)
 		keep(p->settings, w);
+}
+
+static void execute(struct run_place *p, struct work *w)
+{
+	enum fixtures_end end = fixtures_set_up(
+		&w->fixtures, w->scenario, w->tmp, &p->interrupt, w->report);
+	bool valid = true;
+
+	if (end == FIXTURES_READY)
+		valid = run_scenario(p, w);
+	else if (end == FIXTURES_INTERRUPTED)
+		w->result.end = SESSION_INTERRUPTED;
+	fixtures_tear_down(&w->fixtures);
+	if (valid)
+		conclude(p, w, end == FIXTURES_SKIPPED);
 }
 
 void run_case(struct run_place *p, const struct selected_case *c, uint64_t seed,

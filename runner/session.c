@@ -668,7 +668,8 @@ static void run(struct session *s)
 		return;
 	}
 	if (s->scenario->limit_ns && !s->options->passthrough)
-		s->limit_ns = now + s->scenario->limit_ns;
+		s->limit_ns =
+			now + s->scenario->limit_ns - s->options->spent_ns;
 	for (advance(s); s->phase != PHASE_OVER; advance(s))
 		await(s);
 	finish(s);
