@@ -2,8 +2,8 @@
  * compile.c - a scenario's rules as a plan (plan/plan.h).
  *
  * Order in the blob: head, programs, rules, classes, buckets, rule indexes of
- * the classes, inverse tables, answers, strings.  Sizes are counted first, then
- * everything is written into one piece of memory.
+ * the classes, inverse tables, answers, hosts and theirs, strings.  Sizes are
+ * counted first, then everything is written into one piece of memory.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +24,7 @@ struct compiler {
 	uint16_t *class_of;   /* rule -> class */
 	uint32_t inverses[3]; /* offset of the table of a distribution, or 0 */
 	uint32_t answers_off; /* of the next rule that has some */
+	uint32_t addrs_off;   /* of the first host's addresses */
 	struct arena_text strings;
 	void *blob;
 	size_t size;
@@ -285,6 +286,15 @@ static size_t answers_len(const struct scenario *s)
 	return len;
 }
 
+static size_t addrs_len(const struct scenario *s)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < s->n_hosts; i++)
+		len += s->hosts[i].n_addrs * sizeof(*s->hosts[i].addrs);
+	return len;
+}
+
 static void layout(struct compiler *c, struct fault_plan *head)
 {
 	const struct scenario *s = c->s;
@@ -318,6 +328,9 @@ static void layout(struct compiler *c, struct fault_plan *head)
 		}
 	}
 	c->answers_off = place(&size, answers_len(s));
+	head->n_hosts = (uint32_t)s->n_hosts;
+	head->hosts_off = place(&size, s->n_hosts * sizeof(struct plan_host));
+	c->addrs_off = place(&size, addrs_len(s));
 	head->strings_off = place(&size, 0);
 	c->size = size;
 }
@@ -333,6 +346,22 @@ static struct plan_program *make_programs(struct compiler *c, uint32_t n)
 			name = c->s->programs[i].name;
 		v[i].name_off = add_string(c, name);
 		v[i].name_hash = plan_hash_string(name);
+	}
+	return v;
+}
+
+static struct plan_host *make_hosts(struct compiler *c)
+{
+	struct plan_host *v = arena_array(c->arena, c->s->n_hosts, sizeof(*v));
+	uint32_t off = c->addrs_off;
+
+	for (size_t i = 0; i < c->s->n_hosts; i++) {
+		const struct host_entry *h = &c->s->hosts[i];
+
+		v[i].name_off = add_string(c, plain_host(c->arena, h->name));
+		v[i].addrs_off = off;
+		v[i].n_addrs = (uint32_t)h->n_addrs;
+		off += (uint32_t)(h->n_addrs * sizeof(*h->addrs));
 	}
 	return v;
 }
@@ -371,10 +400,20 @@ static void put_answers(struct compiler *c, const struct plan_rule *rules)
 	}
 }
 
+static void put_hosts(struct compiler *c, const struct fault_plan *head,
+                      const struct plan_host *hosts)
+{
+	put(c, head->hosts_off, hosts, head->n_hosts * sizeof(*hosts));
+	for (uint32_t i = 0; i < head->n_hosts; i++)
+		put(c, hosts[i].addrs_off, c->s->hosts[i].addrs,
+		    hosts[i].n_addrs * sizeof(struct plan_addr));
+}
+
 /* All sizes and strings are known: the one allocation that is handed out. */
 static int write_blob(struct compiler *c, struct fault_plan *head,
                       const struct plan_program *programs,
-                      const struct plan_rule *rules)
+                      const struct plan_rule *rules,
+                      const struct plan_host *hosts)
 {
 	head->strings_len = (uint32_t)c->strings.len;
 	c->size += c->strings.len;
@@ -397,6 +436,7 @@ static int write_blob(struct compiler *c, struct fault_plan *head,
 			    PLAN_INVERSE_LEN * sizeof(int32_t));
 	}
 	put_answers(c, rules);
+	put_hosts(c, head, hosts);
 	put(c, head->strings_off, c->strings.s, c->strings.len);
 	put_lists(c);
 	return 0;
@@ -412,6 +452,7 @@ static int compile(void *context)
 	};
 	struct plan_program *programs;
 	struct plan_rule *rules;
+	struct plan_host *hosts;
 
 	arena_text_add(c->arena, &c->strings, "", 1);
 	make_classes(c);
@@ -421,11 +462,12 @@ static int compile(void *context)
 	head.source_off =
 		add_string(c, c->s->n_rules ? c->s->rules[0].loc.file : "");
 	programs = make_programs(c, head.n_programs);
+	hosts = make_hosts(c);
 	rules = arena_array(c->arena, c->s->n_rules, sizeof(*rules));
 	for (size_t i = 0; i < c->s->n_rules; i++)
 		write_rule(c, i, &rules[i]);
 	mark_traits(c, rules);
-	return write_blob(c, &head, programs, rules);
+	return write_blob(c, &head, programs, rules, hosts);
 }
 
 int scenario_plan(const struct scenario *s, const struct plan_options *options,

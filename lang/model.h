@@ -40,6 +40,9 @@ void commands_read(struct lang *l, const struct node *n, struct command **ret,
  */
 void read_path(struct lang *l, const struct node *n, void *field);
 
+/* A host's name as the engine compares it: lower case, no dot at its end. */
+char *plain_host(struct arena *a, const char *name);
+
 /* TEXT: one, or a list of them. */
 void read_text_list(struct lang *l, const struct node *n, void *field);
 bool text_read(struct lang *l, const struct node *n, struct text_match *ret);

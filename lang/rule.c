@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lang/expand.h"
+#include "lang/model.h"
 #include "lang/rule.h"
 #include "lang/units.h"
 
@@ -94,13 +95,22 @@ static void read_per(struct lang *l, const struct node *n, void *field)
 		*(enum fault_per *)field = (enum fault_per)(w + PER_CONNECTION);
 }
 
-/* As the engine compares it: no dot at the end, no matter what case. */
+char *plain_host(struct arena *a, const char *name)
+{
+	char *host = arena_strdup(a, name);
+
+	if (host[0] && host[1] && host[strlen(host) - 1] == '.')
+		host[strlen(host) - 1] = '\0';
+	for (char *p = host; *p; p++)
+		*p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 'a' - 'A') : *p;
+	return host;
+}
+
 static void read_host(struct lang *l, const struct node *n, void *field)
 {
 	const char *s = need_text(l, n);
 	struct plan_addr addr;
 	struct refusal why;
-	char *host;
 
 	if (!s)
 		return;
@@ -109,12 +119,7 @@ static void read_host(struct lang *l, const struct node *n, void *field)
 		           "`%s` is an address: nobody resolves it", s);
 		return;
 	}
-	host = arena_strdup(l->arena, s);
-	if (host[1] && host[strlen(host) - 1] == '.')
-		host[strlen(host) - 1] = '\0';
-	for (char *p = host; *p; p++)
-		*p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 'a' - 'A') : *p;
-	*(char **)field = host;
+	*(char **)field = plain_host(l->arena, s);
 }
 
 /* SIZE, or PICK of SIZE. */

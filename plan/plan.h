@@ -17,7 +17,7 @@
 #include "tables.h"
 
 #define PLAN_MAGIC   0x004e414c50544c46ULL /* "FLTPLAN\0" */
-#define PLAN_VERSION 2u
+#define PLAN_VERSION 3u
 
 enum {
 	PLAN_MAX_PROGRAMS = 64,
@@ -25,7 +25,8 @@ enum {
 	PLAN_MAX_CLASS_RULES = 32, /* cell.mark has a bit for each */
 	PLAN_MAX_ACTIONS = 4,
 	PLAN_MAX_ANSWERS = 64, /* addresses of one answer */
-	PLAN_CALL_WORDS = 2,   /* 128 symbols */
+	PLAN_MAX_HOSTS = 10000,
+	PLAN_CALL_WORDS = 2, /* 128 symbols */
 	PLAN_MAX_SIZE = 64 << 20,
 	/* Inverse distribution: quantiles i / 256, in 1/65536 of the jitter. */
 	PLAN_INVERSE_LEN = 257,
@@ -153,6 +154,17 @@ struct plan_program {
 	uint64_t name_hash; /* plan_hash_string(name): goes into decisions */
 };
 
+/*
+ * A name of the scenario's own: where the resolver would be asked, these are
+ * its addresses, in this order.
+ */
+struct plan_host {
+	uint32_t name_off;  /* lower case, no dot at its end */
+	uint32_t addrs_off; /* struct plan_addr[n_addrs], as of ACTION_ANSWER */
+	uint32_t n_addrs;
+	uint32_t pad;
+};
+
 enum plan_flag {
 	PLAN_TRACE = 1,  /* every call of a TCP socket leaves a record */
 	PLAN_STACKS = 2, /* with the top eight frames */
@@ -175,6 +187,8 @@ struct fault_plan {
 	uint32_t strings_len;
 	uint32_t source_off;  /* string: path of the scenario */
 	uint32_t buckets_off; /* uint16_t[PLAN_BUCKETS]: index + 1, 0 = empty */
+	uint32_t n_hosts;     /* each name once */
+	uint32_t hosts_off;   /* struct plan_host[n_hosts] */
 	uint32_t pad;
 };
 
@@ -184,7 +198,8 @@ _Static_assert(sizeof(struct plan_class) == 96, "layout");
 _Static_assert(sizeof(struct plan_action) == 24, "layout");
 _Static_assert(sizeof(struct plan_rule) == 232, "layout");
 _Static_assert(sizeof(struct plan_program) == 16, "layout");
-_Static_assert(sizeof(struct fault_plan) == 72, "layout");
+_Static_assert(sizeof(struct plan_host) == 16, "layout");
+_Static_assert(sizeof(struct fault_plan) == 80, "layout");
 
 /*
  * Bounds-check a blob of len bytes: every offset, index, enumerator, string
@@ -225,6 +240,11 @@ static inline const struct plan_program *
 plan_programs(const struct fault_plan *p)
 {
 	return (const struct plan_program *)plan_at(p, p->programs_off);
+}
+
+static inline const struct plan_host *plan_hosts(const struct fault_plan *p)
+{
+	return (const struct plan_host *)plan_at(p, p->hosts_off);
 }
 
 /* String offsets are relative to strings_off; 0 is "". */

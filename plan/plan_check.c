@@ -70,6 +70,8 @@ static const char *check_header(const struct fault_plan *p, size_t len)
 		return "the plan has an impossible number of programs";
 	if (p->n_rules > PLAN_MAX_RULES || p->n_classes > p->n_rules)
 		return "the plan has an impossible number of rules";
+	if (p->n_hosts > PLAN_MAX_HOSTS)
+		return "the plan has an impossible number of hosts";
 	return NULL;
 }
 
@@ -99,6 +101,10 @@ static const char *check_arrays(const struct fault_plan *p)
 	if (!holds(p, p->buckets_off, PLAN_BUCKETS, sizeof(uint16_t),
 	           _Alignof(uint16_t)))
 		return "the plan's buckets are outside of it";
+	if (p->n_hosts &&
+	    !holds(p, p->hosts_off, p->n_hosts, sizeof(struct plan_host),
+	           _Alignof(struct plan_host)))
+		return "the plan's hosts are outside of it";
 	return NULL;
 }
 
@@ -293,17 +299,16 @@ static bool value_is_sound(const struct plan_action *a)
 }
 
 /* Whole addresses, at least one: what a resolver can answer. */
-static bool answer_is_sound(const struct fault_plan *p,
-                            const struct plan_action *a)
+static bool answer_is_sound(const struct fault_plan *p, uint32_t off,
+                            uint64_t n)
 {
 	const struct plan_addr *v;
 
-	if (!a->value || a->value > PLAN_MAX_ANSWERS ||
-	    !holds(p, a->table_off, a->value, sizeof(*v),
-	           _Alignof(struct plan_addr)))
+	if (!n || n > PLAN_MAX_ANSWERS ||
+	    !holds(p, off, n, sizeof(*v), _Alignof(struct plan_addr)))
 		return false;
-	v = plan_at(p, a->table_off);
-	for (uint64_t i = 0; i < a->value; i++) {
+	v = plan_at(p, off);
+	for (uint64_t i = 0; i < n; i++) {
 		if (v[i].port || (v[i].family != 4 && v[i].family != 6) ||
 		    v[i].prefix_len != (v[i].family == 4 ? 32 : 128))
 			return false;
@@ -322,7 +327,8 @@ static const char *check_action(const struct fault_plan *p,
 	    !holds(p, a->table_off, PLAN_INVERSE_LEN, sizeof(int32_t),
 	           _Alignof(int32_t)))
 		return "a distribution is outside of the plan";
-	if (a->kind == ACTION_ANSWER && !answer_is_sound(p, a))
+	if (a->kind == ACTION_ANSWER &&
+	    !answer_is_sound(p, a->table_off, a->value))
 		return "an answer is no list of addresses of the plan";
 	if (!value_is_sound(a))
 		return "an action has an impossible value";
@@ -418,6 +424,21 @@ static const char *check_rules(const struct fault_plan *p)
 	return wrong ? wrong : check_traits(p);
 }
 
+/* --- hosts ---------------------------------------------------------------- */
+
+static const char *check_hosts(const struct fault_plan *p)
+{
+	for (uint32_t i = 0; i < p->n_hosts; i++) {
+		const struct plan_host *h = &plan_hosts(p)[i];
+
+		if (!is_string(p, h->name_off) || !*plan_string(p, h->name_off))
+			return "a host's name is no string of the plan";
+		if (!answer_is_sound(p, h->addrs_off, h->n_addrs))
+			return "a host has no list of addresses of the plan";
+	}
+	return NULL;
+}
+
 const char *plan_check(const void *blob, size_t len)
 {
 	const struct fault_plan *p = blob;
@@ -433,5 +454,7 @@ const char *plan_check(const void *blob, size_t len)
 		wrong = check_classes(p);
 	if (!wrong)
 		wrong = check_buckets(p);
-	return wrong ? wrong : check_rules(p);
+	if (!wrong)
+		wrong = check_rules(p);
+	return wrong ? wrong : check_hosts(p);
 }

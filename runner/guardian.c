@@ -286,6 +286,11 @@ int guardian_clean(struct guardian *g)
 	struct wire_answer a;
 	int r = ask(g, &(struct wire_request){.type = WIRE_CLEAN}, NULL, 0, &a);
 
+	/* Only of what is gone nothing has to be known. */
+	for (size_t i = 0; r == 0 && a.value == 0 && i < g->n_dirs; i++)
+		free(g->dirs[i]);
+	if (r == 0 && a.value == 0)
+		g->n_dirs = 0;
 	return r < 0 ? r : a.value;
 }
 

@@ -55,6 +55,13 @@ static void about_instance(const struct court *c)
 #define find(c_, ...) \
 	(judgement_add((c_)->j, __VA_ARGS__), about_instance(c_))
 
+/* What was found last depends on time. */
+static void find_timing(struct court *c)
+{
+	if (c->j->n)
+		c->j->v[c->j->n - 1].timing = true;
+}
+
 static const struct expectation *expected(const struct court *c, size_t i)
 {
 	for (size_t e = 0; e < c->s->n_expects; e++)
@@ -162,6 +169,7 @@ static void judge_time(struct court *c, size_t i, const struct expectation *e)
 	find(c, FINDING_FAIL, -1, &e->time_loc,
 	     "%s: ran for %.3f s, expected %s s", c->name, (double)ns / 1e9,
 	     range);
+	find_timing(c);
 }
 
 /* ---- how it ended -------------------------------------------------------- */
@@ -314,11 +322,13 @@ static void judge_stop(struct court *c, size_t i)
 	const struct instance_result *p = &c->r->instances[i];
 	const struct program *program = program_of(c, i);
 
-	if (p->stopped && p->killed)
+	if (p->stopped && p->killed) {
 		find(c, FINDING_FAIL, -1, &program->loc,
 		     "%s: did not end within %g s of SIG%s, killed", c->name,
 		     (double)program->grace_ns / 1e9,
 		     sigabbrev_np(program->stop_signal));
+		find_timing(c);
+	}
 }
 
 /* alive of a job: is it there when the others are done?  It never is. */
@@ -434,9 +444,10 @@ static void judge_session(struct court *c)
 	case SESSION_INTERRUPTED:
 		break;
 	case SESSION_LIMIT:
-		if (!allowed_anywhere(c, VERDICT_HANG))
-			find(c, FINDING_FAIL, VERDICT_HANG, loc, "%s",
-			     r->message);
+		if (allowed_anywhere(c, VERDICT_HANG))
+			break;
+		find(c, FINDING_FAIL, VERDICT_HANG, loc, "%s", r->message);
+		find_timing(c);
 		break;
 	case SESSION_STEP:
 	case SESSION_NOT_READY:

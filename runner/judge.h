@@ -27,6 +27,8 @@ struct finding {
 	size_t instance; /* that it is about, else NO_INSTANCE */
 	char where[512]; /* "file:line:column", or "" */
 	char *text;      /* one sentence: actual, expected; or more lines */
+	bool timing;     /* FAIL: a busy machine may be the reason (limit, time,
+	                    gap, grace) */
 };
 
 /* In the order of their weight: the last one matters most. */
@@ -38,10 +40,12 @@ struct judgement {
 enum outcome {
 	OUTCOME_PASSED,
 	OUTCOME_SKIPPED, /* nothing was tested, and the report says why */
+	OUTCOME_TODO,    /* failed, and its `todo` says that it will */
 	OUTCOME_INCONCLUSIVE,
 	OUTCOME_FAILED,
 	OUTCOME_ENVIRONMENT,
-	OUTCOME_INTERRUPTED
+	OUTCOME_INTERRUPTED,
+	N_OUTCOMES
 };
 
 /*

@@ -11,6 +11,7 @@
 
 #include "runner/keep.h"
 #include "runner/print_scenario.h"
+#include "runner/report/terminal.h"
 
 enum {
 	PATH_SIZE = 4096,
@@ -107,7 +108,8 @@ static int copy_file(const char *from, const char *dir, const char *name)
 }
 
 static int write_texts(const char *dir, const struct case_report *c,
-                       uint64_t seed)
+                       const struct scenario *s,
+                       const struct session_result *result)
 {
 	FILE *f = open_in(dir, "report", ".txt");
 
@@ -120,37 +122,40 @@ static int write_texts(const char *dir, const struct case_report *c,
 	f = open_in(dir, "_scenario", ".yaml");
 	if (!f)
 		return -errno;
-	fprintf(f, "# seed %llu\n# %s\n", (unsigned long long)seed, c->repeat);
-	print_scenario(f, c->id, c->scenario, c->result->plan);
+	fprintf(f, "# seed %llu\n# %s\n", (unsigned long long)c->seed,
+	        c->repeat ? c->repeat : "");
+	print_scenario(f, c->id, s, result->plan);
 	return fclose(f) ? -errno : 0;
 }
 
 /* "client", or "client-3" of several instances. */
-static void file_name(const struct case_report *c, size_t i, char *buf,
+static void file_name(const struct scenario *s,
+                      const struct session_result *result, size_t i, char *buf,
                       size_t size)
 {
-	const struct instance_result *p = &c->result->instances[i];
-	const char *name = c->scenario->programs[p->program].name;
+	const struct instance_result *p = &result->instances[i];
+	const char *name = s->programs[p->program].name;
 
-	if (session_n_instances(c->result, p->program) > 1)
+	if (session_n_instances(result, p->program) > 1)
 		snprintf(buf, size, "%s-%u", name, p->number);
 	else
 		snprintf(buf, size, "%s", name);
 }
 
-int keep_case(const char *dir, const struct case_report *c, uint64_t seed,
+int keep_case(const char *dir, const struct case_report *c,
+              const struct scenario *s, const struct session_result *result,
               const char *trace_path)
 {
 	int first = make_dirs(dir), r;
 
 	if (first < 0)
 		return first;
-	first = write_texts(dir, c, seed);
-	for (size_t i = 0; i < c->result->n_instances; i++) {
-		const struct instance_result *p = &c->result->instances[i];
+	first = write_texts(dir, c, s, result);
+	for (size_t i = 0; i < result->n_instances; i++) {
+		const struct instance_result *p = &result->instances[i];
 		char name[256];
 
-		file_name(c, i, name, sizeof(name));
+		file_name(s, result, i, name, sizeof(name));
 		r = write_capture(dir, name, ".stdout", &p->out);
 		first = first ? first : r;
 		r = write_capture(dir, name, ".stderr", &p->err);

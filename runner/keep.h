@@ -12,7 +12,8 @@
 
 #include <stddef.h>
 
-#include "runner/report/terminal.h"
+#include "runner/report/case_report.h"
+#include "runner/session.h"
 
 /* OUT/ID with what is awkward in a file name replaced. */
 void keep_path(const char *out, const char *id, char *buf, size_t size);
@@ -21,7 +22,8 @@ void keep_path(const char *out, const char *id, char *buf, size_t size);
  * Makes dir and its parents and fills it; trace_path is copied, NULL = none.
  * 0 or the first -errno; what could be written stays.
  */
-int keep_case(const char *dir, const struct case_report *c, uint64_t seed,
+int keep_case(const char *dir, const struct case_report *c,
+              const struct scenario *s, const struct session_result *result,
               const char *trace_path);
 
 /* mkdir -p.  0 or -errno. */

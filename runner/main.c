@@ -3,6 +3,8 @@
  *
  *   commands     cmd_*.c, one per row of the table below; options.c their
  *                command lines; print_diags.c diagnostics
+ *   a suite      run_options.c, run_plan.c (what), run_schedule.c (when),
+ *                run_workers.c (where), run_case.c (one of them)
  *   a run        session.c (from start to end), session_start.c (one program)
  *     processes  guardian.c and guardian_main.c (they own all programs),
  *                tree.c (the end of a tree), interrupt.c (^C),
@@ -15,9 +17,10 @@
  *                print_trace.c (for people)
  *   the verdict  judge.c (expectations, oracles), funnel.c (why no hit),
  *                text.c (TEXT)
- *   the report   report/terminal.c, keep.c (what a failure leaves)
+ *   the report   report/ (report.c and a file for each format), keep.c (what a
+ *                failure leaves)
  *   from outside cmd_arm.c, arming.c
- *   which        selection.c, suite_files.c
+ *   which        selection.c, suite_files.c, glob.c, shard.c, failed.c
  */
 #include <fcntl.h>
 #include <stdio.h>

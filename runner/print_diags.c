@@ -20,7 +20,7 @@ static bool is_repeated(const struct diag_list *l, size_t i)
 	return false;
 }
 
-size_t print_diags(struct diag_list *l)
+size_t write_diags(FILE *out, struct diag_list *l)
 {
 	size_t n = l->n_errors;
 
@@ -34,9 +34,14 @@ size_t print_diags(struct diag_list *l)
 		if (!text)
 			break;
 		diag_format(&l->v[i], text, size);
-		fputs(text, stderr);
+		fputs(text, out);
 		free(text);
 	}
 	diag_list_release(l);
 	return n;
+}
+
+size_t print_diags(struct diag_list *l)
+{
+	return write_diags(stderr, l);
 }

@@ -1,12 +1,17 @@
 /*
- * print_diags.h - diagnostics of lang, on stderr.
+ * print_diags.h - diagnostics of lang, as lines.
  */
 #ifndef FAULT_RUNNER_PRINT_DIAGS_H
 #define FAULT_RUNNER_PRINT_DIAGS_H
 
+#include <stdio.h>
+
 #include "lang/diag.h"
 
-/* Prints each once and empties the list; returns the number of errors. */
+/* Writes each once and empties the list; returns the number of errors. */
+size_t write_diags(FILE *out, struct diag_list *l);
+
+/* The same on stderr. */
 size_t print_diags(struct diag_list *l);
 
 #endif

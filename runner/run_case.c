@@ -2,55 +2,70 @@
  * run_case.c - see run_case.h.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "runner/cmd.h"
 #include "runner/expect_files.h"
 #include "runner/expect_trace.h"
+#include "runner/fixtures.h"
 #include "runner/funnel.h"
 #include "runner/keep.h"
+#include "runner/launch.h"
 #include "runner/print_diags.h"
 #include "runner/quote.h"
+#include "runner/report/context.h"
 #include "runner/run_case.h"
+#include "runner/slow_factor.h"
 
 enum {
 	PATH_SIZE = 4096,
 	MAX_RECORDS = 4000000 /* 544 MB in TMPDIR */
 };
 
-int run_context_open(struct run_context *x, int verbosity)
+void run_settings_find_library(struct run_settings *s)
 {
-	int r = launch_library(x->library, sizeof(x->library));
-
 	/* Not needed if no program attaches: run_case() says so then. */
-	if (r < 0)
-		x->library[0] = '\0';
-	r = guardian_start(false, &x->guardian);
-	if (r == 0) {
-		r = interrupt_open(&x->interrupt);
-		if (r < 0)
-			guardian_stop(x->guardian);
-	}
-	if (r < 0) {
-		fprintf(stderr, "fault run: cannot start: %s\n", strerror(-r));
-		return EXIT_ENVIRONMENT;
-	}
-	terminal_init(&x->terminal, stdout, verbosity, x->n_cases);
-	return 0;
+	if (launch_library(s->library, sizeof(s->library)) < 0)
+		s->library[0] = '\0';
 }
 
-void run_context_close(struct run_context *x)
+int run_place_open(struct run_place *p, const struct run_settings *settings)
 {
-	guardian_stop(x->guardian);
-	interrupt_close(&x->interrupt);
+	int r;
+
+	*p = (struct run_place){.settings = settings};
+	r = guardian_start(false, &p->guardian);
+	if (r == 0) {
+		r = interrupt_open(&p->interrupt);
+		if (r < 0)
+			guardian_stop(p->guardian);
+	}
+	return r;
+}
+
+void run_place_close(struct run_place *p)
+{
+	guardian_stop(p->guardian);
+	interrupt_close(&p->interrupt);
 }
 
 /* ---- the command that repeats it ----------------------------------------- */
 
-static char *repeat_command(const struct run_context *x, const char *id)
+void print_run_settings(FILE *f, const struct run_settings *s)
+{
+	for (size_t i = 0; i < s->n_vars; i++) {
+		fputs(" --var ", f);
+		quote_word(f, s->vars[i]);
+	}
+	if (s->slow_factor < 1 || s->slow_factor > 1)
+		fprintf(f, " --slow-factor %g", s->slow_factor);
+}
+
+static char *repeat_command(const struct run_settings *s, const char *id,
+                            uint64_t seed)
 {
 	char *text = NULL;
 	size_t size;
@@ -60,11 +75,8 @@ static char *repeat_command(const struct run_context *x, const char *id)
 		return NULL;
 	fputs("fault run ", f);
 	quote_word(f, id);
-	fprintf(f, " --seed %llu", (unsigned long long)x->seed);
-	for (size_t i = 0; i < x->n_vars; i++) {
-		fputs(" --var ", f);
-		quote_word(f, x->vars[i]);
-	}
+	fprintf(f, " --seed %llu", (unsigned long long)seed);
+	print_run_settings(f, s);
 	fclose(f);
 	return text;
 }
@@ -77,8 +89,9 @@ struct work {
 	char dir[PATH_SIZE - 16], tmp[PATH_SIZE], trace[PATH_SIZE];
 	struct launch_vars vars;
 	struct scenario *scenario;
+	struct fixtures fixtures;
 	struct session_result result;
-	struct judgement judgement;
+	struct case_report *report;
 };
 
 static bool attaches(const struct scenario *s)
@@ -89,122 +102,207 @@ static bool attaches(const struct scenario *s)
 	return false;
 }
 
-/* False, with a message on stderr: it cannot be run here. */
-static bool set_up(struct run_context *x, const struct selected_case *c,
+static void __attribute__((format(printf, 2, 3)))
+cannot_run(struct work *w, const char *format, ...)
+{
+	char text[PATH_SIZE + 256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	w->report->outcome = OUTCOME_ENVIRONMENT;
+	case_report_find(w->report, FINDING_ENVIRONMENT, NULL, "%s", text);
+}
+
+/* What load() did not see: values that are known only now. */
+static void invalid(struct work *w, struct diag_list *diags)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f) {
+		write_diags(f, diags);
+		fclose(f);
+		if (len && text[len - 1] == '\n')
+			text[len - 1] = '\0';
+	}
+	cannot_run(w, "%s", text && *text ? text : "out of memory");
+	free(text);
+}
+
+/* False: it cannot be run here, and the report says why. */
+static bool set_up(struct run_place *p, const struct selected_case *c,
                    struct work *w)
 {
 	struct suite_vars vars = launch_suite_vars(&w->vars);
 	struct diag_list diags = {0};
-	int r = guardian_make_dir(x->guardian, w->dir, sizeof(w->dir));
+	int r = guardian_make_dir(p->guardian, w->dir, sizeof(w->dir));
 
 	if (r < 0) {
-		fprintf(stderr,
-		        "fault run: no temporary directory (TMPDIR, /tmp): "
-		        "%s\n",
-		        strerror(-r));
-		x->broken = true;
+		cannot_run(w, "no temporary directory (TMPDIR, /tmp): %s",
+		           strerror(-r));
+		w->report->broken = true;
 		return false;
 	}
 	snprintf(w->tmp, sizeof(w->tmp), "%s/tmp", w->dir);
 	snprintf(w->trace, sizeof(w->trace), "%s/trace", w->dir);
 	mkdir(w->tmp, 0777);
-	launch_vars_init(&w->vars, x->vars, x->n_vars);
-	launch_vars_bind(&w->vars, c->file, w->tmp, x->seed);
+	launch_vars_bind(&w->vars, c->file, w->tmp, w->report->seed);
 	r = suite_bind(c->suite, c->index, &vars, &w->scenario, &diags);
-	if (r < 0)
-		print_diags(&diags);
-	diag_list_release(&diags); /* warnings: load() said them */
 	if (r < 0 && w->vars.out_of_ports)
-		fprintf(stderr, "fault run: there is no free port\n");
-	if (r == 0 && !*x->library && attaches(w->scenario)) {
-		fprintf(stderr, "fault run: libfault.so is not there; set "
-		                "FAULT_LIBRARY to its path\n");
-		x->broken = true;
+		cannot_run(w, "there is no free port");
+	else if (r < 0)
+		invalid(w, &diags);
+	diag_list_release(&diags); /* warnings: load() said them */
+	if (r == 0 && !*p->settings->library && attaches(w->scenario)) {
+		cannot_run(w, "libfault.so is not there; set FAULT_LIBRARY to "
+		              "its path");
+		w->report->broken = true;
 		return false;
 	}
 	return r == 0;
 }
 
-static void keep(struct run_context *x, const struct work *w,
-                 struct case_report *report, char *path, size_t size)
+static void keep(const struct run_settings *s, struct work *w)
 {
+	struct case_report *report = w->report;
+	char path[PATH_SIZE];
 	int r;
 
-	keep_path(x->out, w->id, path, size);
-	report->kept = path;
-	r = keep_case(path, report, x->seed, w->trace);
+	keep_path(s->out, w->id, path, sizeof(path));
+	report->kept = strdup(path);
+	r = keep_case(path, report, w->scenario, &w->result, w->trace);
 	if (r == 0)
 		return;
+	free(report->kept);
 	report->kept = NULL;
-	if (!x->out_failed)
-		fprintf(stderr,
-		        "fault run: cannot keep what failed scenarios leave in "
-		        "%s: %s; --out DIR names another place\n",
-		        path, strerror(-r));
-	x->out_failed = true;
+	if (asprintf(&report->warning,
+	             "cannot keep what failed scenarios leave in %s: %s; "
+	             "--out DIR names another place",
+	             s->out, strerror(-r)) < 0)
+		report->warning = NULL;
 }
 
-static enum outcome execute(struct run_context *x, struct work *w)
+/* A scenario whose `todo` says that it fails has to. */
+static void apply_todo(struct case_report *r, const struct scenario *s)
+{
+	if (!s->todo)
+		return;
+	if (r->outcome == OUTCOME_FAILED ||
+	    r->outcome == OUTCOME_INCONCLUSIVE) {
+		r->outcome = OUTCOME_TODO;
+		r->timing = false;
+		r->reason = strdup(s->todo);
+	} else if (r->outcome == OUTCOME_PASSED) {
+		r->outcome = OUTCOME_FAILED;
+		case_report_find(r, FINDING_FAIL, NULL,
+		                 "passes now: delete its `todo` (%s)", s->todo);
+	}
+}
+
+static bool depends_on_time(const struct case_report *r)
+{
+	for (size_t i = 0; i < r->findings.n; i++)
+		if (r->findings.v[i].timing &&
+		    r->findings.v[i].kind == FINDING_FAIL)
+			return r->outcome == OUTCOME_FAILED;
+	return false;
+}
+
+/* False: its rules cannot be compiled, and the report says so. */
+static bool run_scenario(struct run_place *p, struct work *w)
 {
 	struct session_options o = {
-		.seed = x->seed,
-		.library = x->library,
+		.seed = w->report->seed,
+		.library = p->settings->library,
 		.trace_path = w->trace,
 		.max_records = MAX_RECORDS,
+		.spent_ns = w->fixtures.setup_ns,
 	};
-	struct case_report report = {.id = w->id, .scenario = w->scenario};
+	struct case_report *report = w->report;
 	struct diag_list diags = {0};
-	char kept[PATH_SIZE];
 	char **funnels;
-	char *repeat;
 
-	if (session_run(x->guardian, &x->interrupt, w->scenario, &o, &w->result,
+	if (session_run(p->guardian, &p->interrupt, w->scenario, &o, &w->result,
 	                &diags) < 0) {
-		print_diags(&diags);
-		x->terminal.n_errors++;
-		return OUTCOME_ENVIRONMENT;
+		invalid(w, &diags);
+		return false;
 	}
 	diag_list_release(&diags); /* warnings: load() said them */
 	funnels = funnels_explain(w->trace, w->scenario, &w->result);
-	expect_files_judge(w->scenario, &w->result, &w->judgement);
-	expect_trace_judge(w->trace, w->scenario, &w->result, &w->judgement);
+	expect_files_judge(w->scenario, &w->result, &report->findings);
+	expect_trace_judge(w->trace, w->scenario, &w->result, &report->findings);
 	judge(w->scenario, &w->result, funnels, w->scenario->n_programs,
-	      &w->judgement);
+	      &report->findings);
 	funnels_free(funnels, w->result.n_rules);
-	repeat = repeat_command(x, w->id);
-	report.result = &w->result;
-	report.judgement = &w->judgement;
-	report.outcome = judge_outcome(&w->result, &w->judgement);
-	report.repeat = repeat ? repeat : "";
-	if (report.outcome != OUTCOME_PASSED &&
-	    report.outcome != OUTCOME_INTERRUPTED)
-		keep(x, w, &report, kept, sizeof(kept));
-	terminal_case(&x->terminal, &report);
-	free(repeat);
-	return report.outcome;
+	return true;
 }
 
-enum outcome run_case(struct run_context *x, const struct selected_case *c)
+static void conclude(struct run_place *p, struct work *w, bool skipped)
+{
+	struct case_report *report = w->report;
+
+	report->time_ns = w->result.time_ns + w->fixtures.time_ns;
+	report->outcome = judge_outcome(&w->result, &report->findings);
+	if (skipped && report->outcome == OUTCOME_PASSED) {
+		report->outcome = OUTCOME_SKIPPED;
+		return;
+	}
+	free(report->reason); /* of a skip whose teardown failed */
+	report->reason = NULL;
+	report->timing = depends_on_time(report);
+	apply_todo(report, w->scenario);
+	if (report->outcome != OUTCOME_PASSED || p->settings->all_details)
+		report->context = report_context(w->scenario, &w->result,
+		                                 &report->findings);
+	if (report->outcome != OUTCOME_PASSED &&
+	    report->outcome != OUTCOME_TODO &&
+	    report->outcome != OUTCOME_INTERRUPTED)
+		keep(p->settings, w);
+}
+
+static void execute(struct run_place *p, struct work *w)
+{
+	enum fixtures_end end = fixtures_set_up(
+		&w->fixtures, w->scenario, w->tmp, &p->interrupt, w->report);
+	bool valid = true;
+
+	if (end == FIXTURES_READY)
+		valid = run_scenario(p, w);
+	else if (end == FIXTURES_INTERRUPTED)
+		w->result.end = SESSION_INTERRUPTED;
+	fixtures_tear_down(&w->fixtures);
+	if (valid)
+		conclude(p, w, end == FIXTURES_SKIPPED);
+}
+
+void run_case(struct run_place *p, const struct selected_case *c, uint64_t seed,
+              struct case_report *ret)
 {
 	struct work *w = calloc(1, sizeof(*w));
-	enum outcome o = OUTCOME_ENVIRONMENT;
 
+	*ret = (struct case_report){.outcome = OUTCOME_ENVIRONMENT,
+	                            .seed = seed};
 	if (!w) {
-		x->broken = true;
-		return o;
+		ret->broken = true;
+		return;
 	}
-	w->id = suite_case_id(c->suite, c->index);
-	terminal_begin(&x->terminal, w->id);
-	if (set_up(x, c, w))
-		o = execute(x, w);
-	else
-		x->terminal.n_errors++;
+	ret->id = w->id = suite_case_id(c->suite, c->index);
+	ret->repeat = repeat_command(p->settings, w->id, seed);
+	w->report = ret;
+	launch_vars_init(&w->vars, p->settings->vars, p->settings->n_vars);
+	if (set_up(p, c, w)) {
+		if (w->scenario->name)
+			ret->name = strdup(w->scenario->name);
+		slow_down(w->scenario, p->settings->slow_factor);
+		execute(p, w);
+	}
 	session_result_release(&w->result);
-	judgement_release(&w->judgement);
 	if (w->scenario)
 		scenario_free(w->scenario);
 	launch_vars_release(&w->vars);
-	guardian_clean(x->guardian);
+	guardian_clean(p->guardian);
 	free(w);
-	return o;
 }

@@ -1,37 +1,50 @@
 /*
- * run_case.h - one selected case: bound, run, judged, kept, reported.
+ * run_case.h - one selected case: bound, run, judged, kept; a report of it.
+ *
+ * For a worker process (run_workers.h): it says nothing itself.
  */
 #ifndef FAULT_RUNNER_RUN_CASE_H
 #define FAULT_RUNNER_RUN_CASE_H
 
+#include <stdio.h>
+
 #include "runner/guardian.h"
 #include "runner/interrupt.h"
-#include "runner/judge.h"
-#include "runner/launch.h"
-#include "runner/report/terminal.h"
+#include "runner/report/case_report.h"
 #include "runner/selection.h"
 
 /* What all cases of a `fault run` share. */
-struct run_context {
-	uint64_t seed;
+struct run_settings {
 	const char *out; /* where failures are kept */
 	char *const *vars;
-	size_t n_vars, n_cases;
-	struct guardian *guardian;
-	struct interrupt interrupt;
-	struct terminal terminal;
+	size_t n_vars;
+	double slow_factor; /* 1 unless the machine is slow */
+	bool all_details;   /* what passed is told with its details, too */
+	/* run_settings_find_library(): "" if it is nowhere. */
 	char library[4096];
-	bool out_failed; /* said once that nothing can be kept */
-	bool broken;     /* nothing more can run here */
 };
 
-/*
- * Finds the library, starts the guardian.  0 or an exit code, with a message
- * on stderr.
- */
-int run_context_open(struct run_context *x, int verbosity);
-void run_context_close(struct run_context *x);
+void run_settings_find_library(struct run_settings *s);
 
-enum outcome run_case(struct run_context *x, const struct selected_case *c);
+/* Where a worker runs its cases, one after another. */
+struct run_place {
+	const struct run_settings *settings;
+	struct guardian *guardian;
+	struct interrupt interrupt;
+};
+
+/* Starts the guardian, then takes the signals.  0 or -errno. */
+int run_place_open(struct run_place *p, const struct run_settings *settings);
+void run_place_close(struct run_place *p);
+
+/* Always fills ret, which is to be released; its id is the suite's. */
+void run_case(struct run_place *p, const struct selected_case *c, uint64_t seed,
+              struct case_report *ret);
+
+/*
+ * The options, each after a space, without which the same command line would
+ * run something else: --var, --slow-factor.
+ */
+void print_run_settings(FILE *f, const struct run_settings *s);
 
 #endif

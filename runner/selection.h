@@ -2,7 +2,9 @@
  * selection.h - which cases a command line means.
  *
  * PATH is a folder, a file, FILE::CASE, or an id as it is printed
- * (FILE[io=epoll], FILE::CASE[io=epoll]); FILE::CASE means all of its matrix.
+ * (FILE[io=epoll], FILE::CASE[io=epoll]); FILE::CASE means all of its matrix,
+ * FOLDER::CASE the cases of that name in all files.  Each may be a glob
+ * (glob.h).  A case that several of them mean is there once, at its first.
  */
 #ifndef FAULT_RUNNER_SELECTION_H
 #define FAULT_RUNNER_SELECTION_H
@@ -24,15 +26,18 @@ struct selection {
 	struct selected_case *v;
 	size_t n;
 	size_t n_errors; /* files that are not valid: diagnostics say why */
-	bool missing;    /* a path does not exist: said on stderr */
+	bool missing;    /* a path or case does not exist: said on stderr */
 };
 
-/* Adds what path means; unknown cases add nothing. */
+/* Adds what path means; a glob may mean nothing. */
 void selection_add(struct selection *s, const char *path,
                    const struct suite_vars *vars, struct diag_list *diags);
 void selection_release(struct selection *s);
 
-/* Does FILE, FILE::CASE or a whole id mean this one? */
+/* Does FILE, FILE::CASE, a whole id or a glob of these mean this one? */
 bool selection_matches(const char *path, const char *id);
+
+/* Takes out what is there already; before anything refers to the cases. */
+void selection_unique(struct selection *s);
 
 #endif

@@ -225,7 +225,8 @@ static void run(struct session *s)
 		s->observe.calls = &s->calls;
 	session_begin_steps(s);
 	if (s->scenario->limit_ns && !s->options->passthrough)
-		s->limit_ns = now + s->scenario->limit_ns;
+		s->limit_ns =
+			now + s->scenario->limit_ns - s->options->spent_ns;
 	for (advance(s); s->phase != PHASE_OVER; advance(s))
 		session_await(s);
 	finish(s);

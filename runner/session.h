@@ -45,6 +45,7 @@ struct session_options {
 	const char *library;    /* of launch_library(); NULL = none is needed */
 	const char *trace_path; /* where the records are kept; NULL = nowhere */
 	uint64_t max_records;   /* so many are kept, 0 = all */
+	int64_t spent_ns;       /* of the limit, before */
 	/* Called for each record as it is drained; NULL = nobody. */
 	void (*record)(void *context, const struct trace_context *c,
 	               const struct fault_record *r);

@@ -138,11 +138,12 @@ void attach_run(const struct fault_plan *plan, struct fault_run *run,
 	pthread_atfork(process_prepare, process_parent, process_child);
 	adopt_inherited();
 	exhaust_attached();
-	shim.interest = FAMILY_BIT(FAMILY_SOCKET) | FAMILY_BIT(FAMILY_TABLE) |
-	                (shim.fresh_families & (FAMILY_BIT(FAMILY_POLL) |
-	                                        FAMILY_BIT(FAMILY_RESOLVE))) |
-	                (shim.readiness ? FAMILY_BIT(FAMILY_POLL) : 0) |
-	                (shim.traced ? FAMILY_BIT(FAMILY_RESOLVE) : 0);
+	shim.interest =
+		FAMILY_BIT(FAMILY_SOCKET) | FAMILY_BIT(FAMILY_TABLE) |
+		(shim.fresh_families &
+	         (FAMILY_BIT(FAMILY_POLL) | FAMILY_BIT(FAMILY_RESOLVE))) |
+		(shim.readiness ? FAMILY_BIT(FAMILY_POLL) : 0) |
+		(shim.traced || plan->n_hosts ? FAMILY_BIT(FAMILY_RESOLVE) : 0);
 }
 
 void shim_attach(void)

@@ -3,7 +3,9 @@
  *
  *   numeric, no name, no sense   the real call: nobody is asked, so it does not
  *                                count and no rule is for it
- *   nothing due                  the real call; it counts if it asked
+ *   nothing due                  the real call; it counts if it asked.  A name
+ *                                in the scenario's `hosts` has its addresses
+ *                                from there
  *   due                          a numeric address instead of the name tells
  *                                whether the other arguments are refused before
  *                                anyone is asked; then the rule acts
@@ -488,7 +490,8 @@ static int said_by(int h_err)
 	return EAI_FAIL;
 }
 
-void resolve_real(struct shim_call *c)
+/* Nobody is asked, or nobody but the resolver knows. */
+static void ask_resolver(struct shim_call *c)
 {
 	const struct query q = query_of(c);
 
@@ -503,6 +506,51 @@ void resolve_real(struct shim_call *c)
 		c->said = EAI_OVERFLOW;
 	else
 		c->said = *q.found ? 0 : said_by(*q.h_err);
+}
+
+static const struct plan_host *host_of(const struct query *q)
+{
+	const struct plan_host *v = plan_hosts(shim.plan);
+
+	if (!shim.plan->n_hosts || !asks(q))
+		return NULL;
+	for (uint32_t i = 0; i < shim.plan->n_hosts; i++)
+		if (engine_host_matches(plan_string(shim.plan, v[i].name_off),
+		                        q->name))
+			return &v[i];
+	return NULL;
+}
+
+/* False: the arguments are refused, whatever the name has for addresses. */
+static bool answer_host_of(struct shim_call *c, const struct query *q,
+                           const struct plan_host *h)
+{
+	const struct plan_action a = {.kind = ACTION_ANSWER,
+	                              .table_off = h->addrs_off,
+	                              .value = h->n_addrs};
+	int before = c->err;
+
+	if (!q->list && lacks_room(q, &a)) {
+		refuse_room(c, q);
+		return true;
+	}
+	if (q->list) {
+		errno = before;
+		if (!would_ask(q))
+			return false;
+		c->err = errno;
+	}
+	resolve_answer(c, &a);
+	return true;
+}
+
+void resolve_real(struct shim_call *c)
+{
+	const struct query q = query_of(c);
+	const struct plan_host *h = host_of(&q);
+
+	if (!h || !answer_host_of(c, &q, h))
+		ask_resolver(c);
 }
 
 void resolve_wait(struct shim_call *c, uint64_t until_ns)
@@ -542,7 +590,7 @@ static bool ends_before(struct shim_call *c, const struct query *q)
 		return false;
 	}
 	c->err = before;
-	resolve_real(c);
+	ask_resolver(c);
 	return true;
 }
 
@@ -574,6 +622,6 @@ void handle_resolve(struct shim_call *c)
 	if (asked)
 		ask(c, &q);
 	else
-		resolve_real(c);
+		ask_resolver(c);
 	record_return(c);
 }

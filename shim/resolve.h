@@ -17,7 +17,11 @@
 
 #include "call.h"
 
-/* The real call: result, c->said, and the errno that it leaves. */
+/*
+ * The call as it would be without a fault: the addresses that `hosts` of the
+ * scenario gives for the name, else the real call.  Result, c->said, and the
+ * errno that it leaves.
+ */
 void resolve_real(struct shim_call *c);
 
 /* It fails with an EAI_ code (negative), or EAI_SYSTEM and this errno. */

@@ -1,23 +1,16 @@
 /*
  * terminal.c - see terminal.h.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "runner/clock.h"
-#include "runner/quote.h"
+#include "runner/report/report.h"
 #include "runner/report/terminal.h"
 
 enum {
-	TAIL_LINES = 20,
-	TAIL_BYTES = 4096,
-	LINE_BYTES = 320, /* of a program's line: the kept files have all */
-	MAX_INSTANCES = 4, /* of a program, that are all shown */
-	LEAST_NAME = 16   /* a name is cut down to this, or left out */
+	LEAST_NAME = 16 /* a name is cut down to this, or left out */
 };
 
 static const struct {
@@ -26,11 +19,15 @@ static const struct {
 } outcomes[] = {
 	[OUTCOME_PASSED] = {"ok", "32"},
 	[OUTCOME_SKIPPED] = {"skip", "33"},
+	[OUTCOME_TODO] = {"todo", "33"},
 	[OUTCOME_INCONCLUSIVE] = {"UNSURE", "33"},
 	[OUTCOME_FAILED] = {"FAIL", "31"},
 	[OUTCOME_ENVIRONMENT] = {"ERROR", "35"},
 	[OUTCOME_INTERRUPTED] = {"STOP", "33"},
 };
+
+_Static_assert(sizeof(outcomes) / sizeof(outcomes[0]) == N_OUTCOMES,
+               "one row each");
 
 /* NO_COLOR (no-color.org), FORCE_COLOR, TERM=dumb, else: a terminal? */
 static bool wants_color(FILE *out)
@@ -57,17 +54,12 @@ size_t terminal_width(FILE *out)
 	return size.ws_col;
 }
 
-void terminal_init(struct terminal *t, FILE *out, int verbosity, size_t n_total)
+static void open_terminal(struct report *r)
 {
 	const char *term = getenv("TERM");
 
-	*t = (struct terminal){
-		.out = out,
-		.color = wants_color(out),
-		.verbosity = verbosity,
-		.n_total = n_total,
-	};
-	t->progress = isatty(fileno(out)) && verbosity >= 0 && term &&
+	r->color = wants_color(r->out);
+	r->progress = isatty(fileno(r->out)) && r->verbosity >= 0 && term &&
 	              strcmp(term, "dumb") != 0;
 }
 
@@ -79,145 +71,53 @@ static void paint(FILE *out, bool color, const char *code, const char *text)
 		fputs(text, out);
 }
 
-void terminal_begin(struct terminal *t, const char *id)
+/* As much of s as has its place in room columns, ended by dots if cut. */
+static void print_cut(FILE *out, const char *s, size_t room)
 {
-	t->n_begun++;
-	if (!t->progress)
+	size_t len = strlen(s);
+
+	if (len <= room) {
+		fputs(s, out);
 		return;
-	fprintf(t->out, "\r\033[K[%zu/%zu] %.60s", t->n_begun, t->n_total, id);
-	fflush(t->out);
-}
-
-/* Control bytes of a program must not reach the reader's terminal. */
-static void print_safe_line(FILE *out, const char *s, size_t len)
-{
-	size_t shown = len > LINE_BYTES ? LINE_BYTES : len;
-
-	/* Not in the middle of a character of UTF-8. */
-	while (shown < len && shown && ((unsigned char)s[shown] & 0xc0) == 0x80)
-		shown--;
-	quote_line(out, s, shown);
-	if (shown < len)
-		fprintf(out, " ... %zu bytes more", len - shown);
-	fputc('\n', out);
-}
-
-static void print_safe(FILE *out, const char *s, size_t len)
-{
-	const char *end = s + len;
-
-	while (s < end) {
-		const char *nl = memchr(s, '\n', (size_t)(end - s));
-		size_t n = (size_t)((nl ? nl : end) - s);
-
-		fputs("    | ", out);
-		print_safe_line(out, s, n);
-		s += n + (nl != NULL);
 	}
+	for (len = room > 3 ? room - 3 : 0;
+	     len && ((unsigned char)s[len] & 0xc0) == 0x80;)
+		len--;
+	fprintf(out, "%.*s...", (int)len, s);
 }
 
-static void print_tail(FILE *out, const char *program, const char *stream,
-                       const struct capture *c)
-{
-	size_t len;
-	const char *tail = capture_tail(c, TAIL_LINES, TAIL_BYTES, &len);
+/* ---- the line of progress ------------------------------------------------ */
 
-	if (!len)
+static void clear(struct report *r)
+{
+	if (r->progress)
+		fputs("\r\033[K", r->out);
+}
+
+static void progress(struct report *r, const char *id)
+{
+	size_t width = terminal_width(r->out), n_bad = report_n_bad(r);
+	char head[96];
+	int n;
+
+	if (!r->progress)
 		return;
-	fprintf(out, "    %s of %s%s:\n", stream, program,
-	        len < c->len ? ", its end" : "");
-	print_safe(out, tail, len);
+	n = snprintf(head, sizeof(head), "[%zu/%zu]", r->n_done + r->n_running,
+	             r->n_total);
+	if (n_bad)
+		n += snprintf(head + n, sizeof(head) - (size_t)n,
+		              " %zu failed,", n_bad);
+	if (r->n_running > 1)
+		n += snprintf(head + n, sizeof(head) - (size_t)n,
+		              " %zu running,", r->n_running);
+	fprintf(r->out, "\r\033[K%s ", head);
+	/* One column stays free: the cursor must not go to the next line. */
+	if (width > (size_t)n + 2)
+		print_cut(r->out, id, width - (size_t)n - 2);
+	fflush(r->out);
 }
 
-/* Of many instances only those that something is said about. */
-static bool is_shown(const struct case_report *c, size_t i)
-{
-	size_t program = c->result->instances[i].program;
-
-	if (session_n_instances(c->result, program) <= MAX_INSTANCES)
-		return true;
-	for (size_t k = 0; k < c->judgement->n; k++)
-		if (c->judgement->v[k].instance == i)
-			return true;
-	return false;
-}
-
-static void print_outputs(FILE *out, const struct case_report *c)
-{
-	char name[256];
-
-	for (size_t i = 0; i < c->result->n_instances; i++) {
-		const struct instance_result *r = &c->result->instances[i];
-
-		if (!is_shown(c, i))
-			continue;
-		session_instance_name(c->scenario, c->result, i, name,
-		                      sizeof(name));
-		print_tail(out, name, "stdout", &r->out);
-		print_tail(out, name, "stderr", &r->err);
-	}
-}
-
-static void print_instance(FILE *out, const struct case_report *c, size_t i)
-{
-	const struct instance_result *p = &c->result->instances[i];
-	char how[64] = "did not run", name[256];
-
-	if (p->exited && WIFSIGNALED(p->status))
-		snprintf(how, sizeof(how), "SIG%s%s",
-		         sigabbrev_np(WTERMSIG(p->status)),
-		         p->killed    ? " (from us, at the end)"
-		         : p->stopped ? " (its stop signal)"
-		                      : "");
-	else if (p->exited)
-		snprintf(how, sizeof(how), "exit status %d",
-		         WEXITSTATUS(p->status));
-	session_instance_name(c->scenario, c->result, i, name, sizeof(name));
-	fprintf(out, "    %s: %s", name, how);
-	if (p->exited)
-		fprintf(out, " after %.3f s",
-		        (double)(p->ended_ns - p->started_ns) / 1e9);
-	fputc('\n', out);
-}
-
-static void print_program(FILE *out, const struct case_report *c,
-                          size_t program)
-{
-	size_t n = 0, shown = 0;
-
-	for (size_t i = 0; i < c->result->n_instances; i++) {
-		if (c->result->instances[i].program != program)
-			continue;
-		n++;
-		if (is_shown(c, i)) {
-			print_instance(out, c, i);
-			shown++;
-		}
-	}
-	if (!n)
-		fprintf(out, "    %s: did not run\n",
-		        c->scenario->programs[program].name);
-	else if (shown < n)
-		fprintf(out, "    %s: %zu %s\n",
-		        c->scenario->programs[program].name, n - shown,
-		        shown ? "more instances" : "instances");
-}
-
-static void print_programs(FILE *out, const struct case_report *c)
-{
-	for (size_t i = 0; i < c->result->n_programs; i++)
-		print_program(out, c, i);
-}
-
-static void print_rules(FILE *out, const struct case_report *c)
-{
-	for (size_t i = 0; i < c->result->n_rules; i++) {
-		unsigned n = c->result->rules[i].hits;
-
-		fprintf(out, "    rule %s: %u hit%s\n",
-		        c->scenario->rules[i].text, n, n == 1 ? "" : "s");
-	}
-}
+/* ---- one scenario -------------------------------------------------------- */
 
 /* Further lines of a finding are indented below it. */
 static void print_finding(FILE *out, bool color, const struct finding *f)
@@ -250,108 +150,130 @@ static void print_kept(FILE *out, const char *kept)
 
 void terminal_details(FILE *out, bool color, const struct case_report *c)
 {
-	print_outputs(out, c);
-	print_programs(out, c);
-	print_rules(out, c);
-	for (size_t i = 0; i < c->judgement->n; i++)
-		print_finding(out, color, &c->judgement->v[i]);
+	if (c->context)
+		fputs(c->context, out);
+	for (size_t i = 0; i < c->findings.n; i++)
+		print_finding(out, color, &c->findings.v[i]);
+	if (c->reason)
+		fprintf(out, "    todo: %s\n", c->reason);
 	if (c->kept)
 		print_kept(out, c->kept);
-	fprintf(out, "    repeat: %s\n", c->repeat);
+	if (c->repeat)
+		fprintf(out, "    repeat: %s\n", c->repeat);
 }
 
-static void count(struct terminal *t, enum outcome o)
+/* "  (1.20 s, at try 2)": what stands behind the id. */
+static void time_text(const struct case_report *c, char *buf, size_t size)
 {
-	switch (o) {
-	case OUTCOME_PASSED:
-		t->n_passed++;
-		break;
-	case OUTCOME_SKIPPED:
-		t->n_skipped++;
-		break;
-	case OUTCOME_FAILED:
-		t->n_failed++;
-		break;
-	case OUTCOME_ENVIRONMENT:
-		t->n_errors++;
-		break;
-	case OUTCOME_INCONCLUSIVE:
-		t->n_unsure++;
-		break;
-	case OUTCOME_INTERRUPTED:
-		break;
-	}
+	int n = snprintf(buf, size, "  (%.2f s", (double)c->time_ns / 1e9);
+
+	if (c->n_rounds)
+		n += snprintf(buf + n, size - (size_t)n, ", %u of %u", c->round,
+		              c->n_rounds);
+	if (c->n_tries)
+		n += snprintf(buf + n, size - (size_t)n, ", %s %u",
+		              case_report_flaky(c) ? "flaky: try" : "try",
+		              c->n_tries + 1);
+	snprintf(buf + n, size - (size_t)n, ")");
 }
 
 /* A scenario stays on one line of a terminal: its name gives way. */
-static void print_name(const struct terminal *t, const char *name, size_t used)
+static void print_name(struct report *r, const struct case_report *c,
+                       size_t used)
 {
-	size_t width = terminal_width(t->out), len = strlen(name);
+	size_t width = terminal_width(r->out), len;
 	size_t room = width > used + 2 ? width - used - 2 : 0;
 
-	if (!len)
-		return;
-	if (!width || len <= room) {
-		fprintf(t->out, "  %s", name);
-	} else if (room >= LEAST_NAME) {
-		for (len = room - 3; ((unsigned char)name[len] & 0xc0) == 0x80;)
-			len--;
-		fprintf(t->out, "  %.*s...", (int)len, name);
-	}
-}
-
-void terminal_case(struct terminal *t, const struct case_report *c)
-{
-	bool passed = c->outcome == OUTCOME_PASSED;
-	char word[16], time[32];
-	int time_len;
-
-	count(t, c->outcome);
-	if (t->progress)
-		fputs("\r\033[K", t->out);
-	if (passed && t->verbosity < 0)
-		return;
-	snprintf(word, sizeof(word), "%-6s", outcomes[c->outcome].word);
-	paint(t->out, t->color, outcomes[c->outcome].color, word);
-	if (c->outcome == OUTCOME_SKIPPED) {
-		fprintf(t->out, " %s  (%s)\n", c->id, c->reason);
-		return;
-	}
-	time_len = snprintf(time, sizeof(time), "  (%.2f s)",
-	                    (double)c->result->time_ns / 1e9);
-	fprintf(t->out, " %s", c->id);
 	/* A scenario without a name has that of its file, said already. */
-	if (c->scenario->name &&
-	    strncmp(c->id, c->scenario->name, strlen(c->scenario->name)) != 0)
-		print_name(t, c->scenario->name,
-		           strlen(word) + 1 + strlen(c->id) + (size_t)time_len);
-	fprintf(t->out, "%s\n", time);
-	if (c->outcome == OUTCOME_INTERRUPTED)
+	if (!c->name || strncmp(c->id, c->name, strlen(c->name)) == 0)
 		return;
-	if (!passed || t->verbosity > 0)
-		terminal_details(t->out, t->color, c);
-	fflush(t->out);
+	len = strlen(c->name);
+	if (width && len > room && room < LEAST_NAME)
+		return;
+	fputs("  ", r->out);
+	print_cut(r->out, c->name, width ? room : len);
 }
 
-void terminal_summary(const struct terminal *t, int64_t time_ns, uint64_t seed)
+static void print_line(struct report *r, const struct case_report *c,
+                       const char *word, const char *color)
 {
-	size_t n = t->n_passed + t->n_skipped + t->n_failed + t->n_errors +
-	           t->n_unsure;
-	const struct {
-		size_t n;
-		const char *word;
-	} parts[] = {
-		{t->n_skipped, "skipped"},      {t->n_failed, "failed"},
-		{t->n_errors, "could not run"}, {t->n_unsure, "inconclusive"},
-		{t->n_total - n, "not run"},
-	};
+	char padded[16], time[96];
 
-	fprintf(t->out, "%zu scenario%s: %zu passed", n, n == 1 ? "" : "s",
-	        t->n_passed);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (parts[i].n)
-			fprintf(t->out, ", %zu %s", parts[i].n, parts[i].word);
-	fprintf(t->out, " (%.1f s, seed %llu)\n", (double)time_ns / 1e9,
-	        (unsigned long long)seed);
-	fflush(t->out);
+	snprintf(padded, sizeof(padded), "%-6s", word);
+	time_text(c, time, sizeof(time));
+	paint(r->out, r->color, color, padded);
+	fprintf(r->out, " %s", c->id);
+	if (c->outcome == OUTCOME_SKIPPED || c->outcome == OUTCOME_TODO) {
+		fprintf(r->out, "  (%s)\n", c->reason ? c->reason : "");
+		return;
+	}
+	print_name(r, c, strlen(padded) + 1 + strlen(c->id) + strlen(time));
+	fprintf(r->out, "%s\n", time);
 }
+
+static void result(struct report *r, const struct case_report *c)
+{
+	bool flaky = case_report_flaky(c);
+	bool good = c->outcome == OUTCOME_PASSED ||
+	            c->outcome == OUTCOME_SKIPPED || c->outcome == OUTCOME_TODO;
+
+	clear(r);
+	if (good && !flaky && r->verbosity < 0)
+		return;
+	print_line(r, c, outcomes[c->outcome].word,
+	           flaky ? "33" : outcomes[c->outcome].color);
+	if (c->note)
+		fprintf(r->out, "    %s\n", c->note);
+	if (c->outcome != OUTCOME_INTERRUPTED && (!good || r->verbosity > 0))
+		terminal_details(r->out, r->color, c);
+	fflush(r->out);
+}
+
+/* A result that does not count: it is told, the next one is to come. */
+static void again(struct report *r, const struct case_report *c,
+                  const char *what)
+{
+	const char *worst = case_report_worst(c);
+
+	clear(r);
+	if (r->verbosity < 0)
+		return;
+	print_line(r, c, what, "33");
+	if (worst)
+		fprintf(r->out, "    %s\n", worst);
+	fflush(r->out);
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+static void close_terminal(struct report *r, const struct report_summary *s)
+{
+	size_t n_bad = report_n_bad(r);
+	char counts[256];
+
+	/* The commands stand with their failures; here when these are far. */
+	if (n_bad && r->n_done > 1 && r->n_again) {
+		fputs("again:\n", r->out);
+		for (size_t i = 0; i < r->n_again; i++)
+			fprintf(r->out, "    %s\n", r->again[i]);
+		if (n_bad > r->n_again)
+			fprintf(r->out, "    and %zu more: %s\n",
+			        n_bad - r->n_again, s->rest ? s->rest : "");
+	}
+	if (s->why)
+		fprintf(r->out, "stopped: %s\n", s->why);
+	report_counts(r, counts, sizeof(counts));
+	paint(r->out, r->color, n_bad ? "1;31" : "1;32", counts);
+	fprintf(r->out, " (%.1f s, seed %llu%s)\n", (double)s->time_ns / 1e9,
+	        (unsigned long long)s->seed, s->how);
+}
+
+const struct reporter report_terminal = {
+	.word = "terminal",
+	.open = open_terminal,
+	.begin = progress,
+	.again = again,
+	.result = result,
+	.clear = clear,
+	.close = close_terminal,
+};

@@ -39,12 +39,73 @@ t_is "a tag and not another" "$(list --tag 'quick,!one' suite)" \
 t_is "this tag or that" "$(list --tag quick --tag slow suite | wc -l)" 4
 t_match "--dry-run shows the commands" \
 	"$("$FAULT" run --dry-run --var who=you suite/a.yaml)" '^ +a: echo 2 you$'
+
+# ---- globs and filters --------------------------------------------------------
+t_is "a glob of files" "$(list 'suite/*.yaml')" \
+	"suite/a.yaml[n=1]
+suite/a.yaml[n=2]"
+t_is "a star stays in its folder" "$(list 'suit*/b*')" \
+	"fault run: nothing to run: no scenario is selected; --list and no --tag name what there is"
+t_is "two stars do not" "$(list 'suite/**/b*' | wc -l)" 2
+t_is "... and may be no folder at all" "$(list 'suite/**/a*' | wc -l)" 2
+t_is "a glob and one of a matrix" "$(list 'suite/**/*[n=2]')" 'suite/a.yaml[n=2]'
+t_is "a question mark" "$(list 'suite/a.yaml[n=?]' | wc -l)" 2
+t_is "a glob below here" "$(cd suite && list '*.yaml')" \
+	"a.yaml[n=1]
+a.yaml[n=2]"
+t_is "what two paths mean runs once" "$(list suite/more suite 'suite/a.yaml[n=2]')" \
+	"suite/more/b.yaml[r=true]
+suite/more/b.yaml[r=false]
+suite/a.yaml[n=1]
+suite/a.yaml[n=2]"
+t_is "--filter by id" "$(list --filter '*r=*' suite | wc -l)" 2
+t_is "... several: any" "$(list --filter '*n=1*' --filter '*false*' suite)" \
+	"suite/a.yaml[n=1]
+suite/more/b.yaml[r=false]"
+printf 'version: 1\nname: a client says so\nprograms: {a: {run: "true"}}\n' >named.yaml
+t_is "... by name" "$(list --filter '*says*' named.yaml suite)" named.yaml
+t_exit 4 "a glob that means nothing: 4" "$FAULT" run 'suite/x*'
+mkdir mixed
+printf 'version: 1\nprograms: {a: {run: "true"}}\n' >mixed/good.yaml
+echo 'version: 2' >mixed/bad.yaml
+t_exit 0 "what a glob does not mean is not read" "$FAULT" run 'mixed/g*'
+
+# ---- order, and what failed last ----------------------------------------------
+printf 'version: 1\nmatrix: {n: [1, 2, 3, 4, 5, 6, 7, 8]}\nprograms: {a: {run: "true"}}\n' >eight.yaml
+list --shuffle 5 eight.yaml >one
+t_is "--shuffle: all of them" "$(sort one)" "$(list eight.yaml)"
+t_no_match "... in another order" "$(cmp one - 2>&1 <<END
+$(list eight.yaml)
+END
+)" '^$'
+t_is "... that the number says" "$(list --shuffle 5 eight.yaml)" "$(cat one)"
+t_no_match "... and another number another" "$(list --shuffle 6 eight.yaml | cmp one -)" '^$'
+
+t_exit 4 "--failed when nothing has failed: 4" "$FAULT" run --failed --out f suite
+t_exit 1 "a suite with a failure" "$FAULT" run --out f suite
+t_is "--failed: what failed last" "$(list --failed --out f suite)" 'suite/more/b.yaml[r=false]'
+t_is "... of everywhere when no path is given" "$(list --failed --out f)" 'suite/more/b.yaml[r=false]'
+t_is "--failed-first: that, then the rest" "$(list --failed-first --out f suite)" \
+	"suite/more/b.yaml[r=false]
+suite/a.yaml[n=1]
+suite/a.yaml[n=2]
+suite/more/b.yaml[r=true]"
+t_exit 0 "another part passes" "$FAULT" run --out f suite/a.yaml
+t_is "... which changes nothing" "$(cat f/.failed)" 'suite/more/b.yaml[r=false]'
+sed -i 's/"false"/"false", .\/later/' suite/more/b.yaml
+t_exit 1 "two fail" "$FAULT" run --out f suite
+printf '#!/bin/sh\n' >later
+chmod +x later
+t_exit 1 "one is mended" "$FAULT" run --failed --out f
+t_is "... and forgotten" "$(cat f/.failed)" 'suite/more/b.yaml[r=false]'
+sed -i 's/, .\/later//' suite/more/b.yaml
+
 t_exit 0 "--list starts nothing and succeeds" "$FAULT" run --list suite
 
 t_exit 1 "a suite with a failure" "$FAULT" run suite
 t_match "... is summed up" "$(tail -1 out)" \
 	'^4 scenarios: 3 passed, 1 failed \([0-9.]+ s, seed 0\)$'
-t_exit 1 "-x stops at it" "$FAULT" run -x "suite/more/b.yaml[r=false]" suite/a.yaml
+t_exit 1 "-x stops at it" "$FAULT" run -j1 -x "suite/more/b.yaml[r=false]" suite/a.yaml
 t_match "... and says what did not run" "$(tail -1 out)" '1 failed, 2 not run'
 t_exit 1 "--var and --seed" "$FAULT" run --seed 7 --var "who=it's you" \
 	--out kept "suite/more/b.yaml[r=false]"
@@ -61,7 +122,11 @@ t_exit 2 "a missing file: 2" "$FAULT" run nothing.yaml
 t_match "... and it says so" "$(cat out)" 'nothing.yaml: No such file'
 t_exit 2 "faults without programs: 2" "$FAULT" run faults.yaml
 t_match "... with what to do" "$(cat out)" 'fault exec -s faults.yaml'
-t_exit 4 "an unknown case: 4" "$FAULT" run suite/a.yaml::nothing
+t_exit 2 "an unknown case: 2" "$FAULT" run suite/a.yaml::nothing
+t_match "... and it says so" "$(cat out)" 'suite/a.yaml::nothing: there is no such case'
+t_exit 2 "one of a matrix that is not there: 2" "$FAULT" run 'suite/a.yaml[n=3]'
+t_match "... with a suggestion" "$(cat out)" 'did you mean `suite/a.yaml\[n=[12]\]`'
+t_exit 2 "a case that no file of a folder has: 2" "$FAULT" run suite::nothing
 t_exit 4 "no scenario has this tag: 4" "$FAULT" run --tag none suite
 mkdir empty
 t_exit 4 "an empty folder: 4" "$FAULT" run empty

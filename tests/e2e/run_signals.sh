@@ -19,9 +19,11 @@ END
 sed 's/, ready: never//; s/^programs/limit: 500ms\nprograms/' s.yaml >limit.yaml
 
 lines() { [ "$(grep -c . "$2" 2>/dev/null)" = "$1" ]; }
+children() { tr ' ' '\n' <"/proc/$1/task/$1/children" | grep .; }
+# segments_of WORKER
 segments_of() { ipcs -m -p | awk -v pid="$1" '$3 == pid { n++ } END { print n + 0 }'; }
 
-# all_gone PIDFILE FAULT: every process, segment and directory.
+# all_gone PIDFILE WORKER: every process, segment and directory.
 all_gone() {
 	while read -r pid; do
 		wait_for not running "$pid" || t_fail "process $pid is gone"
@@ -35,12 +37,13 @@ for sig in INT TERM KILL; do
 	perl in_group "$FAULT" run --var "pids=$T/$sig" s.yaml >log 2>&1 &
 	fault_pid=$!
 	wait_for lines 4 $sig
-	t_is "two segments while it runs" "$(segments_of $fault_pid)" 2
+	worker=$(children $fault_pid)
+	t_is "two segments while it runs" "$(segments_of "$worker")" 2
 	kill -s $sig -- -$fault_pid
 	wait $fault_pid
 	t_is "SIG$sig to the group" $? "$(kill -l $sig 2>/dev/null |
 		awk -v s=$sig 'BEGIN { n["INT"] = 130; n["TERM"] = 143; n["KILL"] = 137; print n[s]; exit }')"
-	all_gone $sig $fault_pid
+	all_gone $sig "$worker"
 done
 
 # The same while the timeline waits, and while it runs a command: that too is
@@ -76,9 +79,10 @@ all_gone limit 0
 "$FAULT" run --var "pids=$T/nohup" limit.yaml >log 2>&1 &
 fault_pid=$!
 wait_for lines 4 nohup
-guardian=$(tr -d ' ' <"/proc/$fault_pid/task/$fault_pid/children")
+worker=$(children $fault_pid)
+guardian=$(children "$worker")
 kill -KILL "$guardian"
 wait $fault_pid
 t_is "kill -9 of the guardian: 3" $? 3
-all_gone nohup $fault_pid
+all_gone nohup "$worker"
 t_done

@@ -135,6 +135,16 @@ static void put_buckets(struct plan_maker *m, struct fault_plan *head,
 	head->buckets_off = put(m, end, buckets, sizeof(buckets));
 }
 
+static void put_host(struct plan_maker *m, struct fault_plan *head,
+                     uint32_t *end)
+{
+	if (!m->host.name_off)
+		return;
+	m->host.addrs_off = m->answers_off;
+	head->n_hosts = 1;
+	head->hosts_off = put(m, end, &m->host, sizeof(m->host));
+}
+
 const struct fault_plan *plan_maker_finish(struct plan_maker *m)
 {
 	struct fault_plan head = {
@@ -153,6 +163,7 @@ const struct fault_plan *plan_maker_finish(struct plan_maker *m)
 	m->inverse_off = put(m, &end, m->inverse, sizeof(m->inverse));
 	m->answers_off = put(m, &end, m->answers, sizeof(m->answers));
 	put_rules(m, &head, &end);
+	put_host(m, &head, &end);
 	put_lists(m, &end);
 	put_buckets(m, &head, &end);
 	head.classes_off =

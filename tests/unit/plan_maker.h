@@ -35,6 +35,7 @@ struct plan_maker {
 	struct plan_rule rules[MAKER_RULES];
 	int32_t inverse[PLAN_INVERSE_LEN];
 	struct plan_addr answers[4];
+	struct plan_host host; /* has all answers, if it has a name */
 	char strings[MAKER_STRINGS];
 	uint32_t strings_len, n_classes, n_rules, n_programs;
 	/* After finish; put in with an INVERSE flag, or with ACTION_ANSWER. */

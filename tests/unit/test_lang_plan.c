@@ -363,6 +363,40 @@ static void an_answer_is_a_table_of_addresses(void **state)
 	free(p);
 }
 
+static void hosts_are_names_with_addresses_and_no_rules(void **state)
+{
+	static char name[] = "Api.Test.", other[] = "b";
+	struct plan_addr addrs[] = {
+		{.family = 4, .prefix_len = 32, .bytes = {192, 0, 2, 1}},
+		{.family = 6, .prefix_len = 128, .bytes = {[15] = 1}},
+	};
+	struct host_entry hosts[] = {
+		{.name = name, .addrs = addrs, .n_addrs = 2},
+		{.name = other, .addrs = addrs + 1, .n_addrs = 1},
+	};
+	struct scenario s = {.hosts = hosts, .n_hosts = 2};
+	struct plan_options options = {0};
+	struct diag_list diags = {0};
+	const struct plan_host *h;
+	struct fault_plan *p;
+	void *plan = NULL;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(scenario_plan(&s, &options, &plan, &len, &diags), 0);
+	p = plan;
+	assert_null(plan_check(p, len));
+	assert_int_equal(p->n_rules, 0);
+	assert_int_equal(p->n_hosts, 2);
+	h = plan_hosts(p);
+	assert_string_equal(plan_string(p, h[0].name_off), "api.test");
+	assert_string_equal(plan_string(p, h[1].name_off), "b");
+	assert_memory_equal(plan_at(p, h[0].addrs_off), addrs, sizeof(addrs));
+	assert_memory_equal(plan_at(p, h[1].addrs_off), addrs + 1,
+	                    sizeof(*addrs));
+	free(p);
+}
+
 static void what_the_resolver_says_is_marked_in_the_plan(void **state)
 {
 	struct fault_plan *p = plan_of("resolve:error=EAI_AGAIN:nth=1..2;"
@@ -553,6 +587,7 @@ int main(void)
 		cmocka_unit_test(every_row_of_the_catalogue_is_a_rule),
 		cmocka_unit_test(every_action_is_for_the_families_of_its_row),
 		cmocka_unit_test(an_answer_is_a_table_of_addresses),
+		cmocka_unit_test(hosts_are_names_with_addresses_and_no_rules),
 		cmocka_unit_test(what_the_resolver_says_is_marked_in_the_plan),
 		cmocka_unit_test(the_value_of_an_action_is_in_its_unit),
 		cmocka_unit_test(a_class_says_whether_a_rule_of_it_lasts),

@@ -103,18 +103,38 @@ static const struct fault_plan *rich_plan(void)
 	r = plan_maker_rule(&maker, 5);
 	r->actions[0].kind = ACTION_ANSWER;
 	r->actions[0].value = 2;
+	maker.host.name_off = plan_maker_string(&maker, "host.test");
+	maker.host.n_addrs = 2;
 	maker.answers[0] = (struct plan_addr){.family = 4, .prefix_len = 32};
 	maker.answers[1] = (struct plan_addr){.family = 6, .prefix_len = 128};
 	return plan_maker_finish(&maker);
 }
 
+static void use_addresses(const struct fault_plan *plan, uint32_t off,
+                          uint64_t n)
+{
+	const struct plan_addr *v = plan_at(plan, off);
+
+	for (uint64_t i = 0; i < n; i++)
+		assert_true(v[i].family == 4 || v[i].family == 6);
+}
+
 static void use_answer(const struct fault_plan *plan,
                        const struct plan_action *a)
 {
-	const struct plan_addr *v = plan_at(plan, a->table_off);
+	if (a->kind == ACTION_ANSWER)
+		use_addresses(plan, a->table_off, a->value);
+}
 
-	for (uint64_t i = 0; a->kind == ACTION_ANSWER && i < a->value; i++)
-		assert_true(v[i].family == 4 || v[i].family == 6);
+static void use_hosts(const struct fault_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_hosts; i++) {
+		const struct plan_host *h = &plan_hosts(plan)[i];
+
+		engine_host_matches(plan_string(plan, h->name_off),
+		                    "host.test.");
+		use_addresses(plan, h->addrs_off, h->n_addrs);
+	}
 }
 
 static void use_self(const struct fault_plan *plan, struct fault_run *run,
@@ -179,6 +199,7 @@ static void use(const struct fault_plan *plan)
 		engine_take(plan, run, &call, &choice);
 	}
 	use_self(plan, run, &call);
+	use_hosts(plan);
 	engine_unwatch(run, call.first_watch);
 	plan_maker_free_run(run);
 }
@@ -381,6 +402,14 @@ SPOIL(answer_odd, r[7].actions[0].table_off++)
 SPOIL(answer_family, ADDR(1).family = 0)
 SPOIL(answer_block, ADDR(0).prefix_len = 24)
 SPOIL(answer_port, ADDR(1).port = 80)
+#define HOST ((struct plan_host *)((char *)p + p->hosts_off))
+SPOIL(hosts_many, p->n_hosts = PLAN_MAX_HOSTS + 1)
+SPOIL(hosts_far, p->hosts_off = p->size - 8)
+SPOIL(hosts_odd, p->hosts_off += 2)
+SPOIL(host_nameless, HOST->name_off = 0)
+SPOIL(host_name_far, HOST->name_off = p->strings_len)
+SPOIL(host_without, HOST->n_addrs = 0)
+SPOIL(host_addrs_far, HOST->addrs_off = p->size - 20)
 SPOIL(signal_number, r->actions[0].kind = ACTION_KILL; r->actions[0].value = 65)
 SPOIL(short_zero, r->actions[0].kind = ACTION_SHORT; r->actions[0].value = 0)
 SPOIL(inverse, r->actions[0].kind = ACTION_DELAY;
@@ -462,6 +491,13 @@ static const struct wrong wrongs[] = {
 	{"an answer is no list of addresses of the plan", answer_family},
 	{"an answer is no list of addresses of the plan", answer_block},
 	{"an answer is no list of addresses of the plan", answer_port},
+	{"the plan has an impossible number of hosts", hosts_many},
+	{"the plan's hosts are outside of it", hosts_far},
+	{"the plan's hosts are outside of it", hosts_odd},
+	{"a host's name is no string of the plan", host_nameless},
+	{"a host's name is no string of the plan", host_name_far},
+	{"a host has no list of addresses of the plan", host_without},
+	{"a host has no list of addresses of the plan", host_addrs_far},
 	{"an action has an impossible value", signal_number},
 	{"an action has an impossible value", short_zero},
 	{"a distribution is outside of the plan", inverse},

@@ -1,0 +1,312 @@
+/*
+ * run_plan.c - see run_plan.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "runner/cmd.h"
+#include "runner/glob.h"
+#include "runner/launch.h"
+#include "runner/print_diags.h"
+#include "runner/run_plan.h"
+#include "runner/slow_factor.h"
+
+struct load {
+	struct run_plan *plan;
+	const struct run_options *options;
+	struct diag_list diags;
+	size_t n_chosen; /* by all but the shard */
+};
+
+/* ---- which --------------------------------------------------------------- */
+
+static bool has_tag(const struct scenario *s, const char *tag, size_t len)
+{
+	for (size_t i = 0; i < s->n_tags; i++)
+		if (strlen(s->tags[i]) == len &&
+		    strncmp(s->tags[i], tag, len) == 0)
+			return true;
+	return false;
+}
+
+/* "a,!b": a and not b. */
+static bool tags_match(const struct scenario *s, const char *wanted)
+{
+	while (*wanted) {
+		size_t len = strcspn(wanted, ",");
+		bool not = *wanted == '!';
+
+		if (len && has_tag(s, wanted + not, len - not ) == not )
+			return false;
+		wanted += len + (wanted[len] == ',');
+	}
+	return true;
+}
+
+static bool tagged(const struct run_options *o, const struct scenario *s)
+{
+	for (size_t i = 0; i < o->n_tags; i++)
+		if (tags_match(s, o->tags[i]))
+			return true;
+	return o->n_tags == 0;
+}
+
+static bool filtered(const struct run_options *o, const struct scenario *s,
+                     const char *id)
+{
+	for (size_t i = 0; i < o->n_filters; i++)
+		if (glob_match(o->filters[i], id, strlen(id), false) ||
+		    (s->name && glob_match(o->filters[i], s->name,
+		                           strlen(s->name), false)))
+			return true;
+	return o->n_filters == 0;
+}
+
+static bool chosen(struct load *l, const struct scenario *s, const char *id)
+{
+	const struct run_options *o = l->options;
+
+	if (!tagged(o, s) || !filtered(o, s, id) ||
+	    (o->failed && !failed_has(&l->plan->failed, id)))
+		return false;
+	l->n_chosen++;
+	return shard_has(&o->shard, id);
+}
+
+/* Binds with stand-ins: is it valid, is it wanted?  False: invalid. */
+static bool check_case(struct load *l, const struct selected_case *one)
+{
+	struct plan_options options = {.trace = true};
+	struct run_plan *p = l->plan;
+	const char *id = suite_case_id(one->suite, one->index);
+	struct scenario *s;
+	void *blob = NULL;
+	size_t len;
+	bool ok;
+
+	if (suite_bind(one->suite, one->index, NULL, &s, &l->diags) < 0)
+		return false;
+	ok = scenario_plan(s, &options, &blob, &len, &l->diags) == 0;
+	if (suite_has_programs(one->suite) && chosen(l, s, id)) {
+		p->planned[p->n] = (struct planned){
+			.id = id,
+			.alone = s->alone,
+			.limit_ns = slowed_ns(s->limit_ns,
+		                              l->options->settings.slow_factor),
+		};
+		p->cases[p->n++] = *one;
+	}
+	free(blob);
+	scenario_free(s);
+	return ok;
+}
+
+/* A file of faults alone that was named itself is a mistake. */
+static bool explain_no_programs(const struct load *l)
+{
+	const struct selection *selection = &l->plan->selection;
+	bool any = false;
+
+	for (size_t i = 0; i < selection->n; i++) {
+		const struct selected_case *one = &selection->v[i];
+
+		if (suite_has_programs(one->suite))
+			continue;
+		for (size_t p = 0; p < l->options->n_paths; p++) {
+			if (strcmp(l->options->paths[p], one->file) != 0)
+				continue;
+			fprintf(stderr,
+			        "fault run: %s has faults but no programs; try "
+			        "`fault exec -s %s -- PROGRAM`\n",
+			        one->file, one->file);
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* ---- in which order ------------------------------------------------------ */
+
+struct rank {
+	bool failed;
+	uint64_t shuffled;
+	size_t at;
+};
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct rank *x = a, *y = b;
+
+	if (x->failed != y->failed)
+		return x->failed ? -1 : 1;
+	if (x->shuffled != y->shuffled)
+		return x->shuffled < y->shuffled ? -1 : 1;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+static bool put_in_order(struct load *l)
+{
+	const struct run_options *o = l->options;
+	struct run_plan *p = l->plan;
+	struct rank *ranks = calloc(p->n + 1, sizeof(*ranks));
+	struct selected_case *cases = calloc(p->n + 1, sizeof(*cases));
+	struct planned *planned = calloc(p->n + 1, sizeof(*planned));
+	bool ok = ranks && cases && planned;
+
+	for (size_t i = 0; ok && i < p->n; i++) {
+		const char *id = p->planned[i].id;
+
+		ranks[i] = (struct rank){.failed = o->failed_first &&
+		                                   failed_has(&p->failed, id),
+		                         .at = i};
+		if (o->shuffle)
+			ranks[i].shuffled =
+				engine_hash(o->shuffle_seed, 0,
+			                    plan_hash_string(id), 0, 0, 0);
+	}
+	if (ok)
+		qsort(ranks, p->n, sizeof(*ranks), by_rank);
+	for (size_t i = 0; ok && i < p->n; i++) {
+		cases[i] = p->cases[ranks[i].at];
+		planned[i] = p->planned[ranks[i].at];
+	}
+	free(ranks);
+	if (!ok) {
+		free(cases);
+		free(planned);
+		return false;
+	}
+	free(p->cases);
+	free(p->planned);
+	p->cases = cases;
+	p->planned = planned;
+	return true;
+}
+
+/* ---- what there is to say ------------------------------------------------ */
+
+static void print_dry(const char *id, const struct scenario *s)
+{
+	printf("%s\n", id);
+	for (size_t i = 0; i < s->n_programs; i++) {
+		printf("    %s:", s->programs[i].name);
+		for (char **a = s->programs[i].argv; a && *a; a++)
+			printf(strpbrk(*a, " '\"$") ? " '%s'" : " %s", *a);
+		putchar('\n');
+	}
+	for (size_t i = 0; i < s->n_rules; i++)
+		printf("    rule %s\n", s->rules[i].text);
+}
+
+static void print_plan(const struct load *l)
+{
+	const struct run_plan *p = l->plan;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct diag_list diags = {0};
+		struct scenario *s;
+
+		if (l->options->list) {
+			puts(p->planned[i].id);
+		} else if (suite_bind(p->cases[i].suite, p->cases[i].index,
+		                      NULL, &s, &diags) == 0) {
+			print_dry(p->planned[i].id, s);
+			scenario_free(s);
+		}
+		diag_list_release(&diags);
+	}
+}
+
+static int nothing_to_run(const struct load *l)
+{
+	const struct run_options *o = l->options;
+
+	if (l->n_chosen)
+		fprintf(stderr,
+		        "fault run: nothing to run: shard %u of %u has none of "
+		        "the %zu scenarios; fewer shards would do\n",
+		        o->shard.k, o->shard.n, l->n_chosen);
+	else if (o->failed)
+		fprintf(stderr,
+		        "fault run: nothing to run: none of them failed last, "
+		        "says %s/.failed\n",
+		        o->settings.out);
+	else
+		fprintf(stderr, "fault run: nothing to run: no scenario is "
+		                "selected; --list and no --tag name what there "
+		                "is\n");
+	return EXIT_NOTHING;
+}
+
+/* ---- the whole ----------------------------------------------------------- */
+
+static void select_cases(struct load *l)
+{
+	const struct run_options *o = l->options;
+	struct run_plan *p = l->plan;
+	struct launch_vars vars;
+	struct suite_vars interface;
+
+	launch_vars_init(&vars, o->settings.vars, o->settings.n_vars);
+	interface = launch_suite_vars(&vars);
+	for (size_t i = 0; i < o->n_paths; i++)
+		selection_add(&p->selection, o->paths[i], &interface,
+		              &l->diags);
+	/* Without a path, --failed means just those. */
+	for (size_t i = 0; o->n_paths == 0 && i < p->failed.n; i++)
+		selection_add(&p->selection, p->failed.v[i], &interface,
+		              &l->diags);
+	launch_vars_release(&vars);
+	selection_unique(&p->selection);
+}
+
+static int read_failed(struct load *l)
+{
+	const char *out = l->options->settings.out;
+	int r = failed_load(&l->plan->failed, out);
+
+	if (r == 0)
+		return 0;
+	fprintf(stderr, "fault run: %s/.failed: %s\n", out, strerror(-r));
+	return l->options->failed || l->options->failed_first ? r : 0;
+}
+
+int run_plan_load(struct run_plan *p, const struct run_options *o)
+{
+	struct load l = {.plan = p, .options = o};
+	bool ok;
+
+	*p = (struct run_plan){0};
+	shard_touch_status_file();
+	if (read_failed(&l) < 0)
+		return EXIT_USAGE;
+	select_cases(&l);
+	p->cases = calloc(p->selection.n + 1, sizeof(*p->cases));
+	p->planned = calloc(p->selection.n + 1, sizeof(*p->planned));
+	ok = p->cases && p->planned && !p->selection.n_errors &&
+	     !p->selection.missing;
+	for (size_t i = 0; p->cases && p->planned && i < p->selection.n; i++)
+		ok = check_case(&l, &p->selection.v[i]) && ok;
+	print_diags(&l.diags);
+	if (explain_no_programs(&l) || !ok)
+		return EXIT_USAGE;
+	if (p->n == 0)
+		return nothing_to_run(&l);
+	if (!put_in_order(&l))
+		return EXIT_ENVIRONMENT;
+	if (!o->list && !o->dry_run)
+		return -1;
+	print_plan(&l);
+	return EXIT_PASSED;
+}
+
+void run_plan_release(struct run_plan *p)
+{
+	selection_release(&p->selection);
+	failed_release(&p->failed);
+	free(p->cases);
+	free(p->planned);
+}

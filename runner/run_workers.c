@@ -1,0 +1,294 @@
+/*
+ * run_workers.c - see run_workers.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runner/run_workers.h"
+#include "runner/tree.h"
+
+enum {
+	MAX_REPORT = 1 << 28,
+	FIRST_ROOM = 4096
+};
+
+struct order {
+	uint64_t seed;
+	uint64_t index;
+};
+
+/* ---- inside of a worker -------------------------------------------------- */
+
+/* All of it; false: the other end is gone. */
+static bool transfer(int fd, void *data, size_t len, bool out)
+{
+	char *at = data;
+
+	while (len) {
+		ssize_t n = out ? send(fd, at, len, MSG_NOSIGNAL)
+		                : recv(fd, at, len, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		at += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool answer(int fd, const struct case_report *r)
+{
+	size_t len;
+	char *data = case_report_pack(r, &len);
+	uint64_t head = len;
+	bool ok = data && transfer(fd, &head, sizeof(head), true) &&
+	          transfer(fd, data, len, true);
+
+	free(data);
+	return ok;
+}
+
+static void work(const struct workers *w, int fd)
+{
+	struct run_place place;
+	struct order o;
+	int r = run_place_open(&place, w->settings);
+
+	while (transfer(fd, &o, sizeof(o), false)) {
+		struct case_report report = {.outcome = OUTCOME_ENVIRONMENT};
+		bool ok;
+
+		if (r == 0) {
+			run_case(&place, &w->cases[o.index], o.seed, &report);
+		} else {
+			report.broken = true;
+			case_report_find(&report, FINDING_ENVIRONMENT, NULL,
+			                 "cannot start: %s", strerror(-r));
+		}
+		ok = answer(fd, &report);
+		case_report_release(&report);
+		if (!ok)
+			break;
+	}
+	if (r == 0)
+		run_place_close(&place);
+}
+
+static _Noreturn void worker_main(struct workers *w, int fd, pid_t parent)
+{
+	prctl(PR_SET_NAME, "fault-worker");
+	prctl(PR_SET_PDEATHSIG, (unsigned long)SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	setpgid(0, 0);
+	/* The others' ends must close when `fault` closes them. */
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].pid)
+			close(w->v[i].fd);
+	signal(SIGTTOU, w->terminal_output);
+	sigprocmask(SIG_SETMASK, &w->mask, NULL);
+	work(w, fd);
+	_exit(0);
+}
+
+/* ---- outside ------------------------------------------------------------- */
+
+int workers_open(struct workers *w, size_t n, const struct selected_case *cases,
+                 const struct run_settings *settings)
+{
+	*w = (struct workers){.cases = cases, .settings = settings, .n = n};
+	w->v = calloc(n, sizeof(*w->v));
+	if (!w->v)
+		return -ENOMEM;
+	sigprocmask(SIG_SETMASK, NULL, &w->mask);
+	w->terminal_output = signal(SIGTTOU, SIG_IGN);
+	/* Should a worker and its guardian be killed, the rest comes to us. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1L);
+	return 0;
+}
+
+static int fork_worker(struct workers *w, struct worker *v)
+{
+	pid_t parent = getpid(), pid;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	/* What is in our buffers must not be written twice. */
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		worker_main(w, pair[1], parent);
+	}
+	if (pid < 0) {
+		int err = errno;
+
+		close(pair[0]);
+		close(pair[1]);
+		return -err;
+	}
+	close(pair[1]);
+	v->pid = pid;
+	v->fd = pair[0];
+	return 0;
+}
+
+/* Its status, as of wait(2). */
+static int bury(struct worker *v)
+{
+	int status = 0;
+	pid_t r;
+
+	close(v->fd);
+	do
+		r = waitpid(v->pid, &status, 0);
+	while (r < 0 && errno == EINTR);
+	free(v->data);
+	*v = (struct worker){0};
+	return status;
+}
+
+int workers_start(struct workers *w, size_t i, size_t index, uint64_t seed)
+{
+	struct worker *v = &w->v[i];
+	struct order o = {.seed = seed, .index = index};
+
+	/* One that died while it was idle is replaced, too. */
+	for (int tries = 0; tries < 2; tries++) {
+		int r = v->pid ? 0 : fork_worker(w, v);
+
+		if (r < 0)
+			return r;
+		if (transfer(v->fd, &o, sizeof(o), true)) {
+			v->busy = true;
+			v->len = 0;
+			return 0;
+		}
+		bury(v);
+	}
+	return -EPIPE;
+}
+
+/*
+ * Its end instead of its report.  Its guardian has the socket as well: that
+ * has closed, so the guardian has cleaned up and ended.
+ */
+static int gone(struct workers *w, struct worker *v, struct case_report *ret)
+{
+	int status = bury(v);
+
+	w->crashed = true;
+	*ret = (struct case_report){.outcome = OUTCOME_ENVIRONMENT};
+	if (WIFSIGNALED(status))
+		case_report_find(ret, FINDING_ENVIRONMENT, NULL,
+		                 "the process of `fault` that ran it was "
+		                 "killed by SIG%s",
+		                 sigabbrev_np(WTERMSIG(status)));
+	else
+		case_report_find(ret, FINDING_ENVIRONMENT, NULL,
+		                 "the process of `fault` that ran it ended "
+		                 "with exit status %d",
+		                 WEXITSTATUS(status));
+	return 1;
+}
+
+/* The length before a report; 0: it has not come yet. */
+static size_t expected_len(const struct worker *v)
+{
+	uint64_t len;
+
+	if (v->len < sizeof(len))
+		return 0;
+	memcpy(&len, v->data, sizeof(len));
+	return len < MAX_REPORT ? (size_t)len + sizeof(len) : SIZE_MAX;
+}
+
+static bool make_room(struct worker *v)
+{
+	size_t want = expected_len(v), cap;
+	char *data;
+
+	if (want == SIZE_MAX)
+		return false;
+	cap = want > FIRST_ROOM ? want : FIRST_ROOM;
+	if (cap <= v->cap)
+		return true;
+	data = realloc(v->data, cap);
+	if (!data)
+		return false;
+	v->data = data;
+	v->cap = cap;
+	return true;
+}
+
+int workers_receive(struct workers *w, size_t i, struct case_report *ret)
+{
+	struct worker *v = &w->v[i];
+	ssize_t n = 1;
+
+	for (;;) {
+		size_t want = expected_len(v);
+
+		if (want && v->len == want)
+			break;
+		if (!make_room(v)) {
+			kill(v->pid, SIGKILL);
+			return gone(w, v, ret);
+		}
+		/* No byte beyond this report: nothing more was asked for. */
+		n = recv(v->fd, v->data + v->len, v->cap - v->len,
+		         MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return 0;
+		if (n <= 0)
+			return gone(w, v, ret);
+		v->len += (size_t)n;
+	}
+	if (case_report_unpack(v->data + sizeof(uint64_t),
+	                       v->len - sizeof(uint64_t), ret) < 0) {
+		kill(v->pid, SIGKILL);
+		return gone(w, v, ret);
+	}
+	v->busy = false;
+	return 1;
+}
+
+void workers_signal(struct workers *w, int sig)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].pid && w->v[i].busy)
+			kill(w->v[i].pid, sig);
+}
+
+void workers_close(struct workers *w)
+{
+	size_t killed;
+
+	/* First all sockets: they end beside each other. */
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].pid)
+			shutdown(w->v[i].fd, SHUT_RDWR);
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].pid)
+			bury(&w->v[i]);
+	free(w->v);
+	/*
+	 * With its guardian killed, too, what a worker had started is ours.
+	 * Not otherwise: who was replaced by `fault` (exec) may have children.
+	 */
+	if (w->crashed)
+		tree_kill(NULL, NULL, &killed);
+	*w = (struct workers){0};
+}

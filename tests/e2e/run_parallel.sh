@@ -1,0 +1,160 @@
+#!/bin/sh
+# `fault run -j`: scenarios beside each other, each in a worker of its own; who
+# wants to be alone is; nothing stays behind, however it ends.
+. "$(dirname "$0")/../lib.sh"
+stubborn=$BUILD/tests/probes/stubborn
+[ -x "$stubborn" ] || t_skip_all "the probe stubborn is not built"
+cd "$T" || exit 1
+mkdir tmp
+export TMPDIR="$T/tmp"
+unset FORCE_COLOR
+
+lines() { [ "$(grep -c . "$2" 2>/dev/null)" = "$1" ]; }
+children() { tr ' ' '\n' <"/proc/$1/task/$1/children" | grep .; }
+tmp_is_empty() { [ -z "$(ls tmp)" ]; }
+
+# Meets N others: ends when N lines are in the file, else is killed by the limit.
+cat >meet.sh <<'END'
+echo $$ >>"$1"
+until [ "$(wc -l <"$1")" -ge "$2" ]; do sleep 0.02; done
+END
+cat >meet.yaml <<'END'
+version: 1
+limit: 20s
+matrix: {n: [1, 2, 3]}
+programs: {a: {run: "sh meet.sh ${file} 3"}}
+END
+t_exit 0 "-j 3: three at once" "$FAULT" run -j 3 --var file="$T/met" meet.yaml
+t_match "... all counted" "$(tail -1 out)" '^3 scenarios: 3 passed'
+sed 's/limit: 20s/limit: 500ms/' meet.yaml >never.yaml
+t_exit 1 "-j 1: never more than one" "$FAULT" run -j 1 --var file="$T/met1" 'never.yaml[n=1]' 'never.yaml[n=2]'
+t_is "... and no port is asked for twice" "$(
+	cat >port.yaml <<'END'
+version: 1
+matrix: {n: [1, 2, 3, 4, 5, 6, 7, 8]}
+programs: {a: {run: ["sh", "-c", "echo $0 $1 >>ports", "${port}", "${port.b}"]}}
+END
+	"$FAULT" run -q -j 8 port.yaml >/dev/null
+	tr ' ' '\n' <ports | wc -l
+)" 16
+
+# ---- in order, and alone ------------------------------------------------------
+cat >order.yaml <<'END'
+version: 1
+matrix: {n: [1, 2, 3, 4, 5, 6]}
+programs: {a: {run: "true"}}
+END
+t_is "-j 1: in their order" "$("$FAULT" run -j 1 order.yaml | sed -n 's/^ok .*n=\(.\).*/\1/p' | tr -d '\n')" 123456
+
+cat >alone.sh <<'END'
+mkdir "$1/running.$2" && ls -d "$1"/running.* | wc -l >>"$1/$3" && sleep 0.1
+rmdir "$1/running.$2"
+END
+cat >alone.yaml <<'END'
+version: 1
+alone: true
+matrix: {n: [1, 2, 3]}
+programs: {a: {run: "sh alone.sh ${dir} a${n} alone"}}
+END
+cat >others.yaml <<'END'
+version: 1
+matrix: {n: [1, 2, 3, 4, 5, 6]}
+programs: {a: {run: "sh alone.sh ${dir} b${n} others"}}
+END
+mkdir dir
+t_exit 0 "alone: beside others in one run" "$FAULT" run -j 3 --var dir="$T/dir" alone.yaml others.yaml
+t_is "... nothing else runs" "$(tr '\n' ' ' <dir/alone)" "1 1 1 "
+t_match "... while those are not alone" "$(cat dir/others)" '[23]'
+
+# ---- what a busy machine may have done ----------------------------------------
+cat >busy.sh <<'END'
+n=$(echo >>"$1"; wc -l <"$1")
+[ "$n" -ge "$2" ] || sleep 1
+END
+cat >busy.yaml <<'END'
+version: 1
+limit: 500ms
+programs: {a: {run: "sh busy.sh ${file} ${at}"}}
+END
+cat >beside.yaml <<'END'
+version: 1
+programs: {a: {run: "sleep 1"}}
+END
+t_exit 0 "a limit that passes beside others only" \
+	"$FAULT" run -j 2 --var file="$T/b1" --var at=2 busy.yaml beside.yaml
+t_match "... is told" "$(cat out)" '^alone +busy.yaml'
+t_match "... with what it was" "$(cat out)" 'run again alone; beside others: hang|run again alone; beside others: the limit'
+t_match "... and does not count" "$(tail -1 out)" '^2 scenarios: 2 passed \('
+t_exit 1 "one that passes alone, too, fails" \
+	"$FAULT" run -j 2 --var file="$T/b2" --var at=9 busy.yaml beside.yaml
+t_is "... after two runs" "$(wc -l <b2)" 2
+t_exit 1 "with one at a time it counts at once" \
+	"$FAULT" run -j 1 --var file="$T/b3" --var at=2 busy.yaml beside.yaml
+t_is "... after one run" "$(wc -l <b3)" 1
+printf 'version: 1\nprograms: {a: {run: "sh -c \\"echo >>once; exit 1\\""}}\n' >once.yaml
+t_exit 1 "what does not depend on time" "$FAULT" run -j 2 once.yaml beside.yaml
+t_is "... is not run again" "$(wc -l <once)" 1
+
+# ---- a worker that dies -------------------------------------------------------
+cat >stay.yaml <<END
+version: 1
+programs: {a: {run: "$stubborn \${pids}", ready: never}}
+END
+"$FAULT" run -j 1 --var pids="$T/crash" stay.yaml order.yaml >log 2>&1 &
+fault_pid=$!
+wait_for lines 4 crash
+kill -SEGV "$(children $fault_pid)"
+wait $fault_pid
+t_is "a worker crashes: 3" $? 3
+t_match "... its scenario could not run" "$(cat log)" 'killed by SIGSEGV'
+t_match "... and the run goes on" "$(tail -1 log)" '^7 scenarios: 6 passed, 1 could not run'
+while read -r pid; do
+	running "$pid" && t_fail "process $pid of the crashed worker is gone"
+done <crash
+t_ok "nothing is left of it" tmp_is_empty
+
+# ---- ended from outside -------------------------------------------------------
+cat >several.yaml <<END
+version: 1
+matrix: {n: [1, 2]}
+programs: {a: {run: "$stubborn \${pids}", ready: never}}
+END
+cat >in_group <<'END'
+setpgrp(0, 0);
+$SIG{INT} = $SIG{QUIT} = 'DEFAULT';
+exec @ARGV or die;
+END
+# ended SIGNAL TARGET: `-` before the pid is its group
+ended() {
+	sig=$1 status=$2 name=$1$3
+	perl in_group "$FAULT" run -j 2 --var pids="$T/$name" several.yaml >log 2>&1 &
+	fault_pid=$!
+	wait_for lines 8 "$name"
+	children $fault_pid >workers
+	t_is "two workers" "$(wc -l <workers)" 2
+	kill -s "$sig" -- "$3$fault_pid"
+	wait $fault_pid
+	t_is "SIG$sig to $3fault" $? "$status"
+	while read -r pid; do
+		wait_for not running "$pid" || t_fail "process $pid is gone"
+	done <<END
+$(cat "$name" workers)
+END
+	wait_for tmp_is_empty
+	t_is "nothing is left behind" "$(ls tmp)" ""
+}
+ended INT 130 ''
+ended INT 130 -
+ended TERM 143 ''
+ended KILL 137 ''
+ended KILL 137 - 2>/dev/null
+
+# ---- the whole run's limit ----------------------------------------------------
+t_exit 1 "--global-timeout" "$FAULT" run -j 2 --global-timeout 500ms --var pids="$T/whole" several.yaml order.yaml
+t_match "... says so" "$(cat out)" '^stopped: --global-timeout has passed'
+t_match "... and what did not run" "$(tail -1 out)" ' not run '
+t_ok "... and leaves nothing" tmp_is_empty
+t_exit 2 "... wants a unit" "$FAULT" run --global-timeout 5 order.yaml
+t_exit 2 "-j 0" "$FAULT" run -j 0 order.yaml
+t_exit 2 "-j many" "$FAULT" run -j many order.yaml
+t_done
