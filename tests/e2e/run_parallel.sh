@@ -91,6 +91,21 @@ t_is "... after two runs" "$(wc -l <b2)" 2
 t_exit 1 "with one at a time it counts at once" \
 	"$FAULT" run -j 1 --var file="$T/b3" --var at=2 busy.yaml beside.yaml
 t_is "... after one run" "$(wc -l <b3)" 1
+# With -x it runs at once, so there are others that must wait for it.
+cat >urgent.yaml <<'END'
+version: 1
+limit: 500ms
+programs: {a: {run: "sh urgent.sh ${dir}"}}
+END
+cat >urgent.sh <<'END'
+[ -e "$1/tried" ] || { touch "$1/tried" && exec sleep 2; }
+exec sh alone.sh "$1" u urgent
+END
+sed 's/{n: .*/{n: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]}/' others.yaml >many.yaml
+t_exit 0 "-x: it is run again before the rest" \
+	"$FAULT" run -x -j 2 --var dir="$T/dir" urgent.yaml many.yaml
+t_is "... and alone" "$(cat dir/urgent)" 1
+t_no_match "... not at the end" "$(tail -2 out)" urgent
 printf 'version: 1\nprograms: {a: {run: "sh -c \\"echo >>once; exit 1\\""}}\n' >once.yaml
 t_exit 1 "what does not depend on time" "$FAULT" run -j 2 once.yaml beside.yaml
 t_is "... is not run again" "$(wc -l <once)" 1
