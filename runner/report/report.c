@@ -43,19 +43,33 @@ bool report_open(struct report *r, const char *format, FILE *out, int verbosity,
 	return r->row != NULL;
 }
 
+static void progress(struct report *r)
+{
+	if (r->row->progress && r->n_running)
+		r->row->progress(r);
+}
+
+static void ended(struct report *r, const struct case_report *c)
+{
+	r->n_running--;
+	if (r->last == c->id)
+		r->last = NULL;
+}
+
 void report_begin(struct report *r, const char *id)
 {
 	r->n_running++;
-	if (r->row->begin)
-		r->row->begin(r, id);
+	r->last = id;
+	progress(r);
 }
 
 void report_again(struct report *r, const struct case_report *c,
                   const char *what)
 {
-	r->n_running--;
+	ended(r, c);
 	if (r->row->again)
 		r->row->again(r, c, what);
+	progress(r);
 }
 
 static bool is_bad(enum outcome o)
@@ -80,7 +94,7 @@ static void remember(struct report *r, const char *command)
 
 void report_case(struct report *r, const struct case_report *c)
 {
-	r->n_running--;
+	ended(r, c);
 	r->n_done++;
 	r->n[c->outcome]++;
 	r->n_flaky += case_report_flaky(c);
@@ -90,6 +104,7 @@ void report_case(struct report *r, const struct case_report *c)
 		report_warn(r, "%s", c->warning);
 	if (r->row->result)
 		r->row->result(r, c);
+	progress(r);
 }
 
 void report_warn(struct report *r, const char *format, ...)
@@ -104,6 +119,7 @@ void report_warn(struct report *r, const char *format, ...)
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fputc('\n', stderr);
+	progress(r);
 }
 
 void report_close(struct report *r, const struct report_summary *s)

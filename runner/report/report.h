@@ -29,6 +29,7 @@ struct report {
 	size_t n_running, n_done;
 	size_t n[N_OUTCOMES];
 	size_t n_flaky;
+	const char *last; /* id of the last that began, if it still runs */
 	bool flaky_fails;
 	char **again; /* commands that repeat what failed: the first few */
 	size_t n_again;
@@ -46,12 +47,14 @@ struct report_summary {
 struct reporter {
 	const char *word;
 	void (*open)(struct report *r);
-	void (*begin)(struct report *r, const char *id);
 	/* what: "retry", "alone"; why: the finding that matters most */
 	void (*again)(struct report *r, const struct case_report *c,
 	              const char *what);
 	void (*result)(struct report *r, const struct case_report *c);
-	void (*clear)(struct report *r); /* before a line on stderr */
+	/* A line that goes away: drawn while any runs, cleared before others.
+	 */
+	void (*progress)(struct report *r);
+	void (*clear)(struct report *r);
 	void (*close)(struct report *r, const struct report_summary *s);
 };
 

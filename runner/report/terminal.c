@@ -94,7 +94,7 @@ static void clear(struct report *r)
 		fputs("\r\033[K", r->out);
 }
 
-static void progress(struct report *r, const char *id)
+static void progress(struct report *r)
 {
 	size_t width = terminal_width(r->out), n_bad = report_n_bad(r);
 	char head[96];
@@ -102,6 +102,8 @@ static void progress(struct report *r, const char *id)
 
 	if (!r->progress)
 		return;
+	if (!width)
+		width = 80;
 	n = snprintf(head, sizeof(head), "[%zu/%zu]", r->n_done + r->n_running,
 	             r->n_total);
 	if (n_bad)
@@ -112,8 +114,8 @@ static void progress(struct report *r, const char *id)
 		              " %zu running,", r->n_running);
 	fprintf(r->out, "\r\033[K%s ", head);
 	/* One column stays free: the cursor must not go to the next line. */
-	if (width > (size_t)n + 2)
-		print_cut(r->out, id, width - (size_t)n - 2);
+	if (r->last && width > (size_t)n + 2)
+		print_cut(r->out, r->last, width - (size_t)n - 2);
 	fflush(r->out);
 }
 
@@ -271,7 +273,7 @@ static void close_terminal(struct report *r, const struct report_summary *s)
 const struct reporter report_terminal = {
 	.word = "terminal",
 	.open = open_terminal,
-	.begin = progress,
+	.progress = progress,
 	.again = again,
 	.result = result,
 	.clear = clear,

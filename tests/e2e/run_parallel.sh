@@ -91,9 +91,40 @@ t_is "... after two runs" "$(wc -l <b2)" 2
 t_exit 1 "with one at a time it counts at once" \
 	"$FAULT" run -j 1 --var file="$T/b3" --var at=2 busy.yaml beside.yaml
 t_is "... after one run" "$(wc -l <b3)" 1
+# With -x it runs at once, so there are others that must wait for it.
+cat >urgent.yaml <<'END'
+version: 1
+limit: 500ms
+programs: {a: {run: "sh urgent.sh ${dir}"}}
+END
+cat >urgent.sh <<'END'
+[ -e "$1/tried" ] || { touch "$1/tried" && exec sleep 2; }
+exec sh alone.sh "$1" u urgent
+END
+sed 's/{n: .*/{n: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]}/' others.yaml >many.yaml
+t_exit 0 "-x: it is run again before the rest" \
+	"$FAULT" run -x -j 2 --var dir="$T/dir" urgent.yaml many.yaml
+t_is "... and alone" "$(cat dir/urgent)" 1
+t_no_match "... not at the end" "$(tail -2 out)" urgent
 printf 'version: 1\nprograms: {a: {run: "sh -c \\"echo >>once; exit 1\\""}}\n' >once.yaml
 t_exit 1 "what does not depend on time" "$FAULT" run -j 2 once.yaml beside.yaml
 t_is "... is not run again" "$(wc -l <once)" 1
+
+# ---- on a terminal ------------------------------------------------------------
+# seen VARIABLE=VALUE...: what a terminal gets, with its control bytes visible
+seen() { env -u NO_COLOR "$@" script -qec "'$FAULT' run -j 2 order.yaml" /dev/null | cat -v; }
+if command -v script >/dev/null; then
+	seen TERM=xterm >out
+	t_match "a terminal sees progress" "$(cat out)" '\^M\^\[\[K\[2/6\] 2 running, order.yaml\[n=2\]'
+	t_match "... and colors" "$(cat out)" '\^\[\[32mok'
+	t_match "... and a line for each that stays" "$(cat out)" 'm order.yaml\[n=6\]  \([0-9.]+ s\)\^M$'
+	t_no_match "NO_COLOR: none" "$(seen TERM=xterm NO_COLOR=1)" '\^\[\[[0-9;]*m'
+	t_no_match "TERM=dumb: neither" "$(seen TERM=dumb)" '\^\['
+fi
+t_no_match "a pipe gets neither" "$("$FAULT" run order.yaml | cat -v)" '\^'
+t_match "FORCE_COLOR: a pipe gets colors" "$(FORCE_COLOR=1 "$FAULT" run order.yaml | cat -v)" '^\^\[\[32mok'
+t_no_match "... but no progress" "$(FORCE_COLOR=1 "$FAULT" run order.yaml | cat -v)" '\^M'
+t_is "-q: what passed is not told" "$("$FAULT" run -q order.yaml | wc -l)" 1
 
 # ---- a worker that dies -------------------------------------------------------
 cat >stay.yaml <<END
