@@ -57,19 +57,15 @@ const char *const *errno_words(struct lang *l, size_t *ret_n)
 	return words;
 }
 
-static void read_errno(struct lang *l, const struct node *n,
-                       struct rule_action *a)
+int need_errno(struct lang *l, const struct node *n)
 {
 	const char *s = need_text(l, n), *hint = NULL;
+	int err = s ? fault_errno_number(s) : 0;
 	const char *const *words;
 	size_t n_words;
 
-	if (!s)
-		return;
-	a->err = fault_errno_number(s);
-	a->eai = a->err < 0;
-	if (a->err)
-		return;
+	if (!s || err)
+		return err;
 	words = errno_words(l, &n_words);
 	if (strspn(s, "0123456789") == strlen(s) && strlen(s) < 4 &&
 	    fault_errno_name(atoi(s)))
@@ -80,6 +76,14 @@ static void read_errno(struct lang *l, const struct node *n,
 		           "`%s` is a number, not an errno's name", s);
 	else
 		unknown_word(l, n->at, AS_ERRNO, "errno", s, words, n_words);
+	return 0;
+}
+
+static void read_errno(struct lang *l, const struct node *n,
+                       struct rule_action *a)
+{
+	a->err = need_errno(l, n);
+	a->eai = a->err < 0;
 }
 
 /* SIZE or N% */
@@ -331,11 +335,6 @@ static void read_action_map(struct lang *l, const struct node *map,
 	read_parameters(l, map, a);
 }
 
-static struct mark place(const struct rule_action *a)
-{
-	return (struct mark){a->loc.line, a->loc.column};
-}
-
 #define A(kind) (1u << ACTION_##kind)
 
 enum {
@@ -380,9 +379,11 @@ static void check_list(struct lang *l, const struct rule *rule)
 		const char *wrong = misplaced(a->kind, seen);
 
 		if (wrong)
-			lang_error(l, place(a), NULL, "`%s` %s", word, wrong);
+			lang_error(l, place_of(l, &a->loc), NULL, "`%s` %s",
+			           word, wrong);
 		else if (rule->n_actions > 1 && 1u << a->kind & ALONE)
-			lang_error(l, place(a), "give it a rule of its own",
+			lang_error(l, place_of(l, &a->loc),
+			           "give it a rule of its own",
 			           "`%s` stands alone", word);
 		seen |= 1u << a->kind;
 	}

@@ -64,6 +64,44 @@ static void read_tags(struct lang *l, const struct node *n, struct scenario *s)
 	}
 }
 
+/* Why it fails, for whom it may concern. */
+static void read_todo(struct lang *l, const struct node *n, struct scenario *s)
+{
+	const char *reason = need_text(l, n);
+
+	if (reason && (!strcmp(reason, "true") || !strcmp(reason, "yes")))
+		lang_error(l, n->at, "write what is missing",
+		           "`todo` wants the reason, not `%s`", reason);
+	else if (reason && !strcmp(reason, "false"))
+		lang_error(l, n->at, "leave it out",
+		           "`todo` wants the reason, not `false`");
+	else if (reason)
+		s->todo = arena_strdup(l->arena, reason);
+}
+
+/* Commands, as execvp(3) looks them up: without arguments. */
+static void read_needs(struct lang *l, const struct node *n, struct scenario *s)
+{
+	if (!list_len(n))
+		lang_error(l, n->at, NULL, "an empty list of commands");
+	s->needs = arena_array(l->arena, list_len(n), sizeof(*s->needs));
+	for (size_t i = 0; i < list_len(n); i++) {
+		const struct node *item = list_item(n, i);
+		const char *command = need_text(l, item);
+
+		if (command && strpbrk(command, " \t\n"))
+			lang_error(l, item->at,
+			           arena_printf(l->arena, "write `[%.*s]`",
+			                        (int)strcspn(command, " \t\n"),
+			                        command),
+			           "`%s` is more than the name of a command",
+			           command);
+		else if (command)
+			s->needs[s->n_needs++] =
+				arena_strdup(l->arena, command);
+	}
+}
+
 static void read_faults(struct lang *l, const struct node *n,
                         struct scenario *s)
 {
@@ -134,6 +172,10 @@ static void read_all(struct lang *l, const struct given *given,
 		read_text(l, given[TOP_ABOUT].value, &s->about);
 	if (given[TOP_TAGS].key)
 		read_tags(l, given[TOP_TAGS].value, s);
+	if (given[TOP_TODO].key)
+		read_todo(l, given[TOP_TODO].value, s);
+	if (given[TOP_NEEDS].key)
+		read_needs(l, given[TOP_NEEDS].value, s);
 	if (given[TOP_LIMIT].key)
 		read_duration(l, given[TOP_LIMIT].value, &s->limit_ns);
 	if (given[TOP_ALONE].key)
@@ -179,8 +221,8 @@ int suite_bind_quietly(const struct suite *s, size_t i,
 		return -ENOMEM;
 	r = arena_try(scenario_arena(b.s), bind_case, &b);
 	if (r == -ENOMEM)
-		diag_add(diags, NULL, s->source.path, (struct mark){0, 0},
-		         false, NULL, "out of memory");
+		diag_add(diags, NULL, s->source.path, (struct mark){0}, false,
+		         NULL, "out of memory");
 	if (r < 0)
 		scenario_free(b.s);
 	else

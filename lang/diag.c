@@ -92,7 +92,7 @@ static char *escape(const struct source *s, size_t from, size_t to, size_t at,
 
 static void add_excerpt(struct diag *d, const struct source *s)
 {
-	struct mark at = {d->line, d->column};
+	struct mark at = {d->line, d->column, s};
 	size_t end, begin = source_line(s, at.line, &end);
 	size_t offset = source_offset(s, at);
 
@@ -153,8 +153,13 @@ void diag_add(struct diag_list *l, const struct source *source,
 		diag_release(&d);
 }
 
+/* Each file's together. */
 static bool before(const struct diag *a, const struct diag *b)
 {
+	int order = a->file == b->file ? 0 : strcmp(a->file, b->file);
+
+	if (order)
+		return order < 0;
 	return a->line < b->line ||
 	       (a->line == b->line && a->column < b->column);
 }
@@ -175,11 +180,11 @@ __attribute__((format(printf, 5, 0))) static void
 report(struct lang *l, struct mark at, bool warning, const char *hint,
        const char *format, va_list args)
 {
+	const struct source *source = at.source ? at.source : l->source;
 	char message[1024]; /* cut: a sentence about one scalar */
 
 	vsnprintf(message, sizeof(message), format, args);
-	diag_add(l->diags, l->source, l->source->path, at, warning, hint,
-	         message);
+	diag_add(l->diags, source, source->path, at, warning, hint, message);
 }
 
 void lang_error(struct lang *l, struct mark at, const char *hint,

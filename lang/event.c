@@ -135,7 +135,7 @@ static bool check_besides(const struct step_reader *r, const struct node *map,
 static void read_program(const struct step_reader *r, const struct node *n,
                          struct event *e)
 {
-	int p = program_named(r->l, n, r->s);
+	int p = need_program(r->l, n, r->s);
 
 	if (p < 0)
 		return;
@@ -151,13 +151,16 @@ static void read_program(const struct step_reader *r, const struct node *n,
 static void read_in(const struct step_reader *r, const struct node *n,
                     struct event *e)
 {
-	int p = program_named(r->l, n, r->s);
+	uint64_t program;
 
-	if (p < 0)
+	if (n->kind == NODE_LIST) {
+		lang_error(r->l, n->at, "without `in` it is any of them",
+		           "expected one program, not a list");
 		return;
-	e->program = (size_t)p;
-	program_is_attached(r->l, n->at, &r->s->programs[p],
-	                    "nobody sees its calls");
+	}
+	program = read_programs(r->l, n, r->s, "nobody sees its calls");
+	if (program)
+		e->program = (size_t)__builtin_ctzll(program);
 }
 
 static bool any_attached(const struct scenario *s)
@@ -175,8 +178,10 @@ static void read_call(const struct step_reader *r, const struct node *map,
 	const struct node *in = node_get(map, "in");
 	const struct node *role = node_get(map, "role");
 	const struct node *connection = node_get(map, "connection");
+	struct call_word *words = NULL;
+	size_t n_words = read_calls(r->l, call, &words);
 
-	calls_read(r->l, call, e->calls);
+	call_words_merge(words, n_words, e->calls);
 	if (in)
 		read_in(r, in, e);
 	else if (!any_attached(r->s))
@@ -226,7 +231,7 @@ static void read_kind(const struct step_reader *r, const struct node *map,
 		read_program(r, kind->value, e);
 		break;
 	case EVENT_FILE:
-		path_read(r->l, kind->value, r->s, &e->path);
+		read_path(r->l, kind->value, &e->path);
 		break;
 	case EVENT_HIT:
 		e->rule = rule_name_read(r->l, kind->value, r->s);

@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "lang/expand.h"
-#include "lang/keys.h"
 #include "lang/model.h"
+#include "lang/rule.h"
 #include "lang/units.h"
 
 static void read_exit(struct lang *l, const struct node *n, void *field);
-static void read_time(struct lang *l, const struct node *n, void *field);
 static void read_allow(struct lang *l, const struct node *n, void *field);
 
 enum expect_key {
@@ -28,7 +27,7 @@ static const struct key keys[] = {
 	[KEY_EXIT] = KEY("exit", read_exit, exit),
 	[KEY_SIGNAL] = KEY("signal", read_signal, signal),
 	[KEY_ALIVE] = KEY("alive", read_flag, alive),
-	[KEY_TIME] = KEY("time", read_time, time_ns),
+	[KEY_TIME] = KEY("time", read_elapsed, time_ns),
 	KEY("stdout", read_text_list, out),
 	KEY("stderr", read_text_list, err),
 	KEY("no_stdout", read_text_list, no_out),
@@ -40,11 +39,6 @@ enum {
 	N_KEYS = sizeof(keys) / sizeof(keys[0])
 };
 static const struct key_table table = {keys, N_KEYS, IN_EXPECTATION, NULL};
-
-static struct source_loc loc_of(const struct lang *l, const struct node *n)
-{
-	return (struct source_loc){l->path, n->at.line, n->at.column};
-}
 
 /* INT or RANGE, of what exit(3) can give. */
 static void read_status(struct lang *l, const struct node *n,
@@ -67,7 +61,7 @@ static void read_exit(struct lang *l, const struct node *n, void *field)
 	struct exit_expect *e = field;
 
 	e->given = true;
-	e->loc = loc_of(l, n);
+	e->loc = locate(l, n->at);
 	if (n->kind == NODE_SCALAR && !strcmp(n->text, "nonzero")) {
 		e->nonzero = true;
 		return;
@@ -77,25 +71,6 @@ static void read_exit(struct lang *l, const struct node *n, void *field)
 	e->v = arena_array(l->arena, list_len(n), sizeof(*e->v));
 	for (size_t i = 0; i < list_len(n); i++)
 		read_status(l, list_item(n, i), e);
-}
-
-static void read_time(struct lang *l, const struct node *n, void *field)
-{
-	const char *s = need_text(l, n), *hint = NULL;
-	struct range *range = field;
-	struct refusal why;
-
-	if (!s)
-		return;
-	if (units_duration_range(s, range, &why) < 0) {
-		if (*why.proposal)
-			hint = arena_printf(l->arena, "did you mean `..%s`?",
-			                    why.proposal);
-		lang_error(l, n->at, hint, "`%s` %s", s, why.reason);
-	} else if (range->min == range->max) {
-		lang_error(l, n->at, arena_printf(l->arena, "write `..%s`", s),
-		           "no program takes `%s` exactly", s);
-	}
 }
 
 static void read_allow(struct lang *l, const struct node *n, void *field)
@@ -114,26 +89,32 @@ static void read_allow(struct lang *l, const struct node *n, void *field)
 	}
 }
 
-static int find_program(const struct scenario *s, const char *name)
-{
-	for (size_t i = 0; i < s->n_programs; i++) {
-		if (!strcmp(s->programs[i].name, name))
-			return (int)i;
-	}
-	return -1;
-}
+static void allow_all(struct lang *l, const struct pair *p, struct scenario *s);
+
+/* What stands beside the programs. */
+static const struct {
+	const char *word;
+	void (*read)(struct lang *l, const struct pair *p, struct scenario *s);
+} others[] = {
+	{"calls", expect_calls_read},
+	{"order", expect_order_read},
+	{"files", expect_files_read},
+	{"allow", allow_all},
+};
+enum {
+	N_OTHERS = sizeof(others) / sizeof(others[0])
+};
 
 static void unknown_program(struct lang *l, const struct node *key,
                             const struct scenario *s)
 {
-	const char *names[PLAN_MAX_PROGRAMS + 1];
+	const char *names[PLAN_MAX_PROGRAMS + N_OTHERS];
 	size_t n = 0;
 
 	for (; n < s->n_programs; n++)
 		names[n] = s->programs[n].name;
-	names[n++] = "allow";
-	if (not_yet(l, key->at, IN_EXPECT, key->text))
-		return;
+	for (size_t i = 0; i < N_OTHERS; i++)
+		names[n++] = others[i].word;
 	lang_error(l, key->at, did_you_mean(l, key->text, names, n),
 	           "`%s` names no program", key->text);
 }
@@ -151,7 +132,7 @@ static struct expectation *expectation_of(struct lang *l, struct scenario *s,
 	}
 	e = &s->expects[s->n_expects++];
 	*e = (struct expectation){
-		.program = program, .loc = loc_of(l, key), .alive = -1};
+		.program = program, .loc = locate(l, key->at), .alive = -1};
 	return e;
 }
 
@@ -179,17 +160,17 @@ static void read_expectation(struct lang *l, const struct pair *p, int program,
 	struct expectation *e = expectation_of(l, s, (size_t)program, p->key);
 	struct given given[N_KEYS] = {0};
 
-	e->loc = loc_of(l, p->key);
+	e->loc = locate(l, p->key->at);
 	if (!read_map(l, p->value, &table, e, given))
 		return;
 	check_end(l, given);
 	e->has_time = given[KEY_TIME].key != NULL;
 	if (e->has_time)
-		e->time_loc = loc_of(l, given[KEY_TIME].value);
+		e->time_loc = locate(l, given[KEY_TIME].value->at);
 	if (given[KEY_SIGNAL].key)
-		e->signal_loc = loc_of(l, given[KEY_SIGNAL].value);
+		e->signal_loc = locate(l, given[KEY_SIGNAL].value->at);
 	if (given[KEY_ALIVE].key)
-		e->alive_loc = loc_of(l, given[KEY_ALIVE].value);
+		e->alive_loc = locate(l, given[KEY_ALIVE].value->at);
 }
 
 /* `allow` beside the programs is for each of them. */
@@ -200,6 +181,17 @@ static void allow_all(struct lang *l, const struct pair *p, struct scenario *s)
 	read_allow(l, p->value, &allow);
 	for (size_t i = 0; i < s->n_programs; i++)
 		expectation_of(l, s, i, p->key)->allow |= allow;
+}
+
+static bool read_other(struct lang *l, const struct pair *p, struct scenario *s)
+{
+	for (size_t i = 0; i < N_OTHERS; i++) {
+		if (strcmp(others[i].word, p->key->text) != 0)
+			continue;
+		others[i].read(l, p, s);
+		return true;
+	}
+	return false;
 }
 
 void expect_read(struct lang *l, const struct node *map, struct scenario *s)
@@ -213,11 +205,11 @@ void expect_read(struct lang *l, const struct node *map, struct scenario *s)
 	s->expects = arena_array(l->arena, s->n_programs, sizeof(*s->expects));
 	for (size_t i = 0; i < map->n; i++) {
 		const struct pair *p = &map->pairs[i];
-		int program = find_program(s, p->key->text);
+		int program = program_find(s, p->key->text);
 
-		if (!strcmp(p->key->text, "allow"))
-			allow_all(l, p, s);
-		else if (program < 0)
+		if (read_other(l, p, s))
+			continue;
+		if (program < 0)
 			unknown_program(l, p->key, s);
 		else
 			read_expectation(l, p, program, s);

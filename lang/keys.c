@@ -19,6 +19,28 @@ const struct node *list_item(const struct node *n, size_t i)
 	return n->kind == NODE_LIST ? n->items[i] : n;
 }
 
+struct source_loc locate(const struct lang *l, struct mark at)
+{
+	const char *path = l->path;
+
+	for (size_t i = 0; at.source && i < l->n_files; i++) {
+		if (l->files[i].source == at.source)
+			path = l->files[i].path;
+	}
+	return (struct source_loc){path, at.line, at.column};
+}
+
+struct mark place_of(const struct lang *l, const struct source_loc *loc)
+{
+	struct mark at = {loc->line, loc->column, NULL};
+
+	for (size_t i = 0; i < l->n_files; i++) {
+		if (l->files[i].path == loc->file)
+			at.source = l->files[i].source;
+	}
+	return at;
+}
+
 void unknown_word(struct lang *l, struct mark at, enum place place,
                   const char *what, const char *word, const char *const *words,
                   size_t n)
@@ -229,6 +251,34 @@ void read_range(struct lang *l, const struct node *n, void *field)
 
 	if (s && units_range(s, field, &why) < 0)
 		refused(l, n, s, &why);
+}
+
+void read_size_range(struct lang *l, const struct node *n, void *field)
+{
+	const char *s = need_text(l, n);
+	struct refusal why;
+
+	if (s && units_size_range(s, field, &why) < 0)
+		refused(l, n, s, &why);
+}
+
+void read_elapsed(struct lang *l, const struct node *n, void *field)
+{
+	const char *s = need_text(l, n), *hint = NULL;
+	struct range *range = field;
+	struct refusal why;
+
+	if (!s)
+		return;
+	if (units_duration_range(s, range, &why) < 0) {
+		if (*why.proposal)
+			hint = arena_printf(l->arena, "did you mean `..%s`?",
+			                    why.proposal);
+		lang_error(l, n->at, hint, "`%s` %s", s, why.reason);
+	} else if (range->min == range->max) {
+		lang_error(l, n->at, arena_printf(l->arena, "write `..%s`", s),
+		           "no program takes `%s` exactly", s);
+	}
 }
 
 void read_pick(struct lang *l, const struct node *n, void *field)

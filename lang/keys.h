@@ -21,8 +21,10 @@ enum place {
 	AS_ACTION = 32,
 	AS_CALL = 64,
 	AS_ERRNO = 128,
-	IN_STEP = 256,
-	IN_EVENT = 512,
+	IN_CALL = 256, /* an entry of `calls` or `order` */
+	IN_FILE = 512, /* of `files` in `expect` */
+	IN_STEP = 1024,
+	IN_EVENT = 2048,
 };
 
 typedef void key_reader(struct lang *l, const struct node *value, void *field);
@@ -87,6 +89,10 @@ void read_port(struct lang *l, const struct node *n,
                void *field); /* uint16_t */
 void read_range(struct lang *l, const struct node *n,
                 void *field); /* struct range of counts */
+void read_size_range(struct lang *l, const struct node *n,
+                     void *field); /* struct range of bytes */
+void read_elapsed(struct lang *l, const struct node *n,
+                  void *field); /* struct range of ns, no single value */
 void read_pick(struct lang *l, const struct node *n,
                void *field); /* struct plan_pick */
 void read_address(struct lang *l, const struct node *n,
@@ -97,6 +103,10 @@ void read_signal(struct lang *l, const struct node *n, void *field); /* int */
 struct refusal;
 void refused(struct lang *l, const struct node *n, const char *s,
              const struct refusal *why);
+
+/* A place for the model, and back. */
+struct source_loc locate(const struct lang *l, struct mark at);
+struct mark place_of(const struct lang *l, const struct source_loc *loc);
 
 /* A text that may not be empty; NULL after a complaint. */
 const char *need_text(struct lang *l, const struct node *n);

@@ -8,11 +8,20 @@
 #include "lang/diag.h"
 #include "lang/source.h"
 
+/* A source, and its path as the results keep it. */
+struct source_file {
+	const struct source *source;
+	const char *path;
+};
+
 /* What a public function carries through the layers. */
 struct lang {
 	struct arena *arena; /* results and passing texts */
 	const struct source *source;
 	const char *path; /* the source's, kept by the results */
+	/* Where the nodes are of several sources: all of them. */
+	const struct source_file *files;
+	size_t n_files;
 	struct diag_list *diags;
 	size_t n_errors;           /* of this call */
 	bool warnings;             /* wanted */

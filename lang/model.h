@@ -21,15 +21,13 @@ void program_init(struct program *p, char *name);
 /* `programs`, `expect` and `faults` of a file, and its other keys. */
 void programs_read(struct lang *l, const struct node *map, struct scenario *s);
 void expect_read(struct lang *l, const struct node *map, struct scenario *s);
-
-/* The index of a program by its name, -1: there is none. */
-int program_find(const struct scenario *s, const char *name);
-/* The same of a node's; -1 after a complaint. */
-int program_named(struct lang *l, const struct node *n,
-                  const struct scenario *s);
-/* Does it run the library?  Else complains, with the reason why it should. */
-bool program_is_attached(struct lang *l, struct mark at,
-                         const struct program *p, const char *why);
+/* Of `expect`: what is not of one program. */
+void expect_calls_read(struct lang *l, const struct pair *p,
+                       struct scenario *s);
+void expect_order_read(struct lang *l, const struct pair *p,
+                       struct scenario *s);
+void expect_files_read(struct lang *l, const struct pair *p,
+                       struct scenario *s);
 
 /* fixtures.c: `hosts`, `files`; `setup` and `teardown` are lists of CMD. */
 void hosts_read(struct lang *l, const struct node *n, struct scenario *s);
@@ -37,11 +35,10 @@ void files_read(struct lang *l, const struct node *n, struct scenario *s);
 void commands_read(struct lang *l, const struct node *n, struct command **ret,
                    size_t *ret_n);
 /*
- * PATH of a step: relative to where fault was started, as everywhere; the
- * name of one of `files` is most likely meant to be below ${tmp}.
+ * PATH of a step or an expectation, char *: a relative one is below ${tmp},
+ * where the scenario's own files are.
  */
-void path_read(struct lang *l, const struct node *n, const struct scenario *s,
-               char **ret);
+void read_path(struct lang *l, const struct node *n, void *field);
 
 /* TEXT: one, or a list of them. */
 void read_text_list(struct lang *l, const struct node *n, void *field);

@@ -12,14 +12,9 @@ static const struct {
 	unsigned places;
 	const char *word;
 } rows[] = {
-	{IN_TOP, "todo"},
-	{IN_TOP, "needs"},
 	{IN_TOP, "use"},
 	{IN_TOP, "cases"},
 	{IN_RULE, "caller"},
-	{IN_EXPECT, "calls"},
-	{IN_EXPECT, "order"},
-	{IN_EXPECT, "files"},
 	/* families without rows, calls that are not wrapped (a row of
            calls.def comes before this) */
 	{AS_CALL, "getnameinfo"},

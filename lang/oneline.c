@@ -234,7 +234,8 @@ struct node *oneline_parse(struct lang *l)
 {
 	struct line o = {
 		.l = l, .text = l->source->text, .len = l->source->len};
-	struct node *list = node_new(l->arena, NODE_LIST, (struct mark){1, 1});
+	struct node *list =
+		node_new(l->arena, NODE_LIST, (struct mark){1, 1, l->source});
 	size_t errors = l->n_errors, begin = 0;
 
 	while (begin < o.len) {

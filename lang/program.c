@@ -306,8 +306,7 @@ static void read_program(struct lang *l, const struct pair *p,
 	size_t errors = l->n_errors;
 
 	program_init(ret, arena_strdup(l->arena, p->key->text));
-	ret->loc = (struct source_loc){l->path, p->key->at.line,
-	                               p->key->at.column};
+	ret->loc = locate(l, p->key->at);
 	check_name(l, p->key);
 	if (!read_map(l, p->value, &table, ret, given))
 		return;
@@ -323,46 +322,6 @@ static void read_program(struct lang *l, const struct pair *p,
 		ret->attach = false;
 	if (ret->kind == PROGRAM_LISTEN)
 		ret->ready = READY_LISTENING;
-}
-
-int program_find(const struct scenario *s, const char *name)
-{
-	for (size_t i = 0; i < s->n_programs; i++) {
-		if (!strcmp(s->programs[i].name, name))
-			return (int)i;
-	}
-	return -1;
-}
-
-int program_named(struct lang *l, const struct node *n,
-                  const struct scenario *s)
-{
-	const char *names[PLAN_MAX_PROGRAMS], *hint;
-	const char *name = need_text(l, n);
-	int found = name ? program_find(s, name) : -1;
-
-	if (!name || found >= 0)
-		return found;
-	for (size_t i = 0; i < s->n_programs; i++)
-		names[i] = s->programs[i].name;
-	hint = did_you_mean(l, name, names, s->n_programs);
-	if (!hint && !s->n_programs)
-		hint = "there are no programs here";
-	lang_error(l, n->at, hint, "`%s` names no program", name);
-	return -1;
-}
-
-bool program_is_attached(struct lang *l, struct mark at,
-                         const struct program *p, const char *why)
-{
-	if (p->attach)
-		return true;
-	if (p->kind == PROGRAM_RUN)
-		lang_error(l, at, NULL, "`%s` has `attach: false`: %s", p->name,
-		           why);
-	else
-		lang_error(l, at, NULL, "`%s` is scripted: %s", p->name, why);
-	return false;
 }
 
 void programs_read(struct lang *l, const struct node *map, struct scenario *s)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "lang/expand.h"
-#include "lang/model.h"
 #include "lang/rule.h"
 #include "lang/units.h"
 
@@ -35,11 +34,6 @@ const char *const *lang_rule_keys(size_t *ret_n)
 {
 	*ret_n = N_RULE_KEYS;
 	return words;
-}
-
-struct source_loc locate(const struct lang *l, struct mark at)
-{
-	return (struct source_loc){l->path, at.line, at.column};
 }
 
 /* Actions stand in `inject`; people put them beside `call`. */
@@ -75,19 +69,6 @@ static bool unknown_rule_key(struct lang *l, const struct pair *p)
 	lang_error(l, p->key->at, did_you_mean(l, word, &nearest, 1),
 	           "unknown action `%s`", word);
 	return true;
-}
-
-void read_roles(struct lang *l, const struct node *n, void *field)
-{
-	uint8_t *roles = field;
-
-	for (size_t i = 0; i < list_len(n); i++) {
-		int w = need_word(l, list_item(n, i), IN_RULE, "role",
-		                  fault_role_names + 1, N_ROLES - 1);
-
-		if (w >= 0)
-			*roles |= (uint8_t)ROLE_BIT(w + 1);
-	}
 }
 
 static void read_states(struct lang *l, const struct node *n, void *field)
@@ -134,147 +115,6 @@ static void read_host(struct lang *l, const struct node *n, void *field)
 	for (char *p = host; *p; p++)
 		*p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 'a' - 'A') : *p;
 	*(char **)field = host;
-}
-
-static void set_call(uint64_t *calls, unsigned call)
-{
-	calls[call / 64] |= 1ULL << (call % 64);
-}
-
-bool rule_is_call(const char *call)
-{
-	size_t len = strcspn(call, ", ");
-
-	for (unsigned i = 1; i < N_CALLS; i++) {
-		const struct fault_call_row *row = &fault_calls[i];
-		const char *family = fault_families[row->family].word;
-
-		if (row->kind == FAULT_INJECT &&
-		    ((strlen(family) == len && !strncmp(family, call, len)) ||
-		     (strlen(row->symbol) == len &&
-		      !strncmp(row->symbol, call, len))))
-			return true;
-	}
-	return false;
-}
-
-static void unknown_call(struct lang *l, const struct node *n, const char *s)
-{
-	const char *all[N_FAMILIES + N_CALLS];
-	size_t n_all = 0;
-
-	for (size_t i = 0; i < FAMILY_TABLE; i++)
-		all[n_all++] = fault_families[i].word;
-	for (size_t i = 1; i < N_CALLS; i++) {
-		if (fault_calls[i].kind == FAULT_INJECT)
-			all[n_all++] = fault_calls[i].symbol;
-	}
-	if (action_find(s)) {
-		lang_error(l, n->at, "it belongs into `inject`",
-		           "`%s` is an action, not a call", s);
-		return;
-	}
-	unknown_word(l, n->at, AS_CALL, "call", s, all, n_all);
-}
-
-/*
- * Is it the symbol, or what a header makes of it: __read, __read_chk,
- * sendfile64?
- */
-static bool is_symbol(const char *symbol, const char *s)
-{
-	static const char *const suffixes[] = {"", "_chk", "64"};
-	size_t len = strlen(s);
-
-	if (!strcmp(symbol, s))
-		return true;
-	if (!strncmp(symbol, "__", 2))
-		symbol += 2;
-	for (size_t i = 0; i < 3; i++) {
-		if (!strncmp(symbol, s, len) &&
-		    !strcmp(symbol + len, suffixes[i]))
-			return true;
-	}
-	return false;
-}
-
-/* A family's word, or a symbol's. */
-static bool find_call(struct lang *l, const struct node *n, const char *s,
-                      struct call_word *w)
-{
-	bool found = false;
-
-	*w = (struct call_word){.word = s, .at = n->at};
-	for (unsigned i = 1; i < N_CALLS; i++) {
-		const struct fault_call_row *row = &fault_calls[i];
-
-		if (row->kind == FAULT_INJECT &&
-		    (!strcmp(fault_families[row->family].word, s) ||
-		     is_symbol(row->symbol, s))) {
-			w->family = row->family;
-			set_call(w->calls, i);
-			found = true;
-		} else if (!found && !strcmp(row->symbol, s)) {
-			lang_error(l, n->at, NULL,
-			           "`%s` is followed, but has no faults", s);
-			return false;
-		}
-	}
-	if (!found)
-		unknown_call(l, n, s);
-	return found;
-}
-
-static void read_calls(struct lang *l, const struct node *n,
-                       struct rule_form *f)
-{
-	size_t len = list_len(n);
-
-	if (!len || len > N_CALLS) {
-		lang_error(l, n->at, NULL, "%s list of calls",
-		           len ? "too long a" : "an empty");
-		return;
-	}
-	f->words = arena_array(l->arena, len, sizeof(*f->words));
-	for (size_t i = 0; i < len; i++) {
-		const struct node *item = list_item(n, i);
-		const char *s = need_text(l, item);
-
-		if (s && find_call(l, item, s, &f->words[f->n_words]))
-			f->n_words++;
-	}
-}
-
-bool calls_read(struct lang *l, const struct node *n,
-                uint64_t calls[PLAN_CALL_WORDS])
-{
-	size_t errors = l->n_errors;
-	struct rule_form f = {0};
-
-	read_calls(l, n, &f);
-	for (size_t i = 0; i < f.n_words; i++) {
-		for (size_t w = 0; w < PLAN_CALL_WORDS; w++)
-			calls[w] |= f.words[i].calls[w];
-	}
-	return l->n_errors == errors;
-}
-
-static void read_programs(struct lang *l, const struct node *n,
-                          const struct scenario *s, struct rule *rule)
-{
-	uint64_t programs = 0;
-
-	for (size_t i = 0; i < list_len(n); i++) {
-		const struct node *item = list_item(n, i);
-		int p = program_named(l, item, s);
-
-		if (p >= 0 && program_is_attached(l, item->at, &s->programs[p],
-		                                  "no fault can reach it"))
-			programs |= 1ULL << p;
-	}
-	if (!list_len(n))
-		lang_error(l, n->at, NULL, "an empty list of programs");
-	rule->programs = programs;
 }
 
 /* SIZE, or PICK of SIZE. */
@@ -338,9 +178,11 @@ static void read_rest(struct lang *l, struct rule_form *f,
 	const struct given *given = f->given;
 
 	if (given[RULE_KEY_in].key)
-		read_programs(l, given[RULE_KEY_in].value, s, &f->rule);
+		f->rule.programs = read_programs(l, given[RULE_KEY_in].value, s,
+		                                 "no fault can reach it");
 	if (given[RULE_KEY_call].key)
-		read_calls(l, given[RULE_KEY_call].value, f);
+		f->n_words =
+			read_calls(l, given[RULE_KEY_call].value, &f->words);
 	if (given[RULE_KEY_bytes].key)
 		read_bytes(l, given[RULE_KEY_bytes].value, &f->rule);
 	if (given[RULE_KEY_after].key)
@@ -374,10 +216,7 @@ static void rule_read(struct lang *l, const struct node *n,
 		rule_check(l, f);
 	else
 		rule_check_self(l, f);
-	for (size_t i = 0; i < f->n_words; i++) {
-		for (size_t w = 0; w < PLAN_CALL_WORDS; w++)
-			f->rule.calls[w] |= f->words[i].calls[w];
-	}
+	call_words_merge(f->words, f->n_words, f->rule.calls);
 	f->rule.text = rule_text(l, f);
 	warn_order(l, f);
 }

@@ -66,13 +66,30 @@ struct rule_form {
  */
 bool rules_read(struct lang *l, const struct node *list, struct scenario *s);
 
+/*
+ * The keys that select calls, for all that names some: rules, events,
+ * expectations.
+ */
+/* Words of `call`, of which so many are understood. */
+size_t read_calls(struct lang *l, const struct node *n,
+                  struct call_word **ret_words);
+/* Adds the calls of n words to a set of PLAN_CALL_WORDS. */
+void call_words_merge(const struct call_word *words, size_t n, uint64_t *calls);
+void read_roles(struct lang *l, const struct node *n, void *field);
+/*
+ * `in`: bits of programs, one or a list.  why: what is so of a program that the
+ * library is not in ("no fault can reach it").
+ */
+uint64_t read_programs(struct lang *l, const struct node *n,
+                       const struct scenario *s, const char *why);
+/* The index of the program that is named; -1 after a complaint. */
+int need_program(struct lang *l, const struct node *n,
+                 const struct scenario *s);
+/* The same without: -1 if there is none. */
+int program_find(const struct scenario *s, const char *name);
+
 /* Does a family or a call that takes faults begin with it, up to a comma? */
 bool rule_is_call(const char *call);
-
-/* `call` and `role`, of whatever has them. */
-bool calls_read(struct lang *l, const struct node *n,
-                uint64_t calls[PLAN_CALL_WORDS]);
-void read_roles(struct lang *l, const struct node *n, void *field);
 
 /* action.c */
 void actions_read(struct lang *l, const struct node *n, struct rule *rule);
@@ -80,11 +97,15 @@ void actions_read(struct lang *l, const struct node *n, struct rule *rule);
 const struct fault_action_row *action_find(const char *word);
 bool action_is_parameter(const char *word);
 const char *const *action_words(size_t *ret_n);
+/* An errno's name, or an EAI_ code's (negative); 0 after a complaint. */
+int need_errno(struct lang *l, const struct node *n);
 /* Every errno name. */
 const char *const *errno_words(struct lang *l, size_t *ret_n);
 
 /* rule_check.c: complains about what can never happen. */
 void rule_check(struct lang *l, struct rule_form *f);
+/* Of it: can the calls have what the keys select them by? */
+void rule_check_which(struct lang *l, const struct rule_form *f);
 /* The same for a rule without `call`. */
 void rule_check_self(struct lang *l, struct rule_form *f);
 
@@ -93,8 +114,5 @@ char *rule_text(struct lang *l, const struct rule_form *f);
 
 /* oneline.c: the tree of "recv:reset:nth=3; …", a list; NULL: complaint. */
 struct node *oneline_parse(struct lang *l);
-
-/* The place, for the model. */
-struct source_loc locate(const struct lang *l, struct mark at);
 
 #endif

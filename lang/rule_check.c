@@ -124,7 +124,7 @@ static void impossible(struct lang *l, struct mark at,
 static void check_error(struct lang *l, struct rule_form *f,
                         const struct rule_action *a)
 {
-	struct mark at = {a->loc.line, a->loc.column};
+	struct mark at = place_of(l, &a->loc);
 
 	for (size_t i = 0; i < f->n_words; i++) {
 		struct call_word *w = &f->words[i];
@@ -158,7 +158,7 @@ static void check_action(struct lang *l, struct rule_form *f,
                          const struct rule_action *a)
 {
 	const struct fault_action_row *row = &fault_actions[a->kind];
-	struct mark at = {a->loc.line, a->loc.column};
+	struct mark at = place_of(l, &a->loc);
 	struct arena_text t = {0};
 
 	if (a->kind == ACTION_ERROR) {
@@ -292,7 +292,7 @@ static void check_exhaust(struct lang *l, const struct rule *r)
 	const struct rule_action *a = &r->actions[0];
 
 	if (a->kind == ACTION_EXHAUST && !r->for_ns && !*r->name)
-		lang_error(l, (struct mark){a->loc.line, a->loc.column},
+		lang_error(l, place_of(l, &a->loc),
 		           "add `for: 500ms`, or a `name` to disarm it by",
 		           "`exhaust` without an end");
 }
@@ -315,6 +315,12 @@ static void check_action_states(struct lang *l, const struct rule_form *f,
 		      NULL);
 }
 
+void rule_check_which(struct lang *l, const struct rule_form *f)
+{
+	for (size_t i = 0; i < f->n_words; i++)
+		check_selectors(l, f, &f->words[i]);
+}
+
 void rule_check(struct lang *l, struct rule_form *f)
 {
 	const struct rule *r = &f->rule;
@@ -322,8 +328,7 @@ void rule_check(struct lang *l, struct rule_form *f)
 
 	for (size_t i = 0; i < r->n_actions; i++)
 		check_action(l, f, &r->actions[i]);
-	for (size_t i = 0; i < f->n_words; i++)
-		check_selectors(l, f, &f->words[i]);
+	rule_check_which(l, f);
 	if (f->given[RULE_KEY_host].key && !f->n_words)
 		lang_error(l, f->given[RULE_KEY_host].key->at, NULL,
 		           "`host` is for `call: resolve`");
@@ -368,8 +373,7 @@ static void check_self_actions(struct lang *l, const struct rule *r)
 		const struct fault_action_row *row = &fault_actions[a->kind];
 
 		if (!(row->families & ACTION_SELF))
-			lang_error(l, (struct mark){a->loc.line, a->loc.column},
-			           call_hint(l, row),
+			lang_error(l, place_of(l, &a->loc), call_hint(l, row),
 			           "`%s` happens at a call, and the rule names "
 			           "none",
 			           row->word);

@@ -75,7 +75,7 @@ struct mark source_mark(const struct source *s, size_t offset)
 			high = middle;
 	}
 	return (struct mark){(unsigned)low + 1,
-	                     (unsigned)(offset - s->lines[low]) + 1};
+	                     (unsigned)(offset - s->lines[low]) + 1, s};
 }
 
 struct mark source_mark_chars(const struct source *s, struct cursor *cursor,
@@ -94,7 +94,7 @@ struct mark source_mark_chars(const struct source *s, struct cursor *cursor,
 		cursor->column++;
 	}
 	return (struct mark){(unsigned)line + 1,
-	                     (unsigned)(cursor->offset - begin) + 1};
+	                     (unsigned)(cursor->offset - begin) + 1, s};
 }
 
 size_t source_offset(const struct source *s, struct mark at)

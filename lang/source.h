@@ -13,9 +13,12 @@
 
 #include "lang/arena.h"
 
+struct source;
+
 /* Where something begins, both from 1, the column in bytes. */
 struct mark {
 	unsigned line, column;
+	const struct source *source; /* NULL: of what is being read */
 };
 
 struct source {

@@ -205,7 +205,7 @@ static void read_program(struct step_reader *r, const struct node *n,
 		           "expected one program, not a list");
 		return;
 	}
-	p = program_named(r->l, n, r->s);
+	p = need_program(r->l, n, r->s);
 	step->program = p < 0 ? 0 : (size_t)p;
 }
 
@@ -222,7 +222,7 @@ static void read_signal_to(struct step_reader *r, const struct node *n,
 		                      : "needs a program and a signal");
 		return;
 	}
-	p = program_named(r->l, n->pairs[0].key, r->s);
+	p = need_program(r->l, n->pairs[0].key, r->s);
 	read_signal(r->l, n->pairs[0].value, &step->signal);
 	if (p < 0)
 		return;
@@ -294,7 +294,7 @@ static void read_send_map(struct step_reader *r, const struct node *n,
 	else if (n->n == 1 && !strcmp(p->key->text, "size"))
 		read_size(r->l, p->value, &step->size);
 	else if (n->n == 1 && !strcmp(p->key->text, "file"))
-		path_read(r->l, p->value, r->s, &step->file);
+		read_path(r->l, p->value, &step->file);
 	else if (node_get(n, "rate"))
 		lang_error(r->l, p->key->at, "write `{send: …, rate: 64KiB/s}`",
 		           "`rate` stands beside `send`, not in it");

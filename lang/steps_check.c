@@ -6,11 +6,6 @@
 #include "lang/rule.h"
 #include "lang/steps.h"
 
-static struct mark mark_of(const struct source_loc *loc)
-{
-	return (struct mark){loc->line, loc->column};
-}
-
 /* Calls visit for every step, those of `repeat` too, until it says true. */
 static bool any_step(const struct step *v, size_t n,
                      bool (*visit)(const struct step *step, void *context),
@@ -63,11 +58,12 @@ static void check_forever(struct lang *l, const struct step *v, size_t n)
 		if (step->times)
 			continue;
 		if (!any_step(step->steps, step->n_steps, takes_time, NULL))
-			lang_error(l, mark_of(&step->loc), "add a `{wait: 1s}`",
+			lang_error(l, place_of(l, &step->loc),
+			           "add a `{wait: 1s}`",
 			           "`repeat: forever` without a wait would "
 			           "only spin");
 		if (i + 1 < n)
-			lang_error(l, mark_of(&v[i + 1].loc), NULL,
+			lang_error(l, place_of(l, &v[i + 1].loc), NULL,
 			           "never comes: `repeat: forever` is before "
 			           "it");
 	}
@@ -112,7 +108,7 @@ static bool check_conduct(struct lang *l, const struct step *step,
                           const struct ends *ends)
 {
 	const struct conduct *c = &conducts[step->kind];
-	struct mark at = mark_of(&step->loc);
+	struct mark at = place_of(l, &step->loc);
 
 	if (!c->word)
 		return true;
@@ -216,7 +212,7 @@ static bool check_start(const struct step *step, void *context)
 	if (step->kind != STEP_START || !p->started ||
 	    any_step(t->s->steps.v, t->s->steps.n, ends_program, &program))
 		return false;
-	lang_error(t->l, mark_of(&step->loc),
+	lang_error(t->l, place_of(t->l, &step->loc),
 	           arena_printf(t->l->arena, "give `%s` `started: false`",
 	                        p->name),
 	           "`%s` starts by itself, and nothing ends it", p->name);
@@ -231,7 +227,7 @@ static void check_rules(struct lang *l, const struct scenario *s)
 {
 	for (size_t i = 0; i < s->n_rules; i++) {
 		const struct rule *r = &s->rules[i];
-		struct mark at = mark_of(&r->loc);
+		struct mark at = place_of(l, &r->loc);
 
 		if (!r->armed && !has_step(s, STEP_ARM, 0, r->name))
 			lang_warn(l, at, NULL,
@@ -265,7 +261,7 @@ void started_check(struct lang *l, const struct scenario *s)
 		const struct program *p = &s->programs[i];
 
 		if (!p->started && !has_step(s, STEP_START, i, NULL))
-			lang_error(l, mark_of(&p->loc),
+			lang_error(l, place_of(l, &p->loc),
 			           arena_printf(l->arena,
 			                        "add a step `{start: %s}`",
 			                        p->name),

@@ -18,6 +18,8 @@ static const struct key keys[] = {
 	[TOP_NAME] = {"name", NULL, 0},
 	[TOP_ABOUT] = {"about", NULL, 0},
 	[TOP_TAGS] = {"tags", NULL, 0},
+	[TOP_TODO] = {"todo", NULL, 0},
+	[TOP_NEEDS] = {"needs", NULL, 0},
 	[TOP_LIMIT] = {"limit", NULL, 0},
 	[TOP_ALONE] = {"alone", NULL, 0},
 	[TOP_VARS] = {"vars", NULL, 0},
@@ -364,7 +366,7 @@ static int load(void *context)
 		arena_strndup(&s->arena, job->text, too_large ? 0 : job->len),
 		too_large ? 0 : job->len);
 	if (too_large) {
-		lang_error(&l, (struct mark){0, 0}, NULL,
+		lang_error(&l, (struct mark){0}, NULL,
 		           "the file is larger than 1 MiB");
 		return -EINVAL;
 	}
@@ -406,7 +408,7 @@ int suite_parse_within(size_t budget, const char *text, size_t len,
 	r = arena_try(&job.suite->arena, load, &job);
 	scenario_free(job.trial);
 	if (r == -ENOMEM)
-		diag_add(diags, NULL, path, (struct mark){0, 0}, false, NULL,
+		diag_add(diags, NULL, path, (struct mark){0}, false, NULL,
 		         "out of memory");
 	diag_sort(diags, first);
 	if (r < 0) {

@@ -14,6 +14,8 @@ enum top_key {
 	TOP_NAME,
 	TOP_ABOUT,
 	TOP_TAGS,
+	TOP_TODO,
+	TOP_NEEDS,
 	TOP_LIMIT,
 	TOP_ALONE,
 	TOP_VARS,

@@ -101,7 +101,7 @@ bool text_read(struct lang *l, const struct node *n, struct text_match *ret)
 		return false;
 	*ret = (struct text_match){
 		.text = arena_strdup(l->arena, s),
-		.loc = {l->path, n->at.line, n->at.column},
+		.loc = locate(l, n->at),
 	};
 	if (len < 2 || *s != '/' || s[len - 1] != '/')
 		return true;

@@ -305,6 +305,11 @@ int units_range(const char *s, struct range *ret, struct refusal *why)
 	return range_of(s, units_count, ret, why);
 }
 
+int units_size_range(const char *s, struct range *ret, struct refusal *why)
+{
+	return range_of(s, units_size, ret, why);
+}
+
 int units_duration_range(const char *s, struct range *ret_ns,
                          struct refusal *why)
 {

@@ -29,6 +29,7 @@ int units_size(const char *s, uint64_t *ret_bytes, struct refusal *why);
 int units_rate(const char *s, uint64_t *ret_bytes_s, struct refusal *why);
 int units_count(const char *s, uint64_t *ret, struct refusal *why);
 int units_range(const char *s, struct range *ret, struct refusal *why);
+int units_size_range(const char *s, struct range *ret, struct refusal *why);
 int units_duration_range(const char *s, struct range *ret_ns,
                          struct refusal *why);
 

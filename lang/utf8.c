@@ -50,7 +50,7 @@ bool utf8_check(struct lang *l)
 
 	if (s->len >= 2 &&
 	    (!memcmp(p, "\xff\xfe", 2) || !memcmp(p, "\xfe\xff", 2))) {
-		lang_error(l, (struct mark){1, 1}, "save it as UTF-8",
+		lang_error(l, (struct mark){1, 1, s}, "save it as UTF-8",
 		           "the file is UTF-16");
 		return false;
 	}

@@ -277,8 +277,8 @@ static int build_document(void *context)
 	if (!next(r) || !next(r))
 		return 0;
 	if (r->event.type == YAML_STREAM_END_EVENT) {
-		lang_error(r->l, (struct mark){1, 1}, "begin with `version: 1`",
-		           "the file is empty");
+		lang_error(r->l, (struct mark){1, 1, r->l->source},
+		           "begin with `version: 1`", "the file is empty");
 		return 0;
 	}
 	if (!next(r))

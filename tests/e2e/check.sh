@@ -70,12 +70,17 @@ check 0 "--expand prints each case" --expand suite/one.yaml
 t_is "two of them" "$(grep -c '^# suite/one.yaml' "$T/stdout")" 2
 t_match "programs as argv" "$(cat "$T/stdout")" \
 	'run: \["client", "say \\"hi\\"", "[0-9]+"\]'
-t_match "rules in the one-line form" "$(cat "$T/stdout")" '^  - recv:reset:.*nth=3'
+t_match "rules as they are written" "$(cat "$T/stdout")" \
+	'^  - \{in: client, call: recv, connection: 1, nth: 3, inject: reset\}$'
 t_match "and where they count" "$(cat "$T/stdout")" \
-	'line 8, calls recv, in client, hits 1\.\., class 0, per connection'
-t_match "and that one is not armed" "$(cat "$T/stdout")" 'not armed'
-t_match "expectations too" "$(cat "$T/stdout")" 'stderr: \[/reset/\]'
+	'# line 8: recv:reset:.*nth=3.*, class 0, per connection$'
+t_match "and that one is not armed" "$(cat "$T/stdout")" 'armed: false'
+t_match "expectations too" "$(cat "$T/stdout")" 'stderr: "/reset/"'
 check 0 "one case can be chosen" --expand "suite/one.yaml[io=epoll]"
 t_is "then it is one" "$(grep -c '^# suite/one.yaml' "$T/stdout")" 1
+cp "$T/stdout" expanded.yaml
+check 0 "what is printed is a scenario itself" --expand expanded.yaml
+t_is "and the same one" "$(grep -v '^ *#' "$T/stdout")" \
+	"$(grep -v '^ *#' expanded.yaml)"
 check 2 "a case that is not there is refused" --expand "suite/one.yaml::none"
 t_done
