@@ -255,6 +255,35 @@ static bool judge_death(struct court *c, size_t i, const struct expectation *e)
 	return true;
 }
 
+/* Behind the FILE:LINE:COL: that a message of its begins with, if it does. */
+static const char *split_place(const char *said, struct source_loc *loc)
+{
+	size_t len = loc->file ? strlen(loc->file) : 0;
+	unsigned line, column;
+	int n = 0;
+
+	if (!len || strncmp(said, loc->file, len) != 0 ||
+	    sscanf(said + len, ":%u:%u: %n", &line, &column, &n) != 2 || !n)
+		return said;
+	loc->line = line;
+	loc->column = column;
+	return said + len + n;
+}
+
+/* Scripts run through: a service's too, which is known at its end. */
+static void judge_script(struct court *c, size_t i)
+{
+	const struct instance_result *p = &c->r->instances[i];
+	const char *said = p->err.data ? p->err.data : "";
+	struct source_loc loc = program_of(c, i)->loc;
+
+	if (WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0)
+		return;
+	said = split_place(said, &loc);
+	find(c, FINDING_FAIL, -1, &loc, "%s: script: %.*s", c->name,
+	     (int)strcspn(said, "\n"), said);
+}
+
 static void judge_status(struct court *c, size_t i, const struct expectation *e)
 {
 	const struct instance_result *p = &c->r->instances[i];
@@ -271,6 +300,8 @@ static void judge_status(struct court *c, size_t i, const struct expectation *e)
 		exit_text(&e->exit, want, sizeof(want));
 		find(c, FINDING_FAIL, -1, &e->exit.loc, "%s: %s, expected %s",
 		     c->name, how, want);
+	} else if (program_of(c, i)->kind != PROGRAM_RUN) {
+		judge_script(c, i);
 	} else if (!program_is_service(program_of(c, i)) && !is_answer(p) &&
 	           !(WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0)) {
 		find(c, FINDING_FAIL, -1, &program_of(c, i)->loc,

@@ -204,6 +204,20 @@ static void put_library(struct environment *e, size_t index,
 	free(before);
 }
 
+/* It may look at the run, and has plain sockets though `fault` has not. */
+static void put_scripted(struct environment *e, const struct segments *s)
+{
+	put_run(e, s);
+	for (size_t i = 0; i < e->n; i++) {
+		if (strncmp(e->v[i], "LD_PRELOAD=", 11) != 0)
+			continue;
+		free(e->v[i]);
+		e->v[i] = e->v[--e->n];
+		e->v[e->n] = NULL;
+		return;
+	}
+}
+
 char **launch_environment(const struct program *p, size_t index,
                           const char *library, const char *asan,
                           const struct segments *s)
@@ -215,6 +229,8 @@ char **launch_environment(const struct program *p, size_t index,
 		putf(&e, "%s=%s", p->env[i].name, p->env[i].value);
 	if (library)
 		put_library(&e, index, library, asan, s);
+	else if (p->kind != PROGRAM_RUN)
+		put_scripted(&e, s);
 	return finish(&e);
 }
 
