@@ -221,10 +221,13 @@ static enum fault_verdict death(int status)
 }
 
 /* Its end is what a step asked for: a signal that it sent, or `stop`. */
-static bool is_answer(const struct instance_result *p)
+static bool is_answer(const struct instance_result *p,
+                      const struct program *program)
 {
 	if (WIFSIGNALED(p->status))
-		return p->signals >> WTERMSIG(p->status) & 1;
+		return p->signals >> WTERMSIG(p->status) & 1 ||
+		       (p->by_step &&
+		        WTERMSIG(p->status) == program->stop_signal);
 	return p->by_step ||
 	       (WEXITSTATUS(p->status) > 128 &&
 	        p->signals >> (WEXITSTATUS(p->status) - 128) % 64 & 1);
@@ -242,7 +245,7 @@ static bool judge_death(struct court *c, size_t i, const struct expectation *e)
 		return false;
 	if (e && e->signal == WTERMSIG(p->status))
 		return true;
-	if (is_answer(p) ||
+	if (is_answer(p, program) ||
 	    (p->stopped && WTERMSIG(p->status) == program->stop_signal))
 		return false;
 	verdict = death(p->status);
@@ -302,7 +305,8 @@ static void judge_status(struct court *c, size_t i, const struct expectation *e)
 		     c->name, how, want);
 	} else if (program_of(c, i)->kind != PROGRAM_RUN) {
 		judge_script(c, i);
-	} else if (!program_is_service(program_of(c, i)) && !is_answer(p) &&
+	} else if (!program_is_service(program_of(c, i)) &&
+	           !is_answer(p, program_of(c, i)) &&
 	           !(WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0)) {
 		find(c, FINDING_FAIL, -1, &program_of(c, i)->loc,
 		     "%s: %s, expected 0", c->name, how);

@@ -164,29 +164,6 @@ static bool ours(const char *entry)
 	return false;
 }
 
-static void put_ours(struct environment *e)
-{
-	for (char **v = environ; v && *v; v++)
-		if (!ours(*v) && strchr(*v, '='))
-			put(e, strdup(*v));
-}
-
-static void put_run(struct environment *e, const struct segments *s)
-{
-	putf(e, FAULT_ENV_SHM "=%d:%d", s->plan_id, s->run_id);
-}
-
-/* The strings, or NULL without memory. */
-static char **finish(struct environment *e)
-{
-	if (!e->v)
-		put(e, strdup("PATH=/usr/bin:/bin"));
-	if (!e->failed)
-		return e->v;
-	launch_free(e->v);
-	return NULL;
-}
-
 static void put_library(struct environment *e, size_t index,
                         const char *library, const char *asan,
                         const struct segments *s)
@@ -199,15 +176,33 @@ static void put_library(struct environment *e, size_t index,
 	}
 	putf(e, "LD_PRELOAD=%s%s%s%s%s", asan, *asan ? ":" : "", library,
 	     *before ? ":" : "", before);
-	put_run(e, s);
+	putf(e, FAULT_ENV_SHM "=%d:%d", s->plan_id, s->run_id);
 	putf(e, FAULT_ENV_PROGRAM "=%zu", index);
 	free(before);
+}
+
+static void put_inherited(struct environment *e)
+{
+	for (char **v = environ; v && *v; v++)
+		if (!ours(*v) && strchr(*v, '='))
+			put(e, strdup(*v));
+}
+
+static char **finished(struct environment *e)
+{
+	if (!e->v)
+		put(e, strdup("PATH=/usr/bin:/bin"));
+	if (e->failed) {
+		launch_free(e->v);
+		return NULL;
+	}
+	return e->v;
 }
 
 /* It may look at the run, and has plain sockets though `fault` has not. */
 static void put_scripted(struct environment *e, const struct segments *s)
 {
-	put_run(e, s);
+	putf(e, FAULT_ENV_SHM "=%d:%d", s->plan_id, s->run_id);
 	for (size_t i = 0; i < e->n; i++) {
 		if (strncmp(e->v[i], "LD_PRELOAD=", 11) != 0)
 			continue;
@@ -224,24 +219,24 @@ char **launch_environment(const struct program *p, size_t index,
 {
 	struct environment e = {0};
 
-	put_ours(&e);
+	put_inherited(&e);
 	for (size_t i = 0; i < p->n_env; i++)
 		putf(&e, "%s=%s", p->env[i].name, p->env[i].value);
 	if (library)
 		put_library(&e, index, library, asan, s);
 	else if (p->kind != PROGRAM_RUN)
 		put_scripted(&e, s);
-	return finish(&e);
+	return finished(&e);
 }
 
-char **launch_plain_environment(const struct segments *s)
+char **launch_command_environment(const struct segments *s)
 {
 	struct environment e = {0};
 
-	put_ours(&e);
+	put_inherited(&e);
 	if (s)
-		put_run(&e, s);
-	return finish(&e);
+		putf(&e, FAULT_ENV_SHM "=%d:%d", s->plan_id, s->run_id);
+	return finished(&e);
 }
 
 void launch_free(char **strings)

@@ -29,12 +29,12 @@ int launch_library(char *buf, size_t size);
 char **launch_environment(const struct program *p, size_t index,
                           const char *library, const char *asan,
                           const struct segments *s);
+
 /*
- * The environment of a command beside the programs: ours, without the library,
- * but `fault arm`, `disarm` and `hits` find the run in it; s NULL: there is no
- * run yet.  NULL without memory.
+ * That of a command of the scenario: ours, and with s what `fault arm` finds
+ * the run by.  NULL without memory.
  */
-char **launch_plain_environment(const struct segments *s);
+char **launch_command_environment(const struct segments *s);
 void launch_free(char **strings);
 
 /* ---- ${...} -------------------------------------------------------------- */

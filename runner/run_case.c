@@ -11,6 +11,7 @@
 #include "runner/funnel.h"
 #include "runner/keep.h"
 #include "runner/print_diags.h"
+#include "runner/quote.h"
 #include "runner/run_case.h"
 
 enum {
@@ -47,25 +48,6 @@ void run_context_close(struct run_context *x)
 
 /* ---- the command that repeats it ----------------------------------------- */
 
-/* In single quotes unless nothing in it means anything to a shell. */
-static void quote(FILE *f, const char *s)
-{
-	if (*s && !s[strspn(s, "abcdefghijklmnopqrstuvwxyz"
-	                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	                       "0123456789_./:=,+-")]) {
-		fputs(s, f);
-		return;
-	}
-	fputc('\'', f);
-	for (; *s; s++) {
-		if (*s == '\'')
-			fputs("'\\''", f);
-		else
-			fputc(*s, f);
-	}
-	fputc('\'', f);
-}
-
 static char *repeat_command(const struct run_context *x, const char *id)
 {
 	char *text = NULL;
@@ -75,11 +57,11 @@ static char *repeat_command(const struct run_context *x, const char *id)
 	if (!f)
 		return NULL;
 	fputs("fault run ", f);
-	quote(f, id);
+	quote_word(f, id);
 	fprintf(f, " --seed %llu", (unsigned long long)x->seed);
 	for (size_t i = 0; i < x->n_vars; i++) {
 		fputs(" --var ", f);
-		quote(f, x->vars[i]);
+		quote_word(f, x->vars[i]);
 	}
 	fclose(f);
 	return text;

@@ -229,7 +229,7 @@ static void run(struct session *s)
 	for (advance(s); s->phase != PHASE_OVER; advance(s))
 		session_await(s);
 	finish(s);
-	capture_release(&s->step.out);
+	command_release(&s->step.command);
 	wake_stop(&s->wake);
 	call_watches_release(&s->calls);
 	observe_release(&s->observe);
@@ -265,7 +265,7 @@ int session_run(struct guardian *g, struct interrupt *i,
 		.result = ret,
 		.drain_ns = SESSION_DRAIN_MIN_NS,
 		.tty = -1,
-		.step.out.fd = -1,
+		.step.command.output = -1,
 	};
 	int64_t start = now_ns();
 	int r;

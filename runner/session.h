@@ -73,7 +73,9 @@ struct instance_result {
 	int64_t started_ns, ended_ns;
 	int64_t stop_until_ns; /* when it is killed; 0: it is not asked to end
 	                        */
-	bool vetted;           /* it ended, and the library was in it */
+	int64_t mute_ns; /* since when nobody can write to us; 0: somebody can
+	                  */
+	bool vetted;     /* it ended, and the library was in it */
 	struct capture out, err;
 };
 

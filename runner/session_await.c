@@ -33,8 +33,6 @@ static void take_turn(struct session *s, const struct instance_result *r)
 
 static void exited(struct session *s, const struct guardian_event *e)
 {
-	if (session_step_exited(s, e))
-		return;
 	for (size_t i = 0; i < s->result->n_instances; i++) {
 		struct instance_result *r = &s->result->instances[i];
 
@@ -73,6 +71,8 @@ void session_take_ends(struct session *s)
 	int r;
 
 	while ((r = guardian_next(s->guardian, &e)) == 1) {
+		if (command_take(&s->step.command, &e))
+			continue;
 		if (e.kind == GUARDIAN_EXITED)
 			exited(s, &e);
 		else
@@ -176,7 +176,7 @@ static int timeout_ms(const struct session *s)
 }
 
 enum {
-	N_SOURCES = 4, /* beside the programs' output */
+	N_SOURCES = 3, /* beside the programs' output */
 	N_STREAMS = 2  /* of an instance */
 };
 
@@ -185,7 +185,6 @@ static void fill_sources(const struct session *s, struct pollfd *p)
 	*p++ = (struct pollfd){guardian_fd(s->guardian), POLLIN, 0};
 	*p++ = (struct pollfd){s->wake.fd, POLLIN, 0};
 	*p++ = (struct pollfd){s->interrupt->fd, POLLIN, 0};
-	*p++ = (struct pollfd){s->step.out.fd, POLLIN, 0};
 	for (size_t i = 0; i < s->result->n_instances; i++) {
 		const struct instance_result *r = &s->result->instances[i];
 
@@ -197,8 +196,6 @@ static void fill_sources(const struct session *s, struct pollfd *p)
 
 static void read_ready(struct session *s, const struct pollfd *p)
 {
-	if (p[N_SOURCES - 1].revents)
-		capture_read(&s->step.out);
 	p += N_SOURCES;
 	for (size_t i = 0; i < s->result->n_instances; i++, p += N_STREAMS) {
 		if (p[0].revents)

@@ -6,6 +6,7 @@
 #ifndef FAULT_RUNNER_SESSION_INTERNAL_H
 #define FAULT_RUNNER_SESSION_INTERNAL_H
 
+#include "runner/command.h"
 #include "runner/events.h"
 #include "runner/observe.h"
 #include "runner/segments.h"
@@ -26,11 +27,8 @@ enum phase {
 /* The step of the timeline that goes on. */
 struct step_work {
 	struct event_look look;
-	uint32_t generation; /* arm, disarm: to be acknowledged */
-	pid_t pid;           /* run: the command, 0 = none */
-	bool exited;
-	int status;
-	struct capture out; /* run: stdout and stderr */
+	uint32_t generation;            /* arm, disarm: to be acknowledged */
+	struct command_process command; /* run */
 };
 
 struct session {
@@ -116,8 +114,6 @@ void session_begin_steps(struct session *s);
 bool session_advance_steps(struct session *s);
 /* When it has to be advanced at the latest, 0: when something came in. */
 int64_t session_step_deadline(const struct session *s, int64_t now);
-/* The command of a `run` has ended; false: it is somebody else. */
-bool session_step_exited(struct session *s, const struct guardian_event *e);
 /* "step 3 at a.yaml:12:5: waiting for ...; ", nothing without a step. */
 void session_print_step(const struct session *s, FILE *out);
 

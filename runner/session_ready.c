@@ -6,9 +6,12 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "runner/clock.h"
 #include "runner/listening.h"
 #include "runner/session_internal.h"
 #include "runner/text.h"
+
+#define MUTE_NS (100 * NS_PER_MS)
 
 static bool said(const struct session *s, const struct instance_result *r)
 {
@@ -69,10 +72,15 @@ static void say_mute(struct session *s, size_t i)
 	            s->scenario->programs[program].ready_text.text);
 }
 
-static bool is_mute(const struct session *s, const struct instance_result *r)
+/* One that ends closes its output too, and how it ended says more. */
+static bool is_mute(const struct session *s, struct instance_result *r)
 {
-	return s->scenario->programs[r->program].ready == READY_TEXT &&
-	       r->out.fd < 0 && r->err.fd < 0;
+	if (s->scenario->programs[r->program].ready != READY_TEXT ||
+	    r->out.fd >= 0 || r->err.fd >= 0)
+		return false;
+	if (!r->mute_ns)
+		r->mute_ns = now_ns();
+	return now_ns() > r->mute_ns + MUTE_NS;
 }
 
 static void check_ready(struct session *s, size_t i)

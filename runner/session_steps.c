@@ -5,29 +5,18 @@
  * Nothing here blocks: a step that takes time is looked at again whenever
  * something has come in, or after an interval of its own.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "runner/arming.h"
 #include "runner/clock.h"
-#include "runner/launch.h"
 #include "runner/session_internal.h"
 
 #define FOLLOW_NS (5 * NS_PER_S)  /* until all processes know of an arming */
 #define ACK_NS    (1 * NS_PER_MS) /* acknowledgements wake nobody */
-
-enum {
-	RUN_BYTES = 64 << 10, /* that are kept of a command's output */
-	RUN_LINES = 20,       /* ... that are shown */
-	RUN_SHOWN = 4096
-};
 
 /* ---- failing ------------------------------------------------------------- */
 
@@ -79,14 +68,15 @@ fail(struct session *s, const struct step *step, const char *format, ...)
 static void fail_event(struct session *s, const struct step *step,
                        const char *why)
 {
+	int64_t ns = now_ns() - timeline_begun_ns(&s->timeline);
+	bool late = s->timeline.failure == TIMELINE_LATE;
+	int64_t ms = (late ? step->within_ns.max : ns) / NS_PER_MS;
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	if (f) {
-		fprintf(f, "waited %.3g s for ",
-		        (double)(now_ns() - timeline_begun_ns(&s->timeline)) /
-		                NS_PER_S);
+		fprintf(f, "waited %g s for ", (double)ms / 1000);
 		event_print(s, &step->event, f);
 		fprintf(f, "%s: ", why);
 		event_print_seen(s, &step->event, f);
@@ -209,116 +199,24 @@ static enum step_state arm(struct session *s, const struct step *step)
 
 /* ---- run ----------------------------------------------------------------- */
 
-static void say_not_run(struct session *s, const struct step *step, int err)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	if (f) {
-		fputs("run ", f);
-		print_command(step->run.argv, f);
-		fprintf(f, ": %s", strerror(-err));
-		fclose(f);
-	}
-	fail_with(s, step, text);
-}
-
-static int spawn_command(struct session *s, const struct step *step)
-{
-	struct guardian_program g = {.argv = step->run.argv, .in = -1};
-	enum guardian_step at;
-	char **env = NULL;
-	int r = capture_open(&s->step.out, RUN_BYTES, &g.out);
-
-	if (r < 0)
-		return r;
-	g.err = g.out;
-	g.in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	env = launch_plain_environment(&s->segments);
-	r = g.in < 0 ? -errno : env ? 0 : -ENOMEM;
-	if (r == 0) {
-		g.env = env;
-		r = guardian_spawn(s->guardian, &g, &s->step.pid, &at);
-	}
-	launch_free(env);
-	close(g.out);
-	if (g.in >= 0)
-		close(g.in);
-	return r;
-}
-
 static enum step_state run(struct session *s, const struct step *step)
 {
-	int r;
-
-	capture_release(&s->step.out);
-	s->step.exited = false;
-	r = spawn_command(s, step);
-	if (r == 0)
-		return STEP_PENDING;
-	say_not_run(s, step, r);
-	return STEP_FAILED;
-}
-
-/* Control bytes of a program must not reach the reader's terminal. */
-static void print_safe(const char *text, size_t len, FILE *out)
-{
-	while (len && text[len - 1] == '\n')
-		len--;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		bool plain = c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f);
-
-		fputc(plain ? c : '?', out);
-	}
-}
-
-static void print_status(int status, FILE *out)
-{
-	if (WIFSIGNALED(status))
-		fprintf(out, " was killed by SIG%s",
-		        sigabbrev_np(WTERMSIG(status)));
-	else
-		fprintf(out, " exited with status %d", WEXITSTATUS(status));
-}
-
-static enum step_state command_failed(struct session *s,
-                                      const struct step *step)
-{
-	const char *tail;
-	char *text = NULL;
-	size_t size, len;
-	FILE *f = open_memstream(&text, &size);
-
-	tail = capture_tail(&s->step.out, RUN_LINES, RUN_SHOWN, &len);
-	if (f) {
-		fputs("run ", f);
-		print_command(step->run.argv, f);
-		print_status(s->step.status, f);
-		fputs(len ? "\n" : ", and wrote nothing", f);
-		print_safe(tail, len, f);
-		fclose(f);
-	}
-	return fail_with(s, step, text);
+	command_release(&s->step.command);
+	if (command_start(s->guardian, &step->run, &s->segments,
+	                  &s->step.command) < 0)
+		return fail_with(s, step,
+		                 command_failed(&s->step.command, "run"));
+	return STEP_PENDING;
 }
 
 static enum step_state await_command(struct session *s, const struct step *step)
 {
-	if (!s->step.exited)
-		return STEP_PENDING;
-	return s->step.status ? command_failed(s, step) : STEP_OVER;
-}
+	char *text;
 
-bool session_step_exited(struct session *s, const struct guardian_event *e)
-{
-	if (!s->step.pid || e->pid != s->step.pid)
-		return false;
-	s->step.pid = 0;
-	s->step.exited = true;
-	s->step.status = e->status;
-	capture_read(&s->step.out);
-	return true;
+	if (!s->step.command.exited)
+		return STEP_PENDING;
+	text = command_failed(&s->step.command, "run");
+	return text ? fail_with(s, step, text) : STEP_OVER;
 }
 
 /* ---- the timeline's questions -------------------------------------------- */

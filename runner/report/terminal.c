@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "runner/clock.h"
+#include "runner/quote.h"
 #include "runner/report/terminal.h"
 
 enum {
@@ -95,14 +96,7 @@ static void print_safe_line(FILE *out, const char *s, size_t len)
 	/* Not in the middle of a character of UTF-8. */
 	while (shown < len && shown && ((unsigned char)s[shown] & 0xc0) == 0x80)
 		shown--;
-	for (size_t i = 0; i < shown; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			fprintf(out, "\\x%02x", c);
-		else
-			fputc(c, out);
-	}
+	quote_line(out, s, shown);
 	if (shown < len)
 		fprintf(out, " ... %zu bytes more", len - shown);
 	fputc('\n', out);
@@ -347,10 +341,8 @@ void terminal_summary(const struct terminal *t, int64_t time_ns, uint64_t seed)
 		size_t n;
 		const char *word;
 	} parts[] = {
-		{t->n_skipped, "skipped"},
-		{t->n_failed, "failed"},
-		{t->n_errors, "could not run"},
-		{t->n_unsure, "inconclusive"},
+		{t->n_skipped, "skipped"},      {t->n_failed, "failed"},
+		{t->n_errors, "could not run"}, {t->n_unsure, "inconclusive"},
 		{t->n_total - n, "not run"},
 	};
 

@@ -43,6 +43,32 @@ for sig in INT TERM KILL; do
 	all_gone $sig $fault_pid
 done
 
+# The same while the timeline waits, and while it runs a command: that too is
+# below the guardian.
+cat >steps.yaml <<END
+version: 1
+programs:
+  a: {run: "$stubborn \${pids}"}
+  b: {run: [sh, -c, 'echo \$\$ >>\${pids}.b; exec sleep 60'], attach: false, count: 3}
+steps:
+  - {wait: {output: a, has: never}}
+END
+sed "s|{wait.*|{run: [sh, -c, 'echo \$\$ >\${pids}.run; sleep 60; echo']}|" steps.yaml >command.yaml
+for name in steps command; do
+	for sig in INT TERM KILL; do
+		pids=$T/$name$sig
+		perl in_group "$FAULT" run --var "pids=$pids" $name.yaml >log 2>&1 &
+		fault_pid=$!
+		wait_for lines 4 "$pids"
+		wait_for lines 3 "$pids.b"
+		[ $name = steps ] || wait_for lines 1 "$pids.run"
+		kill -s $sig $fault_pid
+		wait $fault_pid
+		cat "$pids.b" "$pids.run" >>"$pids" 2>/dev/null
+		all_gone "$name$sig" $fault_pid
+	done
+done
+
 t_exit 1 "the limit ends all of them" "$FAULT" run --var "pids=$T/limit" limit.yaml
 t_match "... as a hang" "$(cat out)" 'hang: the limit of 0.5 s passed: a still'
 all_gone limit 0

@@ -222,6 +222,114 @@ static void output_is_searched_in_order(void **state)
 	assert_int_equal(text_find(&v[0], data, 3, 0), -EINVAL);
 }
 
+/* How a service or a job ended that a step had asked to, and what was wrong. */
+static void what_a_step_ended_has_not_ended_too_early(void **state)
+{
+	static const struct {
+		enum ready_kind ready;
+		int status;
+		bool by_step, stopped;
+		int sent; /* by a step */
+		const char *text;
+	} rows[] = {
+		{READY_NONE, SIGNALED(SIGTERM), true, true, 0, ""},
+		{READY_NONE, SIGNALED(SIGTERM), false, false, 0, "SIGTERM"},
+		{READY_NONE, SIGNALED(SIGKILL), true, false, SIGKILL, ""},
+		{READY_NONE, SIGNALED(SIGSEGV), true, false, SIGTERM,
+	         "SIGSEGV"},
+		{READY_NONE, SIGNALED(SIGHUP), false, false, SIGHUP, ""},
+		{READY_NONE, EXITED(128 + SIGHUP), false, false, SIGHUP, ""},
+		{READY_NONE, EXITED(3), false, false, SIGHUP, "expected 0"},
+		{READY_NONE, EXITED(3), true, true, 0, ""},
+		{READY_TEXT, SIGNALED(SIGTERM), true, true, 0, ""},
+		{READY_TEXT, SIGNALED(SIGKILL), true, false, SIGKILL, ""},
+		{READY_TEXT, EXITED(3), true, false, SIGTERM, ""},
+	};
+	struct bench b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bench_init(&b);
+		b.program.ready = rows[i].ready;
+		b.instance.status = rows[i].status;
+		b.instance.by_step = rows[i].by_step;
+		b.instance.stopped = rows[i].stopped;
+		b.instance.signals =
+			rows[i].sent ? UINT64_C(1) << rows[i].sent : 0;
+		judged(&b, *rows[i].text ? OUTCOME_FAILED : OUTCOME_PASSED,
+		       rows[i].text);
+	}
+}
+
+static void an_expectation_outweighs_the_step(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	b.scenario.n_expects = 1;
+	b.instance.by_step = b.instance.stopped = true;
+	b.instance.status = SIGNALED(SIGTERM);
+	b.expect.exit.given = true;
+	b.expect.exit.n = 1;
+	judged(&b, OUTCOME_FAILED, "a: killed by SIGTERM, expected 0");
+	b.expect.exit.given = false;
+	b.program.ready = READY_TEXT;
+	b.expect.alive = 1;
+	judged(&b, OUTCOME_FAILED, "expected to be alive");
+	b.expect.alive = 0;
+	judged(&b, OUTCOME_PASSED, "");
+}
+
+/* Every second one has failed. */
+static void each_instance_is_judged(void **state)
+{
+	struct instance_result v[20];
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	for (uint32_t i = 0; i < 20; i++) {
+		v[i] = b.instance;
+		v[i].number = i + 1;
+		v[i].status = i % 2 ? EXITED(9) : EXITED(0);
+	}
+	b.result.instances = v;
+	b.result.n_instances = 4;
+	judge(&b.scenario, &b.result, NULL, 1, &b.judgement);
+	assert_int_equal(b.judgement.n, 2);
+	assert_string_equal(b.judgement.v[0].text,
+	                    "a (2 of 4): exit status 9, expected 0");
+	assert_int_equal(b.judgement.v[1].instance, 3);
+	judgement_release(&b.judgement);
+	b.result.n_instances = 20;
+	judged(&b, OUTCOME_FAILED, "a: 5 more of its 20 instances failed");
+	b.result.n_instances = 0;
+	judged(&b, OUTCOME_PASSED, "");
+	b.scenario.n_expects = 1;
+	judged(&b, OUTCOME_FAILED, "a: was never started");
+}
+
+static void a_step_that_failed_is_told_where_it_stands(void **state)
+{
+	char file[] = "f.yaml", *message = strdup("waited");
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	b.result.end = SESSION_STEP;
+	b.result.message = message;
+	b.result.step_loc = (struct source_loc){file, 3, 5};
+	b.instance.killed = true;
+	judge(&b.scenario, &b.result, NULL, 1, &b.judgement);
+	assert_int_equal(b.judgement.n, 1);
+	assert_string_equal(b.judgement.v[0].where, "f.yaml:3:5");
+	assert_int_equal(judge_outcome(&b.result, &b.judgement),
+	                 OUTCOME_FAILED);
+	judgement_release(&b.judgement);
+	free(message);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +339,10 @@ int main(void)
 		cmocka_unit_test(rules_must_fire),
 		cmocka_unit_test(the_end_of_the_session_weighs_most),
 		cmocka_unit_test(output_is_searched_in_order),
+		cmocka_unit_test(what_a_step_ended_has_not_ended_too_early),
+		cmocka_unit_test(an_expectation_outweighs_the_step),
+		cmocka_unit_test(each_instance_is_judged),
+		cmocka_unit_test(a_step_that_failed_is_told_where_it_stands),
 	};
 
 	return cmocka_run_group_tests_name("runner: judge", tests, NULL, NULL);

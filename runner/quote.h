@@ -1,0 +1,20 @@
+/*
+ * quote.h - text for readers: a word as a shell takes it, bytes that a
+ * terminal may be given.
+ */
+#ifndef FAULT_RUNNER_QUOTE_H
+#define FAULT_RUNNER_QUOTE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* In single quotes unless nothing in it means anything to a shell. */
+void quote_word(FILE *f, const char *s);
+
+/* argv, NULL-terminated, with blanks between. */
+void quote_words(FILE *f, char *const *argv);
+
+/* Control bytes of a program as \xHH; no newline is written. */
+void quote_line(FILE *f, const char *s, size_t len);
+
+#endif
