@@ -27,7 +27,7 @@ enum {
 };
 
 static const struct option_spec specs[] = {
-	{OPT_VAR, 0, "var", "K=V", "the value of ${K}; also port, port.NAME"},
+	{OPT_VAR, 0, "var", "K=V", "the value of ${K}"},
 	{OPT_SEED, 0, "seed", "N", "for connections in per cent (default 0)"},
 };
 
