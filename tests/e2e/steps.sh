@@ -51,6 +51,11 @@ steps:
 END
 rm -f file.txt
 
+passes "short waits are short, whatever else is looked at how often" <<END
+programs: {$(job a 'sleep 1.5; echo late')}
+steps: [{repeat: 100, steps: [{wait: 1ms}]}, {wait: {output: a, has: late}, within: 500ms..}]
+END
+
 fails "an event that does not come in time fails its step" \
 	's.yaml:4:5: waited 0.2 s for `never` in the output of a: a still runs, its last line is `hello\?\[1m`' <<END
 programs: {$(job a "printf \"first\\\\nhello\\\\033[1m\\\\n\"; sleep 20")}
