@@ -11,20 +11,20 @@
 void suite_scope(const struct suite *s, size_t i, struct arena *a,
                  const struct suite_vars *run, struct scope *ret)
 {
+	const struct suite_case *c = &s->cases[i];
+	const struct variant *variant = c->variant;
 	size_t n = 0;
-	struct binding *v = arena_array(a, s->n_outside + s->n_axes + s->n_vars,
-	                                sizeof(*v));
+	struct binding *v =
+		arena_array(a, s->n_outside + variant->n_axes + variant->n_vars,
+	                    sizeof(*v));
 
 	for (size_t k = 0; k < s->n_outside; k++)
 		v[n++] = s->outside[k];
-	for (size_t k = 0; k < s->n_axes; k++) {
-		const struct axis *axis = &s->axes[k];
-
-		v[n++] = (struct binding){
-			axis->name, axis->values[suite_axis_index(s, i, k)]};
-	}
-	for (size_t k = 0; k < s->n_vars; k++)
-		v[n++] = s->vars[k];
+	for (size_t k = 0; k < variant->n_axes; k++)
+		v[n++] = (struct binding){variant->axes[k].name,
+		                          suite_axis_value(c, k), NULL};
+	for (size_t k = 0; k < variant->n_vars; k++)
+		v[n++] = variant->vars[k];
 	*ret = (struct scope){v, n, run, s->here};
 }
 
@@ -89,7 +89,7 @@ static void read_needs(struct lang *l, const struct node *n, struct scenario *s)
 		const struct node *item = list_item(n, i);
 		const char *command = need_text(l, item);
 
-		if (command && strpbrk(command, " \t\n"))
+		if (command && command[strcspn(command, " \t\n")])
 			lang_error(l, item->at,
 			           arena_printf(l->arena, "write `[%.*s]`",
 			                        (int)strcspn(command, " \t\n"),
@@ -190,23 +190,41 @@ static void read_all(struct lang *l, const struct given *given,
 		expect_read(l, given[TOP_EXPECT].value, s);
 }
 
+/* The paths of all documents, as the scenario keeps them. */
+static void keep_files(const struct suite *s, struct lang *l)
+{
+	struct source_file *files =
+		arena_array(l->arena, s->n_documents, sizeof(*files));
+
+	for (size_t i = 0; i < s->n_documents; i++) {
+		const struct source *source = &s->documents[i]->source;
+
+		files[i] = (struct source_file){
+			source, arena_strdup(l->arena, source->path)};
+	}
+	l->source = files[0].source;
+	l->path = files[0].path;
+	l->files = files;
+	l->n_files = s->n_documents;
+}
+
 static int bind_case(void *context)
 {
 	struct bind *b = context;
 	struct arena *a = scenario_arena(b->s);
+	const struct suite_case *c = &b->suite->cases[b->i];
 	struct scope scope;
 	struct lang l = {
 		.arena = a,
-		.source = &b->suite->source,
-		.path = arena_strdup(a, b->suite->source.path),
 		.diags = b->diags,
 		.warnings = b->warnings,
 		.scope = &scope,
 	};
 
+	keep_files(b->suite, &l);
 	suite_scope(b->suite, b->i, a, b->vars, &scope);
-	b->s->name = arena_strdup(a, b->suite->cases[b->i].name);
-	read_all(&l, b->suite->given, b->s);
+	b->s->name = arena_strdup(a, c->name);
+	read_all(&l, c->variant->given, b->s);
 	return l.n_errors ? -EINVAL : 0;
 }
 
@@ -221,8 +239,8 @@ int suite_bind_quietly(const struct suite *s, size_t i,
 		return -ENOMEM;
 	r = arena_try(scenario_arena(b.s), bind_case, &b);
 	if (r == -ENOMEM)
-		diag_add(diags, NULL, s->source.path, (struct mark){0}, false,
-		         NULL, "out of memory");
+		diag_add(diags, NULL, s->documents[0]->source.path,
+		         (struct mark){0}, false, NULL, "out of memory");
 	if (r < 0)
 		scenario_free(b.s);
 	else

@@ -29,7 +29,7 @@ static const struct row {
                         "{file: PATH, has: TEXT}"},
 	[EVENT_HIT] = {"hit", ON_TIMELINE | IN_SCRIPT, COUNT,
                        "{hit: RULE, count: 1}"},
-	[EVENT_CALL] = {"call", ON_TIMELINE | IN_SCRIPT, COUNT | CALL_KEYS,
+	[EVENT_CALL] = {"call", ON_TIMELINE, COUNT | CALL_KEYS,
                         "{call: accept, in: PROGRAM, count: 2}"},
 };
 enum {
@@ -65,7 +65,8 @@ static unsigned find_beside(const char *word)
 	return 0;
 }
 
-static void unknown_event(const struct step_reader *r, const struct node *key)
+static void unknown_event(const struct step_reader *r, const struct node *map,
+                          const struct node *key)
 {
 	const char *words[N_EVENTS + N_BESIDES];
 	size_t n = 0;
@@ -73,6 +74,16 @@ static void unknown_event(const struct step_reader *r, const struct node *key)
 	if (!strcmp(key->text, "within")) {
 		lang_error(r->l, key->at, "write `{wait: {…}, within: 5s}`",
 		           "`within` stands beside `wait`, not in its event");
+		return;
+	}
+	for (size_t i = 0; i < N_EVENTS; i++) {
+		if (!node_get(map, rows[i].word))
+			continue;
+		lang_error(r->l, key->at,
+		           arena_printf(r->l->arena, "write `%s`",
+		                        rows[i].example),
+		           "`%s` does not go with `%s`", key->text,
+		           rows[i].word);
 		return;
 	}
 	for (size_t i = 0; i < N_EVENTS; i++)
@@ -95,7 +106,7 @@ static const struct pair *find_kind(const struct step_reader *r,
 		if (find_beside(p->key->text))
 			continue;
 		if (!find_event(p->key->text)) {
-			unknown_event(r, p->key);
+			unknown_event(r, map, p->key);
 			return NULL;
 		}
 		if (found) {
@@ -198,9 +209,10 @@ static void read_event_count(struct lang *l, const struct node *n,
                              struct event *e)
 {
 	read_range(l, n, &e->count);
-	if (e->count.max <= 0)
-		lang_error(l, n->at, NULL,
-		           "`%s`: what has not happened is no event", n->text);
+	if (e->count.min < 1)
+		lang_error(l, n->at,
+		           "write `3` or `3..`, from what on it has happened",
+		           "`%s` is so from the beginning", n->text);
 }
 
 /* What no event at all can be waited for with. */
@@ -231,7 +243,7 @@ static void read_kind(const struct step_reader *r, const struct node *map,
 		read_program(r, kind->value, e);
 		break;
 	case EVENT_FILE:
-		path_read(r->l, kind->value, r->s, &e->path);
+		read_path(r->l, kind->value, &e->path);
 		break;
 	case EVENT_HIT:
 		e->rule = rule_name_read(r->l, kind->value, r->s);
@@ -284,7 +296,7 @@ bool event_read(const struct step_reader *r, const struct node *n,
 	};
 	if (!(row->places & r->place)) {
 		lang_error(r->l, kind->key->at,
-		           "a script waits for `file`, `hit`, `call` or a time",
+		           "a script waits for `file`, `hit` or a time",
 		           "`%s` is an event of the timeline (`steps` at the "
 		           "top)",
 		           row->word);

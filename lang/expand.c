@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lang/expand.h"
+#include "lang/utf8.h"
 
 enum {
 	MAX_DEPTH = 8,
@@ -11,7 +12,9 @@ enum {
 };
 
 /* Names of a run, and what stands in for them when nothing runs. */
-static const struct binding stand_ins[] = {
+static const struct {
+	const char *name, *value;
+} stand_ins[] = {
 	{"port", "1"},         {"host", "127.0.0.1"},
 	{"tmp", "/tmp/fault"}, {"here", NULL /* the file's folder */},
 	{"seed", "0"},
@@ -23,6 +26,7 @@ enum {
 struct expansion {
 	struct lang *l;
 	struct mark at;
+	const struct source *source; /* that the text stands in */
 	struct arena_text out;
 };
 
@@ -37,7 +41,11 @@ const char *node_kind_word(const struct node *n)
 	return words[n->kind];
 }
 
-static const struct binding *find_stand_in(const char *name)
+enum {
+	NO_STAND_IN = N_STAND_INS
+};
+
+static size_t find_stand_in(const char *name)
 {
 	const char *dot = strchr(name, '.');
 	size_t len = dot ? (size_t)(dot - name) : strlen(name);
@@ -48,14 +56,14 @@ static const struct binding *find_stand_in(const char *name)
 		/* ${port.NAME}: as many ports as there are names */
 		if (strlen(word) == len && !strncmp(word, name, len) &&
 		    (!dot || (dot[1] && !strcmp(word, "port"))))
-			return &stand_ins[i];
+			return i;
 	}
-	return NULL;
+	return NO_STAND_IN;
 }
 
 bool expand_is_runtime(const char *name)
 {
-	return find_stand_in(name) != NULL;
+	return find_stand_in(name) != NO_STAND_IN;
 }
 
 static bool name_letter(char c, bool first)
@@ -74,25 +82,48 @@ bool expand_is_name(const char *name)
 	return p > name && !*p;
 }
 
-static const char *value_of(const struct scope *scope, const char *name)
+/* The folder of the file that the text stands in: it may be a part. */
+static const char *here_of(const struct expansion *x, const char *here)
 {
-	const struct binding *stand_in;
+	const char *folder = x->source ? x->source->folder : NULL;
+	char *part;
+
+	if (!folder || !*folder)
+		return here;
+	part = *folder == '/'
+	               ? arena_strdup(x->l->arena, folder)
+	               : arena_printf(x->l->arena, "%s/%s", here, folder);
+	if (part[1])
+		part[strlen(part) - 1] = '\0';
+	return part;
+}
+
+/* What a run gives, or stands in for it; NULL: it has none. */
+static const char *runtime_value(const struct expansion *x, const char *name)
+{
+	const struct scope *scope = x->l->scope;
+	size_t stand_in = find_stand_in(name);
 	const char *value = NULL;
 
-	for (size_t i = 0; i < scope->n_bindings; i++) {
-		if (!strcmp(scope->bindings[i].name, name))
-			return scope->bindings[i].value;
-	}
-	stand_in = find_stand_in(name);
-	if (!stand_in)
+	if (stand_in == NO_STAND_IN)
 		return NULL;
 	if (scope->run && scope->run->lookup)
 		value = scope->run->lookup(scope->run->context, name);
 	else if (!scope->run)
-		value = stand_in->value;
-	if (!value && !strcmp(name, "here"))
-		value = scope->here;
+		value = stand_ins[stand_in].value;
+	if (!strcmp(name, "here"))
+		value = here_of(x, value ? value : scope->here);
 	return value;
+}
+
+static const struct binding *find_binding(const struct scope *scope,
+                                          const char *name)
+{
+	for (size_t i = 0; i < scope->n_bindings; i++) {
+		if (!strcmp(scope->bindings[i].name, name))
+			return &scope->bindings[i];
+	}
+	return NULL;
 }
 
 static void unknown(struct expansion *x, const char *name)
@@ -119,13 +150,32 @@ static void unknown(struct expansion *x, const char *name)
 	lang_error(x->l, x->at, hint, "unknown variable `${%s}`", name);
 }
 
+/*
+ * Values come from outside, too.  With this every text of a scenario can be
+ * written down in one again.
+ */
+static bool is_utf8(const char *s)
+{
+	size_t left = strlen(s), n;
+
+	for (; left; s += n, left -= n) {
+		n = utf8_length(s, left);
+		if (!n)
+			return false;
+	}
+	return true;
+}
+
 static bool expand(struct expansion *x, const char *s, unsigned depth);
 
 /* s is behind a ${; moves it behind the }. */
 static bool replace(struct expansion *x, const char **s, unsigned depth)
 {
+	const struct source *source = x->source;
 	const char *end = strchr(*s, '}');
+	const struct binding *binding;
 	const char *name, *value;
+	bool ok;
 
 	if (!end) {
 		lang_error(x->l, x->at, "`$${` is left as it is",
@@ -139,9 +189,15 @@ static bool replace(struct expansion *x, const char **s, unsigned depth)
 		           "`${%s}` in a one-line rule", name);
 		return false;
 	}
-	value = value_of(x->l->scope, name);
+	binding = find_binding(x->l->scope, name);
+	value = binding ? binding->value : runtime_value(x, name);
 	if (!value) {
 		unknown(x, name);
+		return false;
+	}
+	if (!is_utf8(value)) {
+		lang_error(x->l, x->at, "a scenario is a text in UTF-8",
+		           "the value of `${%s}` is not UTF-8", name);
 		return false;
 	}
 	if (depth >= MAX_DEPTH) {
@@ -150,7 +206,10 @@ static bool replace(struct expansion *x, const char **s, unsigned depth)
 		           MAX_DEPTH);
 		return false;
 	}
-	return expand(x, value, depth + 1);
+	x->source = binding ? binding->source : source;
+	ok = expand(x, value, depth + 1);
+	x->source = source;
+	return ok;
 }
 
 static bool expand(struct expansion *x, const char *s, unsigned depth)
@@ -181,7 +240,7 @@ static bool expand(struct expansion *x, const char *s, unsigned depth)
 
 const char *expand_text(struct lang *l, struct mark at, const char *s)
 {
-	struct expansion x = {.l = l, .at = at};
+	struct expansion x = {.l = l, .at = at, .source = at.source};
 
 	if (!strstr(s, "${"))
 		return s;

@@ -12,13 +12,14 @@
 
 struct binding {
 	const char *name, *value;
+	const struct source *source; /* that the value stands in, or NULL */
 };
 
 struct scope {
 	const struct binding *bindings; /* the first of a name wins */
 	size_t n_bindings;
 	const struct suite_vars *run; /* NULL: stand-ins */
-	const char *here;             /* folder of the file */
+	const char *here;             /* folder of the suite's file */
 };
 
 /* Is it one of the names that fault gives itself: port, port.x, host, … */

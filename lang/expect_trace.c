@@ -264,8 +264,6 @@ enum file_key {
 	N_FILE_KEYS
 };
 
-static void read_path(struct lang *l, const struct node *n, void *field);
-
 #define KEY(word, read, field)                                                 \
 	{                                                                      \
 		word, read, offsetof(struct file_expect, field)                \
@@ -279,18 +277,6 @@ static const struct key file_keys[] = {
 #undef KEY
 static const struct key_table file_table = {file_keys, N_FILE_KEYS, IN_FILE,
                                             NULL};
-
-/* Paths are below ${tmp}, where the scenario's own files are. */
-static void read_path(struct lang *l, const struct node *n, void *field)
-{
-	const char *s = need_text(l, n), *tmp;
-
-	if (!s)
-		return;
-	tmp = *s == '/' ? "" : expand_text(l, n->at, "${tmp}/");
-	if (tmp)
-		*(char **)field = arena_printf(l->arena, "%s%s", tmp, s);
-}
 
 static void read_file(struct lang *l, const struct pair *p,
                       struct file_expect *e)

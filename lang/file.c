@@ -11,11 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lang/model.h"
-
-enum {
-	MAX_TEXT = 1 << 20
-};
+#include "lang/suite.h"
 
 static int refuse(struct diag_list *diags, const char *path, int r,
                   const char *why)
@@ -52,18 +48,25 @@ static int read_up_to(int fd, char *text, size_t most, size_t *ret_len)
 	return 0;
 }
 
+static int read_file(const char *path, char *text, size_t most, size_t *ret_len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : read_up_to(fd, text, most, ret_len);
+
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
 /* Up to one byte more than is allowed, so that too much is seen. */
 static int read_all(const char *path, char **ret_text, size_t *ret_len)
 {
 	char *text = malloc(MAX_TEXT + 1);
-	int fd, r;
+	int r;
 
 	if (!text)
 		return -ENOMEM;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	r = fd < 0 ? -errno : read_up_to(fd, text, MAX_TEXT + 1, ret_len);
-	if (fd >= 0)
-		close(fd);
+	r = read_file(path, text, MAX_TEXT + 1, ret_len);
 	if (r < 0)
 		free(text);
 	else
@@ -74,6 +77,7 @@ static int read_all(const char *path, char **ret_text, size_t *ret_len)
 int suite_load(const char *path, const struct suite_vars *vars,
                struct suite **ret_suite, struct diag_list *diags)
 {
+	struct file_id id;
 	struct stat st;
 	char *text = NULL;
 	size_t len = 0;
@@ -93,7 +97,78 @@ int suite_load(const char *path, const struct suite_vars *vars,
 	r = read_all(path, &text, &len);
 	if (r < 0)
 		return refuse_errno(diags, path, -r);
-	r = suite_parse(text, len, path, vars, ret_suite, diags);
+	id = (struct file_id){st.st_dev, st.st_ino};
+	r = suite_parse_file(ARENA_BUDGET, text, len, path, &id, vars,
+	                     ret_suite, diags);
 	free(text);
 	return r;
+}
+
+/* ---- parts --------------------------------------------------------------- */
+
+/* "did you mean `_common.yaml`?": what is often left out of a name. */
+static const char *near(struct lang *l, const char *path, const char *used)
+{
+	static const char *const ways[][2] = {
+		{"_", ""}, {"", ".yaml"}, {"_", ".yaml"}};
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? (int)(slash + 1 - path) : 0;
+	const char *name = path + folder;
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		const char *file =
+			arena_printf(l->arena, "%.*s%s%s%s", folder, path,
+		                     ways[i][0], name, ways[i][1]);
+
+		if (stat(file, &st) < 0)
+			continue;
+		return arena_printf(l->arena, "did you mean `%.*s%s`?",
+		                    (int)(strlen(used) - strlen(name)), used,
+		                    file + folder);
+	}
+	return "paths are relative to the file that they stand in";
+}
+
+static bool unreadable(struct lang *l, const struct node *n, const char *path,
+                       int err)
+{
+	const char *why = strerrordesc_np(err);
+
+	lang_error(l, n->at, err == ENOENT ? near(l, path, n->text) : NULL,
+	           "`%s` cannot be read: %s", path,
+	           why ? why : "unknown error");
+	return false;
+}
+
+bool part_open(struct lang *l, const struct node *n, const char *path,
+               struct file_text *ret)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return unreadable(l, n, path, errno);
+	if (S_ISDIR(st.st_mode))
+		return unreadable(l, n, path, EISDIR);
+	if (!S_ISREG(st.st_mode)) {
+		lang_error(l, n->at, NULL, "`%s` is no regular file", path);
+		return false;
+	}
+	*ret = (struct file_text){
+		.id = {st.st_dev, st.st_ino},
+		.len = st.st_size > MAX_TEXT ? MAX_TEXT + 1
+	                                     : (size_t)st.st_size,
+	};
+	return true;
+}
+
+bool part_read(struct lang *l, const struct node *n, const char *path,
+               struct file_text *file)
+{
+	/* In the arena: nothing is lost when memory ends meanwhile. */
+	char *text = arena_alloc(l->arena, file->len + 1);
+	int r = read_file(path, text, file->len, &file->len);
+
+	file->text = text;
+	return r == 0 || unreadable(l, n, path, -r);
 }

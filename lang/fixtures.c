@@ -210,21 +210,15 @@ void files_read(struct lang *l, const struct node *n, struct scenario *s)
 	}
 }
 
-void path_read(struct lang *l, const struct node *n, const struct scenario *s,
-               char **ret)
+void read_path(struct lang *l, const struct node *n, void *field)
 {
-	const char *path = need_text(l, n);
+	const char *s = need_text(l, n), *tmp;
 
-	if (!path)
+	if (!s)
 		return;
-	for (size_t i = 0; i < s->n_files; i++) {
-		if (!strcmp(s->files[i].name, path))
-			lang_error(l, n->at,
-			           arena_printf(l->arena, "write `${tmp}/%s`",
-			                        path),
-			           "`%s` of `files` is below `${tmp}`", path);
-	}
-	*ret = arena_strdup(l->arena, path);
+	tmp = *s == '/' ? "" : expand_text(l, n->at, "${tmp}/");
+	if (tmp)
+		*(char **)field = arena_printf(l->arena, "%s%s", tmp, s);
 }
 
 /* --- setup and teardown ----------------------------------------------------*/

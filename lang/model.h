@@ -35,11 +35,10 @@ void files_read(struct lang *l, const struct node *n, struct scenario *s);
 void commands_read(struct lang *l, const struct node *n, struct command **ret,
                    size_t *ret_n);
 /*
- * PATH of a step: relative to where fault was started, as everywhere; the
- * name of one of `files` is most likely meant to be below ${tmp}.
+ * PATH of a step or an expectation, char *: a relative one is below ${tmp},
+ * where the scenario's own files are.
  */
-void path_read(struct lang *l, const struct node *n, const struct scenario *s,
-               char **ret);
+void read_path(struct lang *l, const struct node *n, void *field);
 
 /* TEXT: one, or a list of them. */
 void read_text_list(struct lang *l, const struct node *n, void *field);

@@ -12,8 +12,6 @@ static const struct {
 	unsigned places;
 	const char *word;
 } rows[] = {
-	{IN_TOP, "use"},
-	{IN_TOP, "cases"},
 	{IN_RULE, "caller"},
 	/* families without rows, calls that are not wrapped (a row of
            calls.def comes before this) */

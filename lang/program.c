@@ -195,6 +195,13 @@ static void read_endpoint(struct lang *l, const struct node *n, void *field)
 		read_port(l, n, &address->port);
 		return;
 	}
+	if (*s == '*' || !strncmp(s, "localhost", 9)) {
+		lang_error(l, n->at,
+		           *s == '*' ? "write \"0.0.0.0:${port}\""
+		                     : "write \"127.0.0.1:${port}\"",
+		           "`%s` is not an address", s);
+		return;
+	}
 	read_address(l, n, address);
 	if (l->n_errors != errors)
 		return;

@@ -121,7 +121,7 @@ enum recv_kind {
 struct step {
 	enum step_kind kind;
 	struct source_loc loc;
-	int64_t time_ns;   /* WAIT_TIME */
+	int64_t time_ns;    /* WAIT_TIME */
 	struct event event; /* WAIT_EVENT */
 	/* WAIT_EVENT, RECV: when it must have come, from the step's start */
 	bool has_within;
@@ -160,13 +160,13 @@ struct program {
 	struct plan_addr address; /* LISTEN, CONNECT; family 0: 127.0.0.1 */
 	struct script *scripts;   /* the first that picks a connection has it */
 	size_t n_scripts;
-	bool accept;     /* LISTEN; false: a full backlog, connects hang */
-	bool started;    /* false: a step starts it */
-	uint32_t count;  /* at once */
-	uint32_t repeat; /* in turn */
-	char **argv;     /* RUN: NULL-terminated */
-	char *dir;              /* NULL = where fault was started */
-	char *stdin_file;       /* NULL = /dev/null */
+	bool accept;      /* LISTEN; false: a full backlog, connects hang */
+	bool started;     /* false: a step starts it */
+	uint32_t count;   /* at once */
+	uint32_t repeat;  /* in turn */
+	char **argv;      /* RUN: NULL-terminated */
+	char *dir;        /* NULL = where fault was started */
+	char *stdin_file; /* NULL = /dev/null */
 	struct env_entry *env;
 	size_t n_env;
 	bool attach;
@@ -211,7 +211,7 @@ struct call_expect {
 	struct plan_addr peer;
 	struct plan_pick connection, nth;
 	bool has_result;
-	int err; /* 0: ok */
+	int err;            /* 0: ok */
 	struct range count; /* 1.. by default */
 	bool has_gap, has_bytes;
 	struct range gap_ns; /* between one and the next of them; in `order`:
@@ -287,7 +287,7 @@ struct scenario {
 	char *about;
 	char **tags;
 	size_t n_tags;
-	char *todo; /* the reason, or NULL */
+	char *todo;   /* the reason, or NULL */
 	char **needs; /* commands that must be in PATH, else it is skipped */
 	size_t n_needs;
 	int64_t limit_ns;
@@ -384,5 +384,11 @@ int parse_duration_range(const char *s, struct range *ret_ns);
 
 /* JSON-free listing of words, for completions and `fault list`. */
 const char *const *lang_rule_keys(size_t *ret_n);
+
+/*
+ * Words of `call` that select just these calls (bits), whole families by
+ * theirs.  ret has room for N_CALLS, and gets static strings; how many.
+ */
+size_t lang_call_words(const uint64_t *calls, const char **ret);
 
 #endif

@@ -27,7 +27,8 @@ void source_init(struct source *s, struct arena *a, const char *path,
 {
 	const char *end = text + len, *p = text;
 
-	*s = (struct source){.path = path, .text = text, .len = len};
+	*s = (struct source){
+		.path = path, .folder = s->folder, .text = text, .len = len};
 	s->lines = arena_grow(a, NULL, 0, sizeof(*s->lines));
 	s->lines[s->n_lines++] = 0;
 	while (p < end) {

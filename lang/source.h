@@ -23,6 +23,8 @@ struct mark {
 
 struct source {
 	const char *path;
+	const char *folder; /* of a part, as the suite's file would call it,
+	                       with a slash or ""; else NULL */
 	const char *text;
 	size_t len;
 	size_t *lines; /* offset of the first byte of each line */

@@ -76,15 +76,24 @@ static unsigned find_beside(const char *word)
 static void unknown_step(const struct step_reader *r, struct mark at,
                          const char *word)
 {
-	const char *words[N_STEP_KINDS + N_BESIDES];
+	const char *words[N_STEP_KINDS + N_BESIDES], *hint;
+	struct arena_text list = {0};
 	size_t n = 0;
 
-	for (size_t i = 0; i < N_STEP_KINDS; i++)
-		if (rows[i].word && rows[i].places & r->place)
-			words[n++] = rows[i].word;
+	if (not_yet(r->l, at, IN_STEP, word) ||
+	    other_tools(r->l, at, IN_STEP, word))
+		return;
+	for (size_t i = 0; i < N_STEP_KINDS; i++) {
+		if (!rows[i].word || !(rows[i].places & r->place))
+			continue;
+		arena_text_adds(r->l->arena, &list, n ? ", " : "there are ");
+		arena_text_adds(r->l->arena, &list, rows[i].word);
+		words[n++] = rows[i].word;
+	}
 	for (size_t i = 0; i < N_BESIDES; i++)
 		words[n++] = besides[i].word;
-	unknown_word(r->l, at, IN_STEP, "step", word, words, n);
+	hint = did_you_mean(r->l, word, words, n);
+	lang_error(r->l, at, hint ? hint : list.s, "unknown step `%s`", word);
 }
 
 /* The row of a word that may stand here; NULL after a complaint. */
@@ -173,7 +182,12 @@ static void read_repeat(struct step_reader *r, const struct node *n,
 {
 	const char *s = need_text(r->l, n);
 
-	if (s && strcmp(s, "forever") != 0)
+	if (!s || !strcmp(s, "forever"))
+		return;
+	if (*s < '0' || *s > '9')
+		lang_error(r->l, n->at, "write `3`, or `forever`",
+		           "`%s` is no number of times", s);
+	else
 		read_count(r->l, n, &step->times);
 }
 
@@ -294,7 +308,7 @@ static void read_send_map(struct step_reader *r, const struct node *n,
 	else if (n->n == 1 && !strcmp(p->key->text, "size"))
 		read_size(r->l, p->value, &step->size);
 	else if (n->n == 1 && !strcmp(p->key->text, "file"))
-		path_read(r->l, p->value, r->s, &step->file);
+		read_path(r->l, p->value, &step->file);
 	else if (node_get(n, "rate"))
 		lang_error(r->l, p->key->at, "write `{send: …, rate: 64KiB/s}`",
 		           "`rate` stands beside `send`, not in it");
@@ -303,11 +317,53 @@ static void read_send_map(struct step_reader *r, const struct node *n,
 		           p->key->text);
 }
 
+/* Is there an escape \x80 to \xff in the line, behind the node's begin? */
+static bool has_high_escape(const struct lang *l, const struct node *n)
+{
+	const struct source *source = n->at.source ? n->at.source : l->source;
+	size_t end, i = source_offset(source, n->at);
+
+	source_line(source, n->at.line, &end);
+	for (bool quoted = source->text[i] == '"'; quoted && i + 2 < end; i++) {
+		if (!strncmp(source->text + i, "\\x", 2) &&
+		    strchr("89abcdefABCDEF", source->text[i + 2]))
+			return true;
+	}
+	return false;
+}
+
+/* YAML's \xff is a character: two bytes in UTF-8, where one was meant. */
+static void warn_bytes(struct lang *l, const struct node *n, const char *s)
+{
+	while (*s && (unsigned char)*s < 0x80)
+		s++;
+	if (*s && has_high_escape(l, n))
+		lang_warn(l, n->at, "`{send: {file: PATH}}` sends any bytes",
+		          "`\\x80` and above are characters to YAML, of two "
+		          "bytes each");
+}
+
+/* What is no text where it can be received. */
+static void warn_word(struct lang *l, const struct node *n, const char *s)
+{
+	const char *hint = NULL;
+	uint64_t size;
+
+	if (parse_size(s, &size) == 0)
+		hint = arena_printf(l->arena, "write `{size: %s}`", s);
+	else if (!strcmp(s, "eof"))
+		hint = "`half_close` ends what is sent";
+	else if (!strcmp(s, "reset"))
+		hint = "the step is `reset`";
+	if (n->plain && hint)
+		lang_warn(l, n->at, hint,
+		          "`%s` is sent as these %zu characters", s, strlen(s));
+}
+
 static void read_send(struct step_reader *r, const struct node *n,
                       struct step *step)
 {
 	const char *s;
-	uint64_t size;
 
 	if (n->kind == NODE_MAP) {
 		read_send_map(r, n, step);
@@ -318,11 +374,8 @@ static void read_send(struct step_reader *r, const struct node *n,
 		return;
 	step->n_bytes = strlen(s);
 	step->bytes = arena_strndup(r->l->arena, s, step->n_bytes);
-	if (n->plain && parse_size(s, &size) == 0)
-		lang_warn(r->l, n->at,
-		          arena_printf(r->l->arena, "write `{size: %s}`", s),
-		          "`%s` is sent as these %zu characters", s,
-		          step->n_bytes);
+	warn_word(r->l, n, s);
+	warn_bytes(r->l, n, s);
 }
 
 /*
@@ -367,8 +420,8 @@ static void read_recv(struct step_reader *r, const struct node *n,
 		step->recv = RECV_RESET;
 	else if (is_size(r->l, n, s, step))
 		step->recv = RECV_SIZE;
-	else
-		text_read(r->l, n, &step->text);
+	else if (text_read(r->l, n, &step->text))
+		warn_bytes(r->l, n, s);
 }
 
 /* --- a step ----------------------------------------------------------------*/

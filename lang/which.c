@@ -129,6 +129,65 @@ size_t read_calls(struct lang *l, const struct node *n,
 	return n_words;
 }
 
+static bool has_call(const uint64_t *calls, unsigned call)
+{
+	return calls[call / 64] >> (call % 64) & 1;
+}
+
+/*
+ * Does the family's word select just these of it?  Either they are all, or its
+ * word is a symbol too: that has come from no other word than this, and what is
+ * missing was taken away as impossible, and will be once more.
+ */
+static bool is_family(const uint64_t *calls, unsigned family)
+{
+	bool all = true, any = false, named = false;
+
+	for (unsigned i = 1; i < N_CALLS; i++) {
+		const struct fault_call_row *row = &fault_calls[i];
+
+		if (row->kind != FAULT_INJECT || row->family != family)
+			continue;
+		any |= has_call(calls, i);
+		all &= has_call(calls, i);
+		named |= has_call(calls, i) &&
+		         !strcmp(row->symbol, fault_families[family].word);
+	}
+	return any && (all || named);
+}
+
+/* Is it selected by the word of another that is? */
+static bool is_covered(const uint64_t *calls, unsigned call)
+{
+	const char *symbol = fault_calls[call].symbol;
+
+	for (unsigned i = 1; i < N_CALLS; i++) {
+		if (i != call && fault_calls[i].kind == FAULT_INJECT &&
+		    has_call(calls, i) &&
+		    is_symbol(symbol, fault_calls[i].symbol))
+			return true;
+	}
+	return false;
+}
+
+size_t lang_call_words(const uint64_t *calls, const char **ret)
+{
+	size_t n = 0;
+
+	for (unsigned f = 0; f < FAMILY_TABLE; f++) {
+		if (is_family(calls, f)) {
+			ret[n++] = fault_families[f].word;
+			continue;
+		}
+		for (unsigned i = 1; i < N_CALLS; i++) {
+			if (fault_calls[i].family == f && has_call(calls, i) &&
+			    !is_covered(calls, i))
+				ret[n++] = fault_calls[i].symbol;
+		}
+	}
+	return n;
+}
+
 void call_words_merge(const struct call_word *words, size_t n, uint64_t *calls)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -129,7 +129,9 @@ static struct node *build_scalar(struct reader *r)
 	n->plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	n->text = arena_strndup(a, text, len);
 	if (strlen(n->text) != len) {
-		lang_error(r->l, n->at, NULL, "a NUL in a text");
+		lang_error(r->l, n->at,
+		           "`{send: {file: PATH}}` sends any bytes",
+		           "a NUL in a text");
 		return NULL;
 	}
 	if (!properties(r, r->event.data.scalar.anchor,

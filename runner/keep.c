@@ -117,7 +117,7 @@ static int write_texts(const char *dir, const struct case_report *c,
 	terminal_details(f, false, c);
 	if (fclose(f))
 		return -errno;
-	f = open_in(dir, "scenario", ".txt");
+	f = open_in(dir, "_scenario", ".yaml");
 	if (!f)
 		return -errno;
 	fprintf(f, "# seed %llu\n# %s\n", (unsigned long long)seed, c->repeat);

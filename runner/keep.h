@@ -2,7 +2,8 @@
  * keep.h - what is left of a scenario that did not pass: a directory.
  *
  *   OUT/ID/   report.txt     as the terminal said it
- *             scenario.txt   the scenario as it ran, and its seed
+ *             _scenario.yaml the scenario as it ran, and its seed; named as
+ *                            a part, so that `fault run .` passes it by
  *             NAME.stdout, NAME.stderr
  *             trace          for `fault trace`
  */

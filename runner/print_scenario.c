@@ -1,249 +1,369 @@
 /*
- * print_scenario.c - prints a bound scenario; what is at its default is left
- * out.
+ * print_scenario.c - see print_scenario.h; what is at its default is left out.
+ *
+ * Every key of scenario.h has its line here or in print_rule.c, print_steps.c:
+ * a key that the language gets and that is forgotten here is missing from what
+ * a scripted program and a failed scenario are given.
  */
 #include <inttypes.h>
 #include <signal.h>
-#include <string.h>
 
+#include "lang/keys.h"
+#include "runner/print_parts.h"
 #include "runner/print_scenario.h"
+#include "runner/print_yaml.h"
 
-/* As a double-quoted YAML string. */
-static void print_quoted(FILE *out, const char *s)
+/* Anything, in one line; what YAML refuses even there becomes a `?`. */
+static void print_comment(FILE *out, const char *s)
 {
-	fputc('"', out);
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c == '\n')
-			fputs("\\n", out);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(out, "\\x%02x", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
+	for (; *s; s++)
+		fputc(*s >= 0x20 && *s < 0x7f ? *s : '?', out);
 }
 
-static void print_duration(FILE *out, int64_t ns)
+static void print_text(FILE *out, const char *key, const char *s)
 {
-	if (ns % 1000000000 == 0)
-		fprintf(out, "%" PRId64 "s", ns / 1000000000);
-	else if (ns % 1000000 == 0)
-		fprintf(out, "%" PRId64 "ms", ns / 1000000);
-	else
-		fprintf(out, "%" PRId64 "us", ns / 1000);
-}
-
-/* The language's RANGE: a, a..b, a.., ..b; scale divides. */
-static void print_range(FILE *out, const struct range *r, const char *unit,
-                        int64_t scale)
-{
-	if (r->min == r->max) {
-		fprintf(out, "%" PRId64 "%s", r->min / scale, unit);
+	if (!s || !*s)
 		return;
-	}
-	if (r->min != INT64_MIN)
-		fprintf(out, "%" PRId64 "%s", r->min / scale, unit);
-	fputs("..", out);
-	if (r->max != INT64_MAX)
-		fprintf(out, "%" PRId64 "%s", r->max / scale, unit);
-}
-
-static void print_text(FILE *out, const char *key, const struct text_list *l)
-{
-	if (!l->n)
-		return;
-	fprintf(out, "    %s: [", key);
-	for (size_t i = 0; i < l->n; i++) {
-		if (i)
-			fputs(", ", out);
-		if (l->v[i].regex)
-			fprintf(out, "/%s/", l->v[i].text);
-		else
-			print_quoted(out, l->v[i].text);
-	}
-	fputs("]\n", out);
-}
-
-static void print_program(FILE *out, const struct program *p)
-{
-	fprintf(out, "  %s:\n    run: [", p->name);
-	for (size_t i = 0; p->argv && p->argv[i]; i++) {
-		if (i)
-			fputs(", ", out);
-		print_quoted(out, p->argv[i]);
-	}
-	fputs("]\n", out);
-	for (size_t i = 0; i < p->n_env; i++) {
-		fprintf(out, "    env %s: ", p->env[i].name);
-		print_quoted(out, p->env[i].value);
-		fputc('\n', out);
-	}
-	if (p->dir)
-		fprintf(out, "    dir: %s\n", p->dir);
-	if (p->stdin_file)
-		fprintf(out, "    stdin: %s\n", p->stdin_file);
-	if (!p->attach)
-		fputs("    attach: false\n", out);
-	if (p->ready == READY_NONE)
-		return;
-	if (p->ready == READY_LISTENING)
-		fputs("    ready: listening\n", out);
-	else
-		fprintf(out, "    ready: %s\n", p->ready_text.text);
-	fprintf(out, "    stop: %s\n    grace: ", sigabbrev_np(p->stop_signal));
-	print_duration(out, p->grace_ns);
+	fprintf(out, "%s: ", key);
+	yaml_text(out, s);
 	fputc('\n', out);
 }
 
-static bool has_call(const uint64_t *calls, unsigned call)
+static void print_matches(FILE *out, const char *key, const struct text_list *l)
 {
-	return calls[call / 64] >> (call % 64) & 1;
+	if (!l->n)
+		return;
+	fprintf(out, "    %s: ", key);
+	yaml_matches(out, l);
+	fputc('\n', out);
 }
 
-/* 0: none of the family's calls is selected, 1: some, 2: all. */
-static int family_part(const uint64_t *calls, unsigned family)
+void print_command(FILE *out, char *const *argv)
 {
-	bool some = false, all = true;
+	size_t n = 0;
 
-	for (unsigned i = FAULT_CALL_NONE + 1; i < N_CALLS; i++) {
-		if (fault_calls[i].family != family ||
-		    fault_calls[i].kind != FAULT_INJECT)
-			continue;
-		some |= has_call(calls, i);
-		all &= has_call(calls, i);
-	}
-	return some + (some && all);
+	while (argv[n])
+		n++;
+	yaml_texts(out, argv, n);
 }
 
-static bool has_any_call(const uint64_t *calls)
+static void print_commands(FILE *out, const char *key, const struct command *v,
+                           size_t n)
 {
-	for (unsigned i = 0; i < PLAN_CALL_WORDS; i++) {
-		if (calls[i])
-			return true;
-	}
-	return false;
-}
-
-/* Families that are selected as a whole by their word. */
-static void print_calls(FILE *out, const uint64_t *calls)
-{
-	for (unsigned f = 0; f < N_FAMILIES; f++) {
-		int part = family_part(calls, f);
-
-		if (part == 2)
-			fprintf(out, " %s", fault_families[f].word);
-		for (unsigned i = FAULT_CALL_NONE + 1; part == 1 && i < N_CALLS;
-		     i++)
-			if (fault_calls[i].family == f && has_call(calls, i))
-				fprintf(out, " %s", fault_calls[i].symbol);
+	if (n)
+		fprintf(out, "%s:\n", key);
+	for (size_t i = 0; i < n; i++) {
+		fputs("  - ", out);
+		print_command(out, v[i].argv);
+		fputc('\n', out);
 	}
 }
 
-static void print_compiled(FILE *out, const struct fault_plan *plan,
-                           const struct plan_rule *r)
+static void print_duration(FILE *out, const char *key, int64_t ns)
+{
+	fprintf(out, "%s: ", key);
+	yaml_duration(out, (uint64_t)ns);
+	fputc('\n', out);
+}
+
+static void print_head(FILE *out, const struct scenario *s)
+{
+	fputs("version: 1\n", out);
+	print_text(out, "name", s->name);
+	print_text(out, "about", s->about);
+	if (s->n_tags) {
+		fputs("tags: ", out);
+		yaml_texts(out, s->tags, s->n_tags);
+		fputc('\n', out);
+	}
+	print_text(out, "todo", s->todo);
+	if (s->n_needs) {
+		fputs("needs: ", out);
+		yaml_texts(out, s->needs, s->n_needs);
+		fputc('\n', out);
+	}
+	if (s->n_programs)
+		print_duration(out, "limit", s->limit_ns);
+	if (s->alone)
+		fputs("alone: true\n", out);
+}
+
+static void print_hosts(FILE *out, const struct scenario *s)
+{
+	if (s->n_hosts)
+		fputs("hosts:\n", out);
+	for (size_t i = 0; i < s->n_hosts; i++) {
+		const struct host_entry *h = &s->hosts[i];
+
+		fputs("  ", out);
+		yaml_text(out, h->name);
+		for (size_t k = 0; k < h->n_addrs; k++) {
+			fputs(k ? ", " : ": [", out);
+			yaml_address(out, &h->addrs[k]);
+		}
+		fputs("]\n", out);
+	}
+}
+
+static void print_files(FILE *out, const struct scenario *s)
+{
+	if (s->n_files)
+		fputs("files:\n", out);
+	for (size_t i = 0; i < s->n_files; i++) {
+		fputs("  ", out);
+		yaml_text(out, s->files[i].name);
+		fputs(": ", out);
+		yaml_text(out, s->files[i].body);
+		fputc('\n', out);
+	}
+}
+
+/* --- programs --------------------------------------------------------------*/
+
+static void print_ready(FILE *out, const struct program *p)
+{
+	if (p->ready == READY_LISTENING)
+		fputs("    ready: listening\n", out);
+	if (p->ready == READY_TEXT) {
+		fputs("    ready: ", out);
+		yaml_match(out, &p->ready_text);
+		fputc('\n', out);
+	}
+}
+
+static void print_run(FILE *out, const struct program *p)
+{
+	fputs("    run: ", out);
+	print_command(out, p->argv);
+	fputc('\n', out);
+	if (p->n_env)
+		fputs("    env:\n", out);
+	for (size_t i = 0; i < p->n_env; i++) {
+		fputs("      ", out);
+		yaml_key(out, p->env[i].name);
+		fputs(": ", out);
+		yaml_text(out, p->env[i].value);
+		fputc('\n', out);
+	}
+	fputs(p->dir ? "    " : "", out);
+	print_text(out, "dir", p->dir);
+	fputs(p->stdin_file ? "    " : "", out);
+	print_text(out, "stdin", p->stdin_file);
+	if (!p->attach)
+		fputs("    attach: false\n", out);
+	print_ready(out, p);
+	if (p->stop_signal != SIGTERM)
+		fprintf(out, "    stop: %s\n", signal_name(p->stop_signal));
+	if (p->grace_ns != 5000000000)
+		print_duration(out, "    grace", p->grace_ns);
+}
+
+static void print_scripts(FILE *out, const struct scenario *s,
+                          const struct program *p)
+{
+	if (p->n_scripts)
+		fputs("    steps:\n", out);
+	for (size_t i = 0; i < p->n_scripts; i++) {
+		const struct script *script = &p->scripts[i];
+		bool all = !script->connections.first &&
+		           !script->connections.ratio;
+
+		if (!all) {
+			fputs("      ", out);
+			yaml_pick(out, &script->connections);
+			fputs(":\n", out);
+		}
+		print_steps(out, s, &script->steps, all ? 6 : 8);
+	}
+}
+
+static void print_program(FILE *out, const struct scenario *s,
+                          const struct program *p)
+{
+	fprintf(out, "  %s:\n", p->name);
+	if (p->kind == PROGRAM_RUN) {
+		print_run(out, p);
+	} else {
+		fputs(p->kind == PROGRAM_LISTEN ? "    listen: "
+		                                : "    connect: ",
+		      out);
+		yaml_address(out, &p->address);
+		fputc('\n', out);
+	}
+	if (!p->accept)
+		fputs("    accept: false\n", out);
+	if (!p->started)
+		fputs("    started: false\n", out);
+	if (p->count != 1)
+		fprintf(out, "    count: %u\n", p->count);
+	if (p->repeat != 1)
+		fprintf(out, "    repeat: %u\n", p->repeat);
+	print_scripts(out, s, p);
+}
+
+/* --- rules -----------------------------------------------------------------*/
+
+static void print_place(FILE *out, const struct fault_plan *plan, size_t i,
+                        const struct rule *r)
 {
 	static const char *const pers[] = {[PER_DEFAULT] = "default",
 	                                   [PER_CONNECTION] = "connection",
 	                                   [PER_PROCESS] = "process",
 	                                   [PER_PROGRAM] = "program",
 	                                   [PER_RUN] = "run"};
+	unsigned class_index = plan_rules(plan)[i].class_index;
 
-	fprintf(out, ", class %u, per %s", r->class_index,
-	        pers[plan_classes(plan)[r->class_index].per]);
+	fprintf(out, "    # line %u: ", r->loc.line);
+	print_comment(out, r->text);
+	fprintf(out, ", class %u, per %s\n", class_index,
+	        pers[plan_classes(plan)[class_index].per]);
 }
 
-static void print_rule(FILE *out, const struct scenario *s,
-                       const struct rule *r, const struct fault_plan *plan)
+static void print_faults(FILE *out, const struct scenario *s,
+                         const struct fault_plan *plan)
 {
-	size_t index = (size_t)(r - s->rules);
-
-	fprintf(out, "  - %s\n    # line %u, ", r->text, r->loc.line);
-	if (has_any_call(r->calls)) {
-		fputs("calls", out);
-		print_calls(out, r->calls);
-	} else {
-		fputs("by itself", out);
+	if (s->n_rules)
+		fputs("faults:\n", out);
+	for (size_t i = 0; i < s->n_rules; i++) {
+		fputs("  - ", out);
+		print_rule(out, s, &s->rules[i]);
+		fputc('\n', out);
+		if (plan && i < plan->n_rules)
+			print_place(out, plan, i, &s->rules[i]);
 	}
-	if (r->programs != UINT64_MAX && s->n_programs) {
-		fputs(", in", out);
-		for (size_t i = 0; i < s->n_programs; i++)
-			if (r->programs >> i & 1)
-				fprintf(out, " %s", s->programs[i].name);
-	}
-	fputs(", hits ", out);
-	print_range(out, &r->hits, "", 1);
-	if (!r->armed)
-		fputs(", not armed", out);
-	if (r->force)
-		fputs(", force", out);
-	if (plan && index < plan->n_rules)
-		print_compiled(out, plan, &plan_rules(plan)[index]);
-	fputc('\n', out);
 }
+
+/* --- expectations ----------------------------------------------------------*/
 
 static void print_exit(FILE *out, const struct exit_expect *e)
 {
 	if (!e->given)
 		return;
-	fputs("    exit: ", out);
-	if (e->nonzero)
-		fputs("nonzero", out);
+	fprintf(out, "    exit: %s", e->nonzero ? "nonzero" : "");
+	fputs(e->n > 1 ? "[" : "", out);
 	for (size_t i = 0; i < e->n; i++) {
 		fputs(i ? ", " : "", out);
-		print_range(out, &e->v[i], "", 1);
+		yaml_range(out, &e->v[i], yaml_number);
 	}
+	fputs(e->n > 1 ? "]\n" : "\n", out);
+}
+
+static void print_allow(FILE *out, uint32_t allow)
+{
+	const char *words[N_VERDICTS];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < N_VERDICTS; i++)
+		if (allow >> i & 1)
+			words[n++] = fault_verdicts[i].word;
+	if (!n)
+		return;
+	fputs("    allow: ", out);
+	yaml_words(out, words, n);
 	fputc('\n', out);
+}
+
+static bool is_empty(const struct expectation *e)
+{
+	return !e->exit.given && !e->signal && e->alive < 0 && !e->out.n &&
+	       !e->err.n && !e->no_out.n && !e->no_err.n && !e->has_time &&
+	       !e->allow;
 }
 
 static void print_expectation(FILE *out, const struct scenario *s,
                               const struct expectation *e)
 {
-	fprintf(out, "  %s:\n", s->programs[e->program].name);
+	fprintf(out, "  %s:%s\n", s->programs[e->program].name,
+	        is_empty(e) ? " {}" : "");
 	print_exit(out, &e->exit);
 	if (e->signal)
-		fprintf(out, "    signal: %s\n", sigabbrev_np(e->signal));
+		fprintf(out, "    signal: %s\n", signal_name(e->signal));
 	if (e->alive >= 0)
 		fprintf(out, "    alive: %s\n", e->alive ? "true" : "false");
-	print_text(out, "stdout", &e->out);
-	print_text(out, "stderr", &e->err);
-	print_text(out, "no_stdout", &e->no_out);
-	print_text(out, "no_stderr", &e->no_err);
+	print_matches(out, "stdout", &e->out);
+	print_matches(out, "stderr", &e->err);
+	print_matches(out, "no_stdout", &e->no_out);
+	print_matches(out, "no_stderr", &e->no_err);
 	if (e->has_time) {
 		fputs("    time: ", out);
-		print_range(out, &e->time_ns, "ms", 1000000);
+		yaml_range(out, &e->time_ns, yaml_duration);
 		fputc('\n', out);
 	}
-	for (int i = 0; i < N_VERDICTS; i++)
-		if (e->allow >> i & 1)
-			fprintf(out, "    allow: %s\n", fault_verdicts[i].word);
+	print_allow(out, e->allow);
+}
+
+static void print_call_expects(FILE *out, const char *key,
+                               const struct scenario *s,
+                               const struct call_expect *v, size_t n)
+{
+	if (n)
+		fprintf(out, "  %s:\n", key);
+	for (size_t i = 0; i < n; i++) {
+		fputs("    - ", out);
+		print_call_expect(out, s, &v[i]);
+		fputc('\n', out);
+	}
+}
+
+static void print_file_expect(FILE *out, const struct file_expect *e)
+{
+	bool first = true;
+
+	fputs("    ", out);
+	yaml_text(out, e->path);
+	fputs(": {", out);
+	if (e->has.n) {
+		yaml_flow_key(out, &first, "has");
+		yaml_matches(out, &e->has);
+	}
+	if (e->not_has.n) {
+		yaml_flow_key(out, &first, "not");
+		yaml_matches(out, &e->not_has);
+	}
+	if (e->same) {
+		yaml_flow_key(out, &first, "same");
+		yaml_text(out, e->same);
+	}
+	if (e->has_size) {
+		yaml_flow_key(out, &first, "size");
+		yaml_range(out, &e->size, yaml_size);
+	}
+	fputs("}\n", out);
+}
+
+static void print_expect(FILE *out, const struct scenario *s)
+{
+	if (s->n_expects || s->n_call_expects || s->n_order ||
+	    s->n_file_expects)
+		fputs("expect:\n", out);
+	for (size_t i = 0; i < s->n_expects; i++)
+		print_expectation(out, s, &s->expects[i]);
+	print_call_expects(out, "calls", s, s->call_expects, s->n_call_expects);
+	print_call_expects(out, "order", s, s->order, s->n_order);
+	if (s->n_file_expects)
+		fputs("  files:\n", out);
+	for (size_t i = 0; i < s->n_file_expects; i++)
+		print_file_expect(out, &s->file_expects[i]);
 }
 
 void print_scenario(FILE *out, const char *id, const struct scenario *s,
                     const struct fault_plan *plan)
 {
-	fprintf(out, "# %s\n", id);
-	if (s->name && *s->name) {
-		fputs("name: ", out);
-		print_quoted(out, s->name);
-		fputc('\n', out);
-	}
-	if (s->n_programs) {
-		fputs("limit: ", out);
-		print_duration(out, s->limit_ns);
-		fputs("\nprograms:\n", out);
-	}
+	fputs("# ", out);
+	print_comment(out, id);
+	fputc('\n', out);
+	print_head(out, s);
+	print_hosts(out, s);
+	print_files(out, s);
+	print_commands(out, "setup", s->setup, s->n_setup);
+	print_commands(out, "teardown", s->teardown, s->n_teardown);
+	if (s->n_programs)
+		fputs("programs:\n", out);
 	for (size_t i = 0; i < s->n_programs; i++)
-		print_program(out, &s->programs[i]);
-	if (s->n_rules)
-		fputs("faults:\n", out);
-	for (size_t i = 0; i < s->n_rules; i++)
-		print_rule(out, s, &s->rules[i], plan);
-	if (s->n_expects)
-		fputs("expect:\n", out);
-	for (size_t i = 0; i < s->n_expects; i++)
-		print_expectation(out, s, &s->expects[i]);
+		print_program(out, s, &s->programs[i]);
+	print_faults(out, s, plan);
+	if (s->steps.n)
+		fputs("steps:\n", out);
+	print_steps(out, s, &s->steps, 2);
+	print_expect(out, s);
 }

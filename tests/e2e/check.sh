@@ -70,12 +70,64 @@ check 0 "--expand prints each case" --expand suite/one.yaml
 t_is "two of them" "$(grep -c '^# suite/one.yaml' "$T/stdout")" 2
 t_match "programs as argv" "$(cat "$T/stdout")" \
 	'run: \["client", "say \\"hi\\"", "[0-9]+"\]'
-t_match "rules in the one-line form" "$(cat "$T/stdout")" '^  - recv:reset:.*nth=3'
+t_match "rules as they are written" "$(cat "$T/stdout")" \
+	'^  - \{in: client, call: recv, connection: 1, nth: 3, inject: reset\}$'
 t_match "and where they count" "$(cat "$T/stdout")" \
-	'line 8, calls recv, in client, hits 1\.\., class 0, per connection'
-t_match "and that one is not armed" "$(cat "$T/stdout")" 'not armed'
-t_match "expectations too" "$(cat "$T/stdout")" 'stderr: \[/reset/\]'
+	'# line 8: recv:reset:.*nth=3.*, class 0, per connection$'
+t_match "and that one is not armed" "$(cat "$T/stdout")" 'armed: false'
+t_match "expectations too" "$(cat "$T/stdout")" 'stderr: "/reset/"'
 check 0 "one case can be chosen" --expand "suite/one.yaml[io=epoll]"
 t_is "then it is one" "$(grep -c '^# suite/one.yaml' "$T/stdout")" 1
+cp "$T/stdout" expanded.yaml
+check 0 "what is printed is a scenario itself" --expand expanded.yaml
+t_is "and the same one" "$(grep -v '^ *#' "$T/stdout")" \
+	"$(grep -v '^ *#' expanded.yaml)"
+
+# Cases, and what lies below them.
+mkdir -p many/common
+cat >many/common/_pair.yaml <<'END'
+version: 1
+programs:
+  server: {run: "server ${port}", ready: listening}
+  client: {run: "client ${port} ${here}/data"}
+faults: [{in: client, call: recv, inject: {delay: 1ms}}]
+expect: {client: {exit: 0}}
+END
+cat >many/of.yaml <<'END'
+version: 1
+use: common/_pair.yaml
+cases:
+  plain: {}
+  reset:
+    matrix: {io: [poll, epoll]}
+    programs: {client: {env: {IO: "${io}"}}}
+    faults: [{in: client, call: recv, inject: reset}]
+    expect: {client: {exit: 1}}
+END
+check 0 "cases and a part are valid" -v many
+t_is "each case has its id" "$(cat "$T/stdout")" "many/of.yaml::plain
+many/of.yaml::reset[io=poll]
+many/of.yaml::reset[io=epoll]
+1 file, 3 cases: all valid"
+check 0 "a case is chosen by its name" --expand many/of.yaml::reset
+t_is "with all of its matrix" "$(grep '^# ' "$T/stdout")" \
+	"# many/of.yaml::reset[io=poll]
+# many/of.yaml::reset[io=epoll]"
+check 0 "or by its id" --expand "many/of.yaml::reset[io=epoll]"
+t_is "then it is one" "$(grep -c '^# many/of.yaml' "$T/stdout")" 1
+cp "$T/stdout" whole.yaml
+t_match "the part is there" "$(cat whole.yaml)" 'run: \["server", "1"\]'
+t_match "with its own folder" "$(cat whole.yaml)" '/many/common/data|"many/common/data'
+t_is "faults are appended" "$(grep -c '^  - {in: client, call: recv' whole.yaml)" 2
+t_match "the rest is replaced" "$(cat whole.yaml)" 'exit: 1$'
+check 0 "what is printed stands alone" --expand whole.yaml
+t_is "and says the same" "$(grep -v '^ *#' "$T/stdout")" \
+	"$(grep -v '^ *#' whole.yaml)"
+sed -i 's/delay/deley/' many/common/_pair.yaml
+check 2 "a mistake in a part" many/of.yaml
+t_is "is named in the part, once" "$(grep -c ':[0-9]*:[0-9]*: ' "$T/stderr")" 1
+t_match "by its place" "$(cat "$T/stderr")" \
+	'^many/common/_pair.yaml:5:44: .*did you mean `delay`'
+
 check 2 "a case that is not there is refused" --expand "suite/one.yaml::none"
 t_done

@@ -83,7 +83,7 @@ t_match "the last line but one repeats it" "$(tail -2 out)" \
 t_is "a directory is kept" \
 	"$(cat fault-out/exit.yaml/a.stdout; cd fault-out/exit.yaml && echo *)" \
 	"some output
-a.stderr a.stdout report.txt scenario.txt trace"
+_scenario.yaml a.stderr a.stdout report.txt trace"
 t_ok "fault trace reads what was kept" "$FAULT" trace fault-out/exit.yaml/trace
 
 fails job "a job that fails" 'a: exit status 1, expected 0' <<'END'
