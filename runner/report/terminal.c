@@ -15,9 +15,9 @@
 enum {
 	TAIL_LINES = 20,
 	TAIL_BYTES = 4096,
-	LINE_BYTES = 320, /* of a program's line: the kept files have all */
+	LINE_BYTES = 320,  /* of a program's line: the kept files have all */
 	MAX_INSTANCES = 4, /* of a program, that are all shown */
-	LEAST_NAME = 16   /* a name is cut down to this, or left out */
+	LEAST_NAME = 16    /* a name is cut down to this, or left out */
 };
 
 static const struct {
