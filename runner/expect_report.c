@@ -163,8 +163,11 @@ static void write_claim(const struct report_claim *c, const struct lines *l,
 	fputs(c->text, f);
 	write_part(f, &c->parts[0], l);
 	write_part(f, &c->parts[1], l);
-	if (fclose(f) == 0)
+	if (fclose(f) == 0) {
 		judgement_add(ret, c->kind, -1, c->loc, "%s", text);
+		if (c->timing)
+			judgement_timing(ret);
+	}
 	free(text);
 }
 

@@ -23,6 +23,7 @@ struct report_claim {
 	enum finding_kind kind;
 	const struct source_loc *loc;
 	char *text;
+	bool timing; /* a busy machine may be the reason */
 	struct report_part parts[2];
 };
 

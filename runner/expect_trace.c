@@ -206,6 +206,7 @@ static void tell_gap(struct hearing *h, const struct tally *t, size_t i)
 		"%s: %.3f s between call %zu and %zu, expected %s s", text,
 		(double)order_gap(x, y) / 1e9, t->n_before + i,
 		t->n_before + i + 1, range);
+	c->timing = true;
 	c->parts[0].title = "between these:";
 	report_part_add(&c->parts[0], x->ticket);
 	report_part_add(&c->parts[0], y->ticket);
@@ -282,6 +283,7 @@ static void tell_order(struct hearing *h, size_t reached, bool unknown,
 			: "order: call %zu of %zu: no %s%s%s%s",
 		reached + 1, h->s->n_order, text,
 		match_result_text(t->e, result, sizeof(result)), before, gap);
+	c->timing = t->e->has_gap;
 	c->parts[0].title = "so far:";
 	for (size_t i = 0; i < reached; i++)
 		report_part_add(&c->parts[0], chain[i].ticket);

@@ -46,6 +46,12 @@ void judgement_add(struct judgement *j, enum finding_kind kind, int verdict,
 		v[j->n++] = f;
 }
 
+void judgement_timing(struct judgement *j)
+{
+	if (j->n)
+		j->v[j->n - 1].timing = true;
+}
+
 static void about_instance(const struct court *c)
 {
 	if (c->j->n)
@@ -54,13 +60,6 @@ static void about_instance(const struct court *c)
 
 #define find(c_, ...) \
 	(judgement_add((c_)->j, __VA_ARGS__), about_instance(c_))
-
-/* What was found last depends on time. */
-static void find_timing(struct court *c)
-{
-	if (c->j->n)
-		c->j->v[c->j->n - 1].timing = true;
-}
 
 static const struct expectation *expected(const struct court *c, size_t i)
 {
@@ -169,7 +168,7 @@ static void judge_time(struct court *c, size_t i, const struct expectation *e)
 	find(c, FINDING_FAIL, -1, &e->time_loc,
 	     "%s: ran for %.3f s, expected %s s", c->name, (double)ns / 1e9,
 	     range);
-	find_timing(c);
+	judgement_timing(c->j);
 }
 
 /* ---- how it ended -------------------------------------------------------- */
@@ -258,6 +257,35 @@ static bool judge_death(struct court *c, size_t i, const struct expectation *e)
 	return true;
 }
 
+/* Behind the FILE:LINE:COL: that a message of its begins with, if it does. */
+static const char *split_place(const char *said, struct source_loc *loc)
+{
+	size_t len = loc->file ? strlen(loc->file) : 0;
+	unsigned line, column;
+	int n = 0;
+
+	if (!len || strncmp(said, loc->file, len) != 0 ||
+	    sscanf(said + len, ":%u:%u: %n", &line, &column, &n) != 2 || !n)
+		return said;
+	loc->line = line;
+	loc->column = column;
+	return said + len + n;
+}
+
+/* Scripts run through: a service's too, which is known at its end. */
+static void judge_script(struct court *c, size_t i)
+{
+	const struct instance_result *p = &c->r->instances[i];
+	const char *said = p->err.data ? p->err.data : "";
+	struct source_loc loc = program_of(c, i)->loc;
+
+	if (WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0)
+		return;
+	said = split_place(said, &loc);
+	find(c, FINDING_FAIL, -1, &loc, "%s: script: %.*s", c->name,
+	     (int)strcspn(said, "\n"), said);
+}
+
 static void judge_status(struct court *c, size_t i, const struct expectation *e)
 {
 	const struct instance_result *p = &c->r->instances[i];
@@ -274,6 +302,8 @@ static void judge_status(struct court *c, size_t i, const struct expectation *e)
 		exit_text(&e->exit, want, sizeof(want));
 		find(c, FINDING_FAIL, -1, &e->exit.loc, "%s: %s, expected %s",
 		     c->name, how, want);
+	} else if (program_of(c, i)->kind != PROGRAM_RUN) {
+		judge_script(c, i);
 	} else if (!program_is_service(program_of(c, i)) &&
 	           !is_answer(p, program_of(c, i)) &&
 	           !(WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0)) {
@@ -327,7 +357,7 @@ static void judge_stop(struct court *c, size_t i)
 		     "%s: did not end within %g s of SIG%s, killed", c->name,
 		     (double)program->grace_ns / 1e9,
 		     sigabbrev_np(program->stop_signal));
-		find_timing(c);
+		judgement_timing(c->j);
 	}
 }
 
@@ -447,11 +477,13 @@ static void judge_session(struct court *c)
 		if (allowed_anywhere(c, VERDICT_HANG))
 			break;
 		find(c, FINDING_FAIL, VERDICT_HANG, loc, "%s", r->message);
-		find_timing(c);
+		judgement_timing(c->j);
 		break;
 	case SESSION_STEP:
 	case SESSION_NOT_READY:
 		find(c, FINDING_FAIL, -1, loc, "%s", r->message);
+		if (r->end == SESSION_STEP)
+			judgement_timing(c->j);
 		break;
 	case SESSION_NOT_STARTED:
 	case SESSION_ENVIRONMENT:

@@ -56,6 +56,9 @@ void judgement_add(struct judgement *ret, enum finding_kind kind, int verdict,
                    const struct source_loc *loc, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* The finding that was added last may come from a busy machine. */
+void judgement_timing(struct judgement *j);
+
 /*
  * Adds to ret what there is to find.
  * funnels: n_rules texts of why a rule did not fire, each or all may be NULL.

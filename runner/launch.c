@@ -199,6 +199,20 @@ static char **finished(struct environment *e)
 	return e->v;
 }
 
+/* It may look at the run, and has plain sockets though `fault` has not. */
+static void put_scripted(struct environment *e, const struct segments *s)
+{
+	putf(e, FAULT_ENV_SHM "=%d:%d", s->plan_id, s->run_id);
+	for (size_t i = 0; i < e->n; i++) {
+		if (strncmp(e->v[i], "LD_PRELOAD=", 11) != 0)
+			continue;
+		free(e->v[i]);
+		e->v[i] = e->v[--e->n];
+		e->v[e->n] = NULL;
+		return;
+	}
+}
+
 char **launch_environment(const struct program *p, size_t index,
                           const char *library, const char *asan,
                           const struct segments *s)
@@ -210,6 +224,8 @@ char **launch_environment(const struct program *p, size_t index,
 		putf(&e, "%s=%s", p->env[i].name, p->env[i].value);
 	if (library)
 		put_library(&e, index, library, asan, s);
+	else if (p->kind != PROGRAM_RUN)
+		put_scripted(&e, s);
 	return finished(&e);
 }
 

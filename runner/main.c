@@ -15,6 +15,9 @@
  *     trace      segments.c (shared memory), wake.c (futex to poll), observe.c
  *                (draining), trace_file.c (kept), replay.c (read again),
  *                print_trace.c (for people)
+ *   peers        cmd_peer.c: peer.c (sockets), peer_script.c (steps),
+ *                peer_recv.c, peer_send.c, peer_say.c; peer_hand.c (how a
+ *                scripted program gets there)
  *   the verdict  judge.c (expectations, oracles), funnel.c (why no hit),
  *                text.c (TEXT)
  *   the report   report/ (report.c and a file for each format), keep.c (what a
@@ -37,7 +40,7 @@
 
 struct command {
 	const char *name;
-	const char *help;
+	const char *help; /* NULL: of no use to most, not listed */
 	int (*run)(int argc, char **argv);
 };
 
@@ -55,6 +58,7 @@ static const struct command commands[] = {
 	{"disarm", "let them act no more", cmd_disarm},
 	{"hits", "how often rules have acted so far", cmd_hits},
 	{"doctor", "can this machine and this program be reached?", cmd_doctor},
+	{"peer", NULL, cmd_peer},
 };
 
 enum {
@@ -67,7 +71,9 @@ static int print_help(FILE *out)
 	             "Makes the socket calls of unmodified programs fail, on "
 	             "demand and repeatably.\n\nCommands:\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+		if (commands[i].help)
+			fprintf(out, "  %-8s %s\n", commands[i].name,
+			        commands[i].help);
 	fprintf(out, "\n`fault COMMAND --help` says more; `fault --version`.\n"
 	             "To begin: fault trace -- PROGRAM, then "
 	             "fault exec -e recv:reset:nth=1 -- PROGRAM\n\n"

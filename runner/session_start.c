@@ -14,6 +14,7 @@
 #include "plan/env.h"
 #include "runner/clock.h"
 #include "runner/launch.h"
+#include "runner/peer_hand.h"
 #include "runner/reach.h"
 #include "runner/session_internal.h"
 
@@ -215,9 +216,12 @@ static int open_streams(struct session *s, struct instance_result *r,
 		                      STDERR_FILENO};
 		return 0;
 	}
-	f->in = open(in, O_RDONLY | O_CLOEXEC);
+	if (p->kind == PROGRAM_RUN)
+		f->in = open(in, O_RDONLY | O_CLOEXEC);
+	else
+		f->in = peer_hand_over(p, s->options->seed);
 	if (f->in < 0)
-		return -errno;
+		return p->kind == PROGRAM_RUN ? -errno : f->in;
 	err = capture_open(&r->out, size, &f->out);
 	return err < 0 ? err : capture_open(&r->err, size, &f->err);
 }
@@ -246,11 +250,11 @@ static void say_not_started(struct session *s, size_t i, int err,
 		session_end(s, SESSION_NOT_STARTED, i, "%s: dir %s: %s",
 		            p->name, p->dir, strerror(-err));
 	else if (step == STEP_EXEC)
-		session_end(s, SESSION_NOT_STARTED, i, "%s: %s", p->argv[0],
-		            strerror(-err));
+		session_end(s, SESSION_NOT_STARTED, i, "%s: %s",
+		            p->argv ? p->argv[0] : p->name, strerror(-err));
 	else
 		session_end(s, SESSION_ENVIRONMENT, i, "cannot start %s: %s",
-		            p->argv[0], strerror(-err));
+		            p->argv ? p->argv[0] : p->name, strerror(-err));
 }
 
 /* The soname of the sanitizer that has to come first, or "". */
@@ -259,7 +263,9 @@ static char *asan_name(const struct program *p)
 	struct reach_report *r = malloc(sizeof(*r));
 	char *name = NULL;
 
-	if (r) {
+	if (p->kind != PROGRAM_RUN) {
+		name = strdup("");
+	} else if (r) {
 		reach_program(p->argv[0], p->dir, r);
 		name = strdup(r->asan ? r->asan_path : "");
 	}
@@ -267,15 +273,19 @@ static char *asan_name(const struct program *p)
 	return name;
 }
 
+static char exe[] = "/proc/self/exe", peer_word[] = "peer", from_stdin[] = "-";
+
 static int spawn(struct session *s, struct instance_result *result,
                  const struct streams *f, enum guardian_step *ret_step)
 {
 	size_t i = result->program;
 	const struct program *p = &s->scenario->programs[i];
+	/* The guardian's own executable: this one, whatever its path is. */
+	char *peer[] = {exe, peer_word, from_stdin, p->name, NULL};
 	char *asan = asan_name(p);
 	const char *library = p->attach ? s->options->library : NULL;
 	struct guardian_program g = {
-		.argv = p->argv,
+		.argv = p->kind == PROGRAM_RUN ? p->argv : peer,
 		.dir = p->dir,
 		.in = f->in,
 		.out = f->out,

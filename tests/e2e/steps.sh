@@ -40,16 +40,19 @@ job() { echo "$1: {run: [sh, -c, '$2'], attach: false${3:+, $3}}"; }
 passes "a timeline waits for exit, ready, output and files" <<END
 programs:
   $server
-  $(job writer 'sleep 0.2; echo one two >&2; echo three >file.txt; sleep 0.1')
+  $(job writer 'sleep 0.2; echo one two >&2; echo three >\${tmp}/file.txt; sleep 0.1')
 steps:
   - {wait: {ready: server}}
   - {wait: {ready: writer}}
   - {wait: {output: writer, has: [one, /tw./]}, within: 100ms..}
-  - {wait: {file: file.txt, has: three}, within: 5s}
+  - {wait: {file: "\${tmp}/file.txt", has: three}, within: 5s}
   - {wait: {exit: writer}, within: 5s}
   - {wait: {output: server, has: pid}}
 END
-rm -f file.txt
+passes "short waits are short, whatever else is looked at how often" <<END
+programs: {$(job a 'sleep 1.5; echo late')}
+steps: [{repeat: 100, steps: [{wait: 1ms}]}, {wait: {output: a, has: late}, within: 500ms..}]
+END
 
 fails "an event that does not come in time fails its step" \
 	's.yaml:4:5: waited 0.2 s for `never` in the output of a: a still runs, its last line is `hello\?\[1m`' <<END

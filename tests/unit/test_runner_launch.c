@@ -77,6 +77,23 @@ static bool can_bind(const char *port)
 	return ok;
 }
 
+static void a_scripted_program_preloads_nothing(void **state)
+{
+	struct program p = {.kind = PROGRAM_LISTEN};
+	struct segments s = {.plan_id = 11, .run_id = 12};
+	char **env;
+
+	(void)state;
+	setenv("LD_PRELOAD", "theirs.so", 1);
+	env = launch_environment(&p, 3, NULL, "", &s);
+	unsetenv("LD_PRELOAD");
+	assert_non_null(env);
+	assert_null(get(env, "LD_PRELOAD"));
+	assert_null(get(env, "FAULT_PROGRAM"));
+	assert_string_equal(get(env, "FAULT_SHM"), "11:12");
+	launch_free(env);
+}
+
 static void ports_are_free_and_nobody_elses(void **state)
 {
 	struct launch_vars a, b;
@@ -213,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_environment_is_ours_and_the_programs),
+		cmocka_unit_test(a_scripted_program_preloads_nothing),
 		cmocka_unit_test(ports_are_free_and_nobody_elses),
 		cmocka_unit_test(values_come_from_outside),
 		cmocka_unit_test(the_guardian_starts_and_tells_the_end),
