@@ -2,7 +2,7 @@
  * client.c - the reference client: it never takes a part for the whole, and
  * says what went wrong.  README.md is its manual; server.c lists the files.
  *
- * Locking model: one thread.
+ * Locking model: one thread, but for the style `thread`: see loop_thread.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -60,7 +60,7 @@ static int connect_one(const struct options *o, const struct addrinfo *ai,
 	int err;
 
 	net_address_text(ai->ai_addr, ai->ai_addrlen, name);
-	err = o->io->connect(ai, name, deadline_ns, ret_fd);
+	err = o->io->connect(o->io, ai, name, deadline_ns, ret_fd);
 	if (err || !net_connected_to_self(*ret_fd))
 		return err;
 	message("connect to %s: nobody listens, it met itself", name);
@@ -87,25 +87,32 @@ static int connect_any(const struct options *o, const struct target *target,
 	return err;
 }
 
-static int run_one(const struct options *o, const struct target *target)
+struct job {
+	const struct options *options;
+	const struct target *target;
+	int64_t deadline_ns;
+};
+
+static int run_one(void *context)
 {
+	const struct job *job = context;
+	const struct options *o = job->options;
 	enum service_id id =
 		o->echo ? SERVICE_ECHO_CLIENT : SERVICE_SOURCE_CLIENT;
-	int64_t deadline_ns = now_ns() + o->timeout_ns;
 	char name[ADDRESS_TEXT];
 	struct connection *c;
 	int err;
 	int fd;
 
-	err = connect_any(o, target, deadline_ns, &fd, name);
+	err = connect_any(o, job->target, job->deadline_ns, &fd, name);
 	if (err)
 		return err;
-	err = connection_open(fd, name, &services[id], o->size, o->io->window,
-	                      &c);
+	err = connection_open(fd, name, o->io->calls, &services[id], o->size,
+	                      o->io->window, &c);
 	if (err)
 		return err;
-	c->deadline_ns = deadline_ns;
-	err = o->io->converse(c);
+	c->deadline_ns = job->deadline_ns;
+	err = o->io->converse(o->io, c);
 	if (err) {
 		connection_reset(c);
 		return err;
@@ -115,6 +122,19 @@ static int run_one(const struct options *o, const struct target *target)
 	return 0;
 }
 
+static int run_job(const struct options *o, const struct target *target)
+{
+	struct job job = {
+		.options = o,
+		.target = target,
+		.deadline_ns = now_ns() + o->timeout_ns,
+	};
+
+	if (o->io->apart)
+		return o->io->apart(run_one, &job, job.deadline_ns);
+	return run_one(&job);
+}
+
 static int run(const struct options *o, const struct target *target)
 {
 	int err = 0;
@@ -122,7 +142,7 @@ static int run(const struct options *o, const struct target *target)
 	if (o->io->start_client)
 		err = o->io->start_client();
 	for (unsigned i = 0; i < o->connections && !err; i++)
-		err = run_one(o, target);
+		err = run_job(o, target);
 	if (!err && fflush(stdout) != 0) {
 		err = -errno;
 		message_call("write to", "stdout", errno);

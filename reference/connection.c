@@ -14,8 +14,9 @@
 
 #define DRAIN_NS (5 * NS_PER_S)
 
-int connection_open(int fd, const char *peer, const struct service *service,
-                    uint64_t size, uint64_t window, struct connection **ret_c)
+int connection_open(int fd, const char *peer, const struct calls *calls,
+                    const struct service *service, uint64_t size,
+                    uint64_t window, struct connection **ret_c)
 {
 	struct connection *c;
 	int err = 0;
@@ -37,6 +38,7 @@ int connection_open(int fd, const char *peer, const struct service *service,
 		return err;
 	}
 	c->fd = fd;
+	c->calls = calls;
 	c->deadline_ns = NO_DEADLINE;
 	session_init(&c->session, service, size, window);
 	*ret_c = c;

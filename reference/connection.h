@@ -15,8 +15,11 @@
 #include "net.h"
 #include "service.h"
 
+struct calls;
+
 struct connection {
 	int fd;
+	const struct calls *calls; /* of the style that has it */
 	char peer[ADDRESS_TEXT];
 	struct session session;
 	int64_t deadline_ns;
@@ -27,6 +30,8 @@ struct connection {
 	bool readable; /* not known to be drained: recv may give something */
 	bool writable; /* not known to be full */
 	bool failing;  /* the kernel says that an error is pending */
+	bool drained;  /* the last call that received said EAGAIN */
+	unsigned interest; /* what the waiter was asked for: WAIT_* */
 };
 
 /*
@@ -35,8 +40,9 @@ struct connection {
  * of memory, or the peer has reset already (born dead: getpeername says
  * ENOTCONN).
  */
-int connection_open(int fd, const char *peer, const struct service *service,
-                    uint64_t size, uint64_t window, struct connection **ret_c);
+int connection_open(int fd, const char *peer, const struct calls *calls,
+                    const struct service *service, uint64_t size,
+                    uint64_t window, struct connection **ret_c);
 
 /* Close properly (FIN), or with a RST; both free the connection. */
 void connection_close(struct connection *c);

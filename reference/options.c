@@ -379,7 +379,7 @@ void options_help(const struct command_line *line)
 	printf("\nI/O styles:\n");
 	for (size_t i = 0; i < N_STYLES; i++)
 		printf("  %-22s %s (%s)\n", io_loops[i].name, io_loops[i].about,
-		       io_loops[i].calls);
+		       io_loops[i].calls->names);
 	printf("\nSIZE is like 1B, 64KiB or 1MB (K = 1000, Ki = 1024).\n"
 	       "Exit status: 0 all well, 1 failed (stderr says why), "
 	       "2 wrong usage.\n");

@@ -7,13 +7,16 @@
  *	server.c client.c	options, and what a run consists of
  *	program options		how a program starts; command lines
  *	loops			the table of I/O styles
- *	loop_blocking loop_epoll_et	how a style waits, and its calls
- *	interrupt		deadlines and signals for blocking calls
+ *	loop_blocking loop_fork loop_thread	styles that wait in their calls
+ *	loop_events events	styles that wait for readiness
+ *	interrupt shortage	deadlines and signals; no room for a process
+ *	waiter_*		poll, select, epoll behind one interface
  *	connection listener	a connected socket; accept's errors
  *	service pattern		what is said; pure, no system calls
+ *	calls			the calls of each style
  *	net message deadline	addresses; diagnostics; time
  *
- * Locking model: one thread.
+ * Locking model: one thread, but for the style `thread`: see loop_thread.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -68,7 +71,7 @@ static int run(const struct options *o)
 	struct server server = {
 		.service = &services[id],
 		.size = o->size,
-		.window = o->io->window,
+		.io = o->io,
 		.once = o->once,
 		.signal_fd = -1,
 	};

@@ -288,15 +288,21 @@ transfer() {	# server style, client style, host, service
 	finish srv 0
 }
 
-for io in blocking epoll-et; do
-	for other in blocking epoll-et; do
+styles='blocking fork thread poll select epoll-lt epoll-et'
+event_styles='poll select epoll-lt epoll-et'
+
+# Each style with itself and with the next one, at both ends.
+others=(fork thread poll select epoll-lt epoll-et blocking)
+for io in $styles; do
+	for other in "$io" "${others[0]}"; do
 		for host in 127.0.0.1 ::1; do
 			for service in echo source; do
-				transfer $io $other $host $service
+				transfer "$io" "$other" $host $service
 				report $? "$io: a server gives $service to clients of style $other over $host"
 			done
 		done
 	done
+	others=("${others[@]:1}")
 done
 
 crowd() {
@@ -476,10 +482,10 @@ no_descriptor_blocking() {
 }
 
 # The others wait in the queue until some have gone.
-no_descriptor_epoll() {
+no_descriptor_events() {
 	local status=0
 	start srv bash -c 'ulimit -Sn 16 && exec "$@"' sh "$server" --port 0 \
-		--io epoll-et
+		--io "$1"
 	await srv 'listening on *' || return 1
 	addr=${line#listening on }
 	peer p hold "${addr##*:}" 14
@@ -488,7 +494,7 @@ no_descriptor_epoll() {
 	await p 'done' || status=1
 	tell p echoes
 	await p 'done' || status=1
-	run 0 '1048576 received' --connect "$addr" --io epoll-et --echo 1MiB ||
+	run 0 '1048576 received' --connect "$addr" --io "$1" --echo 1MiB ||
 		status=1
 	finish p 0 && stop && return $status
 }
@@ -497,7 +503,7 @@ no_descriptor_epoll() {
 no_descriptor_for_long() {
 	local status=0
 	start srv bash -c 'ulimit -Sn 16 && exec "$@"' sh "$server" --port 0 \
-		--io epoll-et
+		--io "$1"
 	await srv 'listening on *' || return 1
 	addr=${line#listening on }
 	peer p hold "${addr##*:}" 14
@@ -508,17 +514,17 @@ no_descriptor_for_long() {
 		why "it spins: $(cpu_ticks "$srv_pid") ticks" || status=1
 	tell p 'close 12'
 	await p 'done' || status=1
-	run 0 '1048576 received' --connect "$addr" --io epoll-et --echo 1MiB ||
+	run 0 '1048576 received' --connect "$addr" --io "$1" --echo 1MiB ||
 		status=1
 	finish p 0 && stop && return $status
 }
 
 # Silent peers do not keep an event loop from the others.
 others_go_on() {
-	serve epoll-et || return 1
+	serve "$1" || return 1
 	peer p hold "$port" 5
 	await p held || return 1
-	run 0 '8388608 received' --connect "$addr" --io epoll-et --echo 8MiB
+	run 0 '8388608 received' --connect "$addr" --io "$1" --echo 8MiB
 	local status=$?
 	finish p 0 && stop && return $status
 }
@@ -566,7 +572,7 @@ stops_at_once() {
 	finish p 0 && return $status
 }
 
-for io in blocking epoll-et; do
+for io in $styles; do
 	crowd $io
 	report $? "$io: a server serves a dozen clients at the same time"
 	by_name $io
@@ -618,12 +624,16 @@ for io in blocking epoll-et; do
 done
 no_descriptor_blocking
 report $? "blocking: a server without descriptors recovers and does not spin"
-no_descriptor_epoll
-report $? "epoll-et: a server serves those that waited for a descriptor"
-no_descriptor_for_long
-report $? "epoll-et: a server resets those that waited long, without spinning"
-others_go_on
-report $? "epoll-et: a server serves others while some are silent"
+for io in $event_styles; do
+	no_descriptor_events $io
+	report $? "$io: a server serves those that waited for a descriptor"
+	no_descriptor_for_long $io
+	report $? "$io: a server resets those that waited long, without spinning"
+done
+for io in fork thread $event_styles; do
+	others_go_on $io
+	report $? "$io: a server serves others while some are silent"
+done
 
 # ---- usage ----
 
@@ -641,8 +651,8 @@ usage() {
 
 usage server '--port PORT is missing'
 usage server "unknown option '--prot'; did you mean '--port'" --prot 80
-usage server "unknown I/O style 'epoll'; did you mean 'epoll-et'" \
-	--port 0 --io epoll
+usage server "unknown I/O style 'epoll_et'; did you mean 'epoll-et'" \
+	--port 0 --io epoll_et
 usage server 'exclude each other' --port 0 --echo --source 1MiB
 usage server 'with its unit' --port 0 --source 1000
 usage server 'with its unit' --port 0 --source 0B
