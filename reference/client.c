@@ -16,21 +16,29 @@
 #include "program.h"
 
 static const struct option_row rows[] = {
-	{"--connect", "HOST:PORT", "to this peer; [v6]:PORT", OPTION_PEER},
-	{"--io", "STYLE", "one of those below (blocking)", OPTION_IO},
-	{"--echo", "SIZE", "send a stream, expect it back", OPTION_ECHO_SIZE},
+	{"--connect", "HOST:PORT", "to this peer; [v6]:PORT", OPTION_PEER,
+         N_SERVICES},
+	{"--io", "STYLE", "one of those below (blocking)", OPTION_IO,
+         N_SERVICES},
+	{"--echo", "SIZE", "send a stream, expect it back", OPTION_SERVICE_SIZE,
+         SERVICE_ECHO_CLIENT},
 	{"--source", "[SIZE]", "read to end of file, and verify (the default)",
-         OPTION_SOURCE_ANY},
+         OPTION_SERVICE_SIZE_ANY, SERVICE_SOURCE_CLIENT},
+	{"--sink", "SIZE", "send a stream, expect the verdict on it",
+         OPTION_SERVICE_SIZE, SERVICE_SINK_CLIENT},
+	{"--line", "N", "send N lines, expect an answer to each",
+         OPTION_SERVICE_COUNT, SERVICE_LINE_CLIENT},
 	{"--timeout", "DUR", "for each connection as a whole (10s)",
-         OPTION_TIMEOUT},
+         OPTION_TIMEOUT, N_SERVICES},
 	{"--connections", "N", "so many, one after another (1)",
-         OPTION_CONNECTIONS},
-	{"--help", "", "this text", OPTION_HELP},
+         OPTION_CONNECTIONS, N_SERVICES},
+	{"--help", "", "this text", OPTION_HELP, N_SERVICES},
 };
 
 static const struct command_line command_line = {
 	.synopsis = "usage: client --connect HOST:PORT "
-		    "[--echo SIZE | --source [SIZE]] [OPTION...]\n\n"
+		    "[--echo SIZE | --source [SIZE] | "
+		    "--sink SIZE | --line N] [OPTION...]\n\n"
 		    "A correct TCP client for the reference server.\n",
 	.rows = rows,
 	.n_rows = sizeof(rows) / sizeof(*rows),
@@ -97,8 +105,6 @@ static int run_one(void *context)
 {
 	const struct job *job = context;
 	const struct options *o = job->options;
-	enum service_id id =
-		o->echo ? SERVICE_ECHO_CLIENT : SERVICE_SOURCE_CLIENT;
 	char name[ADDRESS_TEXT];
 	struct connection *c;
 	int err;
@@ -107,7 +113,7 @@ static int run_one(void *context)
 	err = connect_any(o, job->target, job->deadline_ns, &fd, name);
 	if (err)
 		return err;
-	err = connection_open(fd, name, o->io->calls, &services[id], o->size,
+	err = connection_open(fd, name, o->io->calls, o->service, o->size,
 	                      o->io->window, &c);
 	if (err)
 		return err;
@@ -157,8 +163,6 @@ static bool usage_is_right(const struct options *o, struct target *target)
 	else if (!parse_peer(o->peer, target->host, &target->port))
 		message("--connect %s: a peer is HOST:PORT or [v6]:PORT",
 		        o->peer);
-	else if (o->echo && o->source)
-		message("--echo and --source exclude each other");
 	else
 		return true;
 	return false;
@@ -184,6 +188,7 @@ int main(int argc, char *argv[])
 {
 	struct options o = {
 		.io = &io_loops[STYLE_BLOCKING],
+		.service = &services[SERVICE_SOURCE_CLIENT],
 		.connections = 1,
 		.timeout_ns = 10 * NS_PER_S,
 	};

@@ -95,6 +95,8 @@ void connection_report(const struct connection *c)
 {
 	const struct session *s = &c->session;
 
+	if (session_remark(s))
+		message("stream from %s: %s", c->peer, session_remark(s));
 	printf("%s from %s: %" PRIu64 " bytes sent, %" PRIu64
 	       " received, in %" PRIu64 " sends and %" PRIu64 " receives\n",
 	       s->service->name, c->peer, s->sent, s->received, s->n_sends,

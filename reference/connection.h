@@ -57,7 +57,10 @@ int connection_half_close(struct connection *c);
 /* -EPROTO, and said why, when the stream is not what it should be. */
 int connection_check(const struct connection *c);
 
-/* One line on stdout: how much went each way, in how many calls. */
+/*
+ * One line on stdout: how much went each way, in how many calls; and on stderr
+ * the session's remark.
+ */
 void connection_report(const struct connection *c);
 
 /* Say that a call on this connection failed; gives -err. */
