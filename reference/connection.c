@@ -81,10 +81,15 @@ int connection_half_close(struct connection *c)
 	return 0;
 }
 
-int connection_check(const struct connection *c)
+int connection_check(struct connection *c)
 {
 	const char *failure = session_failure(&c->session);
+	const char *remark = session_remark(&c->session);
 
+	/* At once: what is still to be sent may fail. */
+	if (remark && !c->remarked)
+		message("stream from %s: %s", c->peer, remark);
+	c->remarked = remark != NULL;
 	if (!failure)
 		return 0;
 	message("stream from %s: %s", c->peer, failure);
@@ -95,8 +100,6 @@ void connection_report(const struct connection *c)
 {
 	const struct session *s = &c->session;
 
-	if (session_remark(s))
-		message("stream from %s: %s", c->peer, session_remark(s));
 	printf("%s from %s: %" PRIu64 " bytes sent, %" PRIu64
 	       " received, in %" PRIu64 " sends and %" PRIu64 " receives\n",
 	       s->service->name, c->peer, s->sent, s->received, s->n_sends,

@@ -22,6 +22,7 @@ struct connection {
 	const struct calls *calls; /* of the style that has it */
 	char peer[ADDRESS_TEXT];
 	struct session session;
+	bool remarked; /* its remark was said */
 	int64_t deadline_ns;
 	int64_t idle_ns; /* each progress moves the deadline; 0: it is fixed */
 
@@ -54,13 +55,13 @@ void connection_progress(struct connection *c);
 /* shutdown(SHUT_WR); from now on the peer has a fixed time to finish. */
 int connection_half_close(struct connection *c);
 
-/* -EPROTO, and said why, when the stream is not what it should be. */
-int connection_check(const struct connection *c);
-
 /*
- * One line on stdout: how much went each way, in how many calls; and on stderr
- * the session's remark.
+ * After input: -EPROTO, and said why, when the stream is not what it should be.
+ * A remark of the session is said, once, and is no failure.
  */
+int connection_check(struct connection *c);
+
+/* One line on stdout: how much went each way, in how many calls. */
 void connection_report(const struct connection *c);
 
 /* Say that a call on this connection failed; gives -err. */
