@@ -239,6 +239,11 @@ conformance-table: programs $(B)/tests/errno_only.so
 readiness: programs
 	@$(run_tests) tests/readiness/run.sh
 
+# scenarios/ over all I/O styles and both families, of which ./check has a slice.
+.PHONY: suite
+suite: programs
+	@SUITE=all $(run_tests) tests/e2e/scenarios.sh
+
 check-unit: unit
 	@$(run_tests) $(unit)
 

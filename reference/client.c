@@ -2,7 +2,7 @@
  * client.c - the reference client: it never takes a part for the whole, and
  * says what went wrong.  README.md is its manual; server.c lists the files.
  *
- * Locking model: one thread.
+ * Locking model: one thread, but for the style `thread`: see loop_thread.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,21 +16,29 @@
 #include "program.h"
 
 static const struct option_row rows[] = {
-	{"--connect", "HOST:PORT", "to this peer; [v6]:PORT", OPTION_PEER},
-	{"--io", "STYLE", "one of those below (blocking)", OPTION_IO},
-	{"--echo", "SIZE", "send a stream, expect it back", OPTION_ECHO_SIZE},
+	{"--connect", "HOST:PORT", "to this peer; [v6]:PORT", OPTION_PEER,
+         N_SERVICES},
+	{"--io", "STYLE", "one of those below (blocking)", OPTION_IO,
+         N_SERVICES},
+	{"--echo", "SIZE", "send a stream, expect it back", OPTION_SERVICE_SIZE,
+         SERVICE_ECHO_CLIENT},
 	{"--source", "[SIZE]", "read to end of file, and verify (the default)",
-         OPTION_SOURCE_ANY},
+         OPTION_SERVICE_SIZE_ANY, SERVICE_SOURCE_CLIENT},
+	{"--sink", "SIZE", "send a stream, expect the verdict on it",
+         OPTION_SERVICE_SIZE, SERVICE_SINK_CLIENT},
+	{"--line", "N", "send N lines, expect an answer to each",
+         OPTION_SERVICE_COUNT, SERVICE_LINE_CLIENT},
 	{"--timeout", "DUR", "for each connection as a whole (10s)",
-         OPTION_TIMEOUT},
+         OPTION_TIMEOUT, N_SERVICES},
 	{"--connections", "N", "so many, one after another (1)",
-         OPTION_CONNECTIONS},
-	{"--help", "", "this text", OPTION_HELP},
+         OPTION_CONNECTIONS, N_SERVICES},
+	{"--help", "", "this text", OPTION_HELP, N_SERVICES},
 };
 
 static const struct command_line command_line = {
 	.synopsis = "usage: client --connect HOST:PORT "
-		    "[--echo SIZE | --source [SIZE]] [OPTION...]\n\n"
+		    "[--echo SIZE | --source [SIZE] | "
+		    "--sink SIZE | --line N] [OPTION...]\n\n"
 		    "A correct TCP client for the reference server.\n",
 	.rows = rows,
 	.n_rows = sizeof(rows) / sizeof(*rows),
@@ -60,7 +68,7 @@ static int connect_one(const struct options *o, const struct addrinfo *ai,
 	int err;
 
 	net_address_text(ai->ai_addr, ai->ai_addrlen, name);
-	err = o->io->connect(ai, name, deadline_ns, ret_fd);
+	err = o->io->connect(o->io, ai, name, deadline_ns, ret_fd);
 	if (err || !net_connected_to_self(*ret_fd))
 		return err;
 	message("connect to %s: nobody listens, it met itself", name);
@@ -87,25 +95,30 @@ static int connect_any(const struct options *o, const struct target *target,
 	return err;
 }
 
-static int run_one(const struct options *o, const struct target *target)
+struct job {
+	const struct options *options;
+	const struct target *target;
+	int64_t deadline_ns;
+};
+
+static int run_one(void *context)
 {
-	enum service_id id =
-		o->echo ? SERVICE_ECHO_CLIENT : SERVICE_SOURCE_CLIENT;
-	int64_t deadline_ns = now_ns() + o->timeout_ns;
+	const struct job *job = context;
+	const struct options *o = job->options;
 	char name[ADDRESS_TEXT];
 	struct connection *c;
 	int err;
 	int fd;
 
-	err = connect_any(o, target, deadline_ns, &fd, name);
+	err = connect_any(o, job->target, job->deadline_ns, &fd, name);
 	if (err)
 		return err;
-	err = connection_open(fd, name, &services[id], o->size, o->io->window,
-	                      &c);
+	err = connection_open(fd, name, o->io->calls, o->service, o->size,
+	                      o->io->window, &c);
 	if (err)
 		return err;
-	c->deadline_ns = deadline_ns;
-	err = o->io->converse(c);
+	c->deadline_ns = job->deadline_ns;
+	err = o->io->converse(o->io, c);
 	if (err) {
 		connection_reset(c);
 		return err;
@@ -115,6 +128,19 @@ static int run_one(const struct options *o, const struct target *target)
 	return 0;
 }
 
+static int run_job(const struct options *o, const struct target *target)
+{
+	struct job job = {
+		.options = o,
+		.target = target,
+		.deadline_ns = now_ns() + o->timeout_ns,
+	};
+
+	if (o->io->apart)
+		return o->io->apart(run_one, &job, job.deadline_ns);
+	return run_one(&job);
+}
+
 static int run(const struct options *o, const struct target *target)
 {
 	int err = 0;
@@ -122,7 +148,7 @@ static int run(const struct options *o, const struct target *target)
 	if (o->io->start_client)
 		err = o->io->start_client();
 	for (unsigned i = 0; i < o->connections && !err; i++)
-		err = run_one(o, target);
+		err = run_job(o, target);
 	if (!err && fflush(stdout) != 0) {
 		err = -errno;
 		message_call("write to", "stdout", errno);
@@ -137,8 +163,6 @@ static bool usage_is_right(const struct options *o, struct target *target)
 	else if (!parse_peer(o->peer, target->host, &target->port))
 		message("--connect %s: a peer is HOST:PORT or [v6]:PORT",
 		        o->peer);
-	else if (o->echo && o->source)
-		message("--echo and --source exclude each other");
 	else
 		return true;
 	return false;
@@ -164,6 +188,7 @@ int main(int argc, char *argv[])
 {
 	struct options o = {
 		.io = &io_loops[STYLE_BLOCKING],
+		.service = &services[SERVICE_SOURCE_CLIENT],
 		.connections = 1,
 		.timeout_ns = 10 * NS_PER_S,
 	};

@@ -14,8 +14,9 @@
 
 #define DRAIN_NS (5 * NS_PER_S)
 
-int connection_open(int fd, const char *peer, const struct service *service,
-                    uint64_t size, uint64_t window, struct connection **ret_c)
+int connection_open(int fd, const char *peer, const struct calls *calls,
+                    const struct service *service, uint64_t size,
+                    uint64_t window, struct connection **ret_c)
 {
 	struct connection *c;
 	int err = 0;
@@ -37,6 +38,7 @@ int connection_open(int fd, const char *peer, const struct service *service,
 		return err;
 	}
 	c->fd = fd;
+	c->calls = calls;
 	c->deadline_ns = NO_DEADLINE;
 	session_init(&c->session, service, size, window);
 	*ret_c = c;
@@ -79,10 +81,15 @@ int connection_half_close(struct connection *c)
 	return 0;
 }
 
-int connection_check(const struct connection *c)
+int connection_check(struct connection *c)
 {
 	const char *failure = session_failure(&c->session);
+	const char *remark = session_remark(&c->session);
 
+	/* At once: what is still to be sent may fail. */
+	if (remark && !c->remarked)
+		message("stream from %s: %s", c->peer, remark);
+	c->remarked = remark != NULL;
 	if (!failure)
 		return 0;
 	message("stream from %s: %s", c->peer, failure);

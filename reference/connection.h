@@ -15,10 +15,14 @@
 #include "net.h"
 #include "service.h"
 
+struct calls;
+
 struct connection {
 	int fd;
+	const struct calls *calls; /* of the style that has it */
 	char peer[ADDRESS_TEXT];
 	struct session session;
+	bool remarked; /* its remark was said */
 	int64_t deadline_ns;
 	int64_t idle_ns; /* each progress moves the deadline; 0: it is fixed */
 
@@ -27,6 +31,8 @@ struct connection {
 	bool readable; /* not known to be drained: recv may give something */
 	bool writable; /* not known to be full */
 	bool failing;  /* the kernel says that an error is pending */
+	bool drained;  /* the last call that received said EAGAIN */
+	unsigned interest; /* what the waiter was asked for: WAIT_* */
 };
 
 /*
@@ -35,8 +41,9 @@ struct connection {
  * of memory, or the peer has reset already (born dead: getpeername says
  * ENOTCONN).
  */
-int connection_open(int fd, const char *peer, const struct service *service,
-                    uint64_t size, uint64_t window, struct connection **ret_c);
+int connection_open(int fd, const char *peer, const struct calls *calls,
+                    const struct service *service, uint64_t size,
+                    uint64_t window, struct connection **ret_c);
 
 /* Close properly (FIN), or with a RST; both free the connection. */
 void connection_close(struct connection *c);
@@ -48,8 +55,11 @@ void connection_progress(struct connection *c);
 /* shutdown(SHUT_WR); from now on the peer has a fixed time to finish. */
 int connection_half_close(struct connection *c);
 
-/* -EPROTO, and said why, when the stream is not what it should be. */
-int connection_check(const struct connection *c);
+/*
+ * After input: -EPROTO, and said why, when the stream is not what it should be.
+ * A remark of the session is said, once, and is no failure.
+ */
+int connection_check(struct connection *c);
 
 /* One line on stdout: how much went each way, in how many calls. */
 void connection_report(const struct connection *c);

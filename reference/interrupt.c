@@ -2,6 +2,7 @@
  * interrupt.c - a timer that insists; contract in interrupt.h.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -60,18 +61,67 @@ static void on_stop(int signal_number)
 	errno = saved_errno;
 }
 
+static void on_child(int signal_number)
+{
+	int saved_errno = errno;
+
+	(void)signal_number;
+	atomic_store_explicit(&pending, true, memory_order_relaxed);
+	insist_from(now_ns());
+	errno = saved_errno;
+}
+
+static void stop_by(int64_t time_ns)
+{
+	int saved_errno = errno;
+
+	atomic_store_explicit(&stop_ns, earlier(time_ns, interrupt_stop_ns()),
+	                      memory_order_relaxed);
+	atomic_store_explicit(&pending, true, memory_order_relaxed);
+	insist_from(now_ns());
+	errno = saved_errno;
+}
+
+static void on_stop_child(int signal_number)
+{
+	(void)signal_number;
+	stop_by(now_ns() + LOOP_GRACE_NS);
+}
+
+static void on_stop_child_now(int signal_number)
+{
+	(void)signal_number;
+	stop_by(now_ns());
+}
+
+/* All that have handlers here: none interrupts another's. */
+static sigset_t handled_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGALRM);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1);
+	return set;
+}
+
 static void handle(int signal_number, void (*handler)(int))
 {
 	/* No SA_RESTART: the point is to end the wait. */
-	struct sigaction action = {.sa_handler = handler};
+	struct sigaction action = {
+		.sa_handler = handler,
+		.sa_mask = handled_signals(),
+	};
+	sigset_t this_one;
 
-	sigemptyset(&action.sa_mask);
-	sigaddset(&action.sa_mask, SIGTERM);
-	sigaddset(&action.sa_mask, SIGINT);
-	sigaddset(&action.sa_mask, SIGALRM);
 	sigaction(signal_number, &action, NULL);
-	/* Whoever started us may have left them blocked. */
-	sigprocmask(SIG_UNBLOCK, &action.sa_mask, NULL);
+	/* Whoever started us may have left it blocked. */
+	sigemptyset(&this_one);
+	sigaddset(&this_one, signal_number);
+	pthread_sigmask(SIG_UNBLOCK, &this_one, NULL);
 }
 
 int interrupt_init(void)
@@ -95,6 +145,37 @@ void interrupt_catch_stop(void)
 {
 	handle(SIGTERM, on_stop);
 	handle(SIGINT, on_stop);
+}
+
+void interrupt_catch_children(void)
+{
+	handle(SIGCHLD, on_child);
+}
+
+void interrupt_hold(void)
+{
+	sigset_t set = handled_signals();
+
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+void interrupt_release(void)
+{
+	sigset_t set = handled_signals();
+
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int interrupt_init_child(void)
+{
+	int err;
+
+	signal(SIGCHLD, SIG_DFL);
+	err = interrupt_init();
+	handle(SIGTERM, on_stop_child);
+	handle(SIGINT, on_stop_child);
+	handle(SIGUSR1, on_stop_child_now);
+	return err;
 }
 
 void interrupt_at(int64_t deadline_ns)

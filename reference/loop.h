@@ -2,8 +2,10 @@
  * loop.h - an I/O style: how a program waits, and with which calls it moves
  * bytes.
  *
- * Each style is one file loop_*.c and one row of io_loops in loops.c: options,
- * help and both programs know styles only through that table.  A loop drives
+ * Each style is one row of io_loops in loops.c: options, help and both programs
+ * know styles only through that table.  A row names the hooks of a loop_*.c,
+ * its calls and, for an event loop, its waiter; several share one loop.  A loop
+ * drives
  * sessions (service.h) over connections (connection.h) and takes peers from a
  * listener (listener.h); what a style may decide is which calls it makes and
  * where it waits.
@@ -19,9 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "calls.h"
 #include "connection.h"
 #include "deadline.h"
 #include "listener.h"
+#include "waiter.h"
 
 /* After a stop signal, connections in hand have so long to finish. */
 #define LOOP_GRACE_NS NS_PER_S
@@ -29,11 +33,13 @@
 /* A peer that lets a server wait so long has gone. */
 #define LOOP_IDLE_NS (60 * NS_PER_S)
 
+struct io_loop;
+
 struct server {
+	const struct io_loop *io;
 	struct listener listener;
 	const struct service *service;
 	uint64_t size;    /* of a source's stream */
-	uint64_t window;  /* of the style */
 	unsigned once;    /* stop after so many connections; 0: never */
 	unsigned n_taken; /* accepted so far */
 	int signal_fd;    /* for styles that read their signals; else -1 */
@@ -42,7 +48,8 @@ struct server {
 struct io_loop {
 	const char *name;
 	const char *about;
-	const char *calls; /* that move bytes and make connections */
+	const struct calls *calls;
+	const struct waiter_kind *waiter; /* of an event loop; else NULL */
 
 	/* socket(2) type flags of the style's listener. */
 	int listener_flags;
@@ -66,16 +73,29 @@ struct io_loop {
 	/* Client: once, before the first connect; NULL: nothing to do. */
 	int (*start_client)(void);
 
+	/*
+	 * Client: do the work of one connection elsewhere, in a process or
+	 * thread, and give its result; NULL: it is done in place.  The deadline
+	 * is for the start of it.
+	 */
+	int (*apart)(int (*work)(void *context), void *context,
+	             int64_t deadline_ns);
+
 	/* Client: a connected socket, in the mode that converse needs. */
-	int (*connect)(const struct addrinfo *ai, const char *name,
-	               int64_t deadline_ns, int *ret_fd);
+	int (*connect)(const struct io_loop *io, const struct addrinfo *ai,
+	               const char *name, int64_t deadline_ns, int *ret_fd);
 
 	/* Client: until the session is finished or the deadline passed. */
-	int (*converse)(struct connection *c);
+	int (*converse)(const struct io_loop *io, struct connection *c);
 };
 
 enum io_style {
 	STYLE_BLOCKING,
+	STYLE_FORK,
+	STYLE_THREAD,
+	STYLE_POLL,
+	STYLE_SELECT,
+	STYLE_EPOLL_LT,
 	STYLE_EPOLL_ET,
 	N_STYLES,
 };
@@ -97,15 +117,28 @@ int server_take(struct server *server, int fd, struct connection **ret_c);
 int blocking_catch_stop(struct server *server);
 int blocking_start_client(void);
 int blocking_serve(struct server *server);
-int blocking_connect(const struct addrinfo *ai, const char *name,
-                     int64_t deadline_ns, int *ret_fd);
-int blocking_converse(struct connection *c);
+int blocking_connect(const struct io_loop *io, const struct addrinfo *ai,
+                     const char *name, int64_t deadline_ns, int *ret_fd);
+int blocking_converse(const struct io_loop *io, struct connection *c);
 
-/* loop_epoll_et.c */
-int epoll_et_catch_stop(struct server *server);
-int epoll_et_serve(struct server *server);
-int epoll_et_connect(const struct addrinfo *ai, const char *name,
-                     int64_t deadline_ns, int *ret_fd);
-int epoll_et_converse(struct connection *c);
+/* loop_fork.c */
+int fork_catch_stop(struct server *server);
+int fork_serve(struct server *server);
+int fork_apart(int (*work)(void *context), void *context, int64_t deadline_ns);
+
+/* loop_thread.c */
+int thread_serve(struct server *server);
+int thread_apart(int (*work)(void *context), void *context,
+                 int64_t deadline_ns);
+int thread_connect(const struct io_loop *io, const struct addrinfo *ai,
+                   const char *name, int64_t deadline_ns, int *ret_fd);
+int thread_converse(const struct io_loop *io, struct connection *c);
+
+/* loop_events.c */
+int events_catch_stop(struct server *server);
+int events_serve(struct server *server);
+int events_connect(const struct io_loop *io, const struct addrinfo *ai,
+                   const char *name, int64_t deadline_ns, int *ret_fd);
+int events_converse(const struct io_loop *io, struct connection *c);
 
 #endif

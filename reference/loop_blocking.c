@@ -1,28 +1,32 @@
 /*
  * loop_blocking.c - the style `blocking`: one connection at a time, plain
  * blocking sockets, and every wait is inside accept, connect, recv or send.
+ * And what the styles `fork` and `thread` have of it: blocking.h.
  *
  * Nothing here is polled before use, so a call may return early only by EINTR.
  * interrupt.h makes deadlines and SIGTERM arrive as just that.
  *
- * Output goes first and input is read only when there is nothing to send; the
- * echo client's window (one chunk) keeps that from deadlocking when a stream
- * is larger than all socket buffers together.
- *
- * Locking model: one thread and the handlers of interrupt.c.
+ * Locking model: one thread and the handlers of interrupt.c; what blocking.h
+ * offers may be used by any thread for a connection of its own.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "blocking.h"
+#include "calls.h"
 #include "interrupt.h"
-#include "loop.h"
 #include "message.h"
 
-/* A signal came: is the time over, or shall the wait go on? */
-static int go_on_after_signal(const struct connection *c)
+const struct blocking_time blocking_by_timer = {
+	.until = interrupt_at,
+	.pending = interrupt_pending,
+	.times_out = false,
+};
+
+/* A wait was ended: is the time over, or shall it go on? */
+static int go_on(const struct blocking_time *time, const struct connection *c)
 {
 	int64_t now = now_ns();
 	int64_t stop_ns = interrupt_stop_ns();
@@ -31,35 +35,40 @@ static int go_on_after_signal(const struct connection *c)
 		return connection_late(c, ECANCELED);
 	if (now >= c->deadline_ns)
 		return connection_late(c, ETIMEDOUT);
-	interrupt_at(earlier(c->deadline_ns, stop_ns));
+	time->until(earlier(c->deadline_ns, stop_ns));
 	return 0;
 }
 
-static int send_some(struct connection *c, const unsigned char *bytes,
-                     size_t len)
+static bool wait_was_ended(const struct blocking_time *time, int err)
 {
-	ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL);
+	return err == EINTR || (time->times_out && err == EAGAIN);
+}
 
-	if (n < 0 && errno == EINTR)
-		return go_on_after_signal(c);
+static int send_some(const struct blocking_time *time, struct connection *c,
+                     const unsigned char *bytes, size_t len)
+{
+	ssize_t n = c->calls->send(c->fd, bytes, len);
+
+	if (n < 0 && wait_was_ended(time, errno))
+		return go_on(time, c);
 	if (n < 0)
-		return connection_failed(c, "send to", errno);
+		return connection_failed(c, c->calls->send_name, errno);
 	session_sent(&c->session, (size_t)n);
 	connection_progress(c);
 	return 0;
 }
 
-static int receive_some(struct connection *c)
+static int receive_some(const struct blocking_time *time, struct connection *c)
 {
 	unsigned char *room;
 	size_t len = session_room(&c->session, &room);
-	ssize_t n = recv(c->fd, room, len, 0);
+	ssize_t n = c->calls->receive(c->fd, room, len);
 
-	if (n < 0 && errno == EINTR)
-		return go_on_after_signal(c);
+	if (n < 0 && wait_was_ended(time, errno))
+		return go_on(time, c);
 	/* A reset is said once only: whoever retries reads 0 next. */
 	if (n < 0)
-		return connection_failed(c, "recv from", errno);
+		return connection_failed(c, c->calls->receive_name, errno);
 	if (n == 0)
 		session_input_end(&c->session);
 	else
@@ -68,33 +77,82 @@ static int receive_some(struct connection *c)
 	return connection_check(c);
 }
 
-static int step(struct connection *c)
+static int step(const struct blocking_time *time, struct connection *c)
 {
 	const unsigned char *bytes;
 	size_t len = session_output(&c->session, &bytes);
 
 	if (len > 0)
-		return send_some(c, bytes, len);
+		return send_some(time, c, bytes, len);
 	if (session_owes_half_close(&c->session))
 		return connection_half_close(c);
-	return receive_some(c);
+	return receive_some(time, c);
 }
 
 /* The timer is set once: a deadline that moved is set when it expires. */
-int blocking_converse(struct connection *c)
+int blocking_converse_by(const struct blocking_time *time, struct connection *c)
 {
 	int err = 0;
 
-	interrupt_at(earlier(c->deadline_ns, interrupt_stop_ns()));
+	time->until(earlier(c->deadline_ns, interrupt_stop_ns()));
 	while (!err && !session_finished(&c->session)) {
 		/* With bytes always at hand, no call would say EINTR. */
-		if (interrupt_pending())
-			err = go_on_after_signal(c);
+		if (time->pending())
+			err = go_on(time, c);
 		if (!err)
-			err = step(c);
+			err = step(time, c);
 	}
-	interrupt_at(NO_DEADLINE);
+	time->until(NO_DEADLINE);
 	return err;
+}
+
+int blocking_serve_by(const struct blocking_time *time, struct connection *c)
+{
+	int err = blocking_converse_by(time, c);
+
+	if (err) {
+		connection_reset(c);
+		return err;
+	}
+	connection_report(c);
+	connection_close(c);
+	return 0;
+}
+
+int blocking_accept_all(struct server *server,
+                        void (*begin)(void *context, struct connection *c),
+                        void (*between)(void *context), void *context)
+{
+	enum accepted what = ACCEPT_NONE;
+	struct connection *c;
+	int fd = -1;
+
+	while (what != ACCEPT_BROKEN && server_wants_more(server) &&
+	       interrupt_stop_ns() == NO_DEADLINE) {
+		if (between)
+			between(context);
+		what = listener_accept(&server->listener,
+		                       server->io->calls->accept, &fd);
+		if (what == ACCEPTED && server_take(server, fd, &c) == 0)
+			begin(context, c);
+		else if (what == ACCEPT_PAUSE || what == ACCEPT_NONE)
+			net_pause(LISTENER_PAUSE_MS);
+	}
+	listener_release(&server->listener);
+	return what == ACCEPT_BROKEN ? -EINVAL : 0;
+}
+
+/* ---- client ---- */
+
+int blocking_start_client(void)
+{
+	return interrupt_init();
+}
+
+int blocking_converse(const struct io_loop *io, struct connection *c)
+{
+	(void)io;
+	return blocking_converse_by(&blocking_by_timer, c);
 }
 
 /*
@@ -127,12 +185,13 @@ static int connect_until(int fd, const struct addrinfo *ai, int64_t deadline_ns)
 	return err;
 }
 
-int blocking_connect(const struct addrinfo *ai, const char *name,
-                     int64_t deadline_ns, int *ret_fd)
+int blocking_connect(const struct io_loop *io, const struct addrinfo *ai,
+                     const char *name, int64_t deadline_ns, int *ret_fd)
 {
 	int err;
 	int fd;
 
+	(void)io;
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		err = -errno;
@@ -149,27 +208,12 @@ int blocking_connect(const struct addrinfo *ai, const char *name,
 	return 0;
 }
 
-static int accept_plain(int listener_fd)
+/* ---- server ---- */
+
+static void serve_now(void *context, struct connection *c)
 {
-	int fd = accept(listener_fd, NULL, NULL);
-
-	if (fd >= 0)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-	return fd;
-}
-
-static void serve_one(struct server *server, int fd)
-{
-	struct connection *c;
-
-	if (server_take(server, fd, &c) < 0)
-		return;
-	if (blocking_converse(c) < 0) {
-		connection_reset(c);
-		return;
-	}
-	connection_report(c);
-	connection_close(c);
+	(void)context;
+	blocking_serve_by(&blocking_by_timer, c);
 }
 
 int blocking_catch_stop(struct server *server)
@@ -182,24 +226,7 @@ int blocking_catch_stop(struct server *server)
 	return err;
 }
 
-int blocking_start_client(void)
-{
-	return interrupt_init();
-}
-
 int blocking_serve(struct server *server)
 {
-	enum accepted what = ACCEPT_NONE;
-	int fd = -1;
-
-	while (what != ACCEPT_BROKEN && server_wants_more(server) &&
-	       interrupt_stop_ns() == NO_DEADLINE) {
-		what = listener_accept(&server->listener, accept_plain, &fd);
-		if (what == ACCEPTED)
-			serve_one(server, fd);
-		else if (what == ACCEPT_PAUSE || what == ACCEPT_NONE)
-			net_pause(LISTENER_PAUSE_MS);
-	}
-	listener_release(&server->listener);
-	return what == ACCEPT_BROKEN ? -EINVAL : 0;
+	return blocking_accept_all(server, serve_now, NULL, NULL);
 }

@@ -235,7 +235,19 @@ static bool parse_io(const char *text, const struct io_loop **ret_io)
 
 static bool takes_argument(const struct option_row *row)
 {
-	return row->kind != OPTION_HELP && row->kind != OPTION_ECHO;
+	return row->kind != OPTION_HELP && row->kind != OPTION_SERVICE;
+}
+
+static bool set_service(const struct option_row *row, struct options *o)
+{
+	if (o->service_option && strcmp(o->service_option, row->name) != 0) {
+		message("%s and %s exclude each other", o->service_option,
+		        row->name);
+		return false;
+	}
+	o->service = &services[row->service];
+	o->service_option = row->name;
+	return true;
 }
 
 static bool bad_value(const struct option_row *row, const char *text,
@@ -274,14 +286,23 @@ static bool set_duration(const struct option_row *row, const char *text,
 /* An option without argument. */
 static bool set_flag(const struct option_row *row, struct options *o)
 {
-	if (row->kind == OPTION_HELP)
-		o->help = true;
-	else if (row->kind == OPTION_ECHO)
-		o->echo = true;
-	else if (row->kind == OPTION_SOURCE_ANY)
-		o->source = true;
-	else
+	if (row->kind == OPTION_SERVICE || row->kind == OPTION_SERVICE_SIZE_ANY)
+		return set_service(row, o);
+	if (row->kind != OPTION_HELP)
 		return bad_value(row, row->argument, "the argument is missing");
+	o->help = true;
+	return true;
+}
+
+/* A number of lines: in size, like a size. */
+static bool set_lines(const struct option_row *row, const char *text,
+                      struct options *o)
+{
+	unsigned n;
+
+	if (!set_count(row, text, &n))
+		return false;
+	o->size = n;
 	return true;
 }
 
@@ -301,13 +322,11 @@ static bool set_value(const struct option_row *row, const char *text,
 		return true;
 	case OPTION_IO:
 		return parse_io(text, &o->io);
-	case OPTION_ECHO_SIZE:
-		o->echo = true;
-		return set_size(row, text, &o->size);
-	case OPTION_SOURCE:
-	case OPTION_SOURCE_ANY:
-		o->source = true;
-		return set_size(row, text, &o->size);
+	case OPTION_SERVICE_SIZE:
+	case OPTION_SERVICE_SIZE_ANY:
+		return set_service(row, o) && set_size(row, text, &o->size);
+	case OPTION_SERVICE_COUNT:
+		return set_service(row, o) && set_lines(row, text, o);
 	case OPTION_BACKLOG:
 		return set_count(row, text, &o->backlog);
 	case OPTION_ONCE:
@@ -317,7 +336,7 @@ static bool set_value(const struct option_row *row, const char *text,
 	case OPTION_TIMEOUT:
 		return set_duration(row, text, &o->timeout_ns);
 	case OPTION_HELP:
-	case OPTION_ECHO:
+	case OPTION_SERVICE:
 	default:
 		return bad_value(row, text, "takes no argument");
 	}
@@ -379,7 +398,7 @@ void options_help(const struct command_line *line)
 	printf("\nI/O styles:\n");
 	for (size_t i = 0; i < N_STYLES; i++)
 		printf("  %-22s %s (%s)\n", io_loops[i].name, io_loops[i].about,
-		       io_loops[i].calls);
+		       io_loops[i].calls->names);
 	printf("\nSIZE is like 1B, 64KiB or 1MB (K = 1000, Ki = 1024).\n"
 	       "Exit status: 0 all well, 1 failed (stderr says why), "
 	       "2 wrong usage.\n");

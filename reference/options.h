@@ -30,9 +30,9 @@ struct options {
 	const char *port; /* NULL: not given */
 	const char *peer; /* NULL: not given */
 	const struct io_loop *io;
-	bool echo;
-	bool source;
-	uint64_t size; /* bytes; 0: not given */
+	const struct service *service; /* the default, until one is given */
+	const char *service_option;    /* that gave it; NULL: none */
+	uint64_t size;                 /* bytes, or lines; 0: not given */
 	unsigned backlog;
 	unsigned once;
 	unsigned connections;
@@ -43,12 +43,13 @@ enum option_kind {
 	OPTION_HELP,
 	OPTION_HOST,
 	OPTION_PORT,
-	OPTION_PEER,       /* HOST:PORT or [v6]:PORT */
-	OPTION_IO,         /* the name of a style */
-	OPTION_ECHO,       /* without argument */
-	OPTION_ECHO_SIZE,  /* with a size */
-	OPTION_SOURCE,     /* with a size */
-	OPTION_SOURCE_ANY, /* with a size or without */
+	OPTION_PEER, /* HOST:PORT or [v6]:PORT */
+	OPTION_IO,   /* the name of a style */
+	/* The row's service: at most one of these may be given. */
+	OPTION_SERVICE,          /* without argument */
+	OPTION_SERVICE_SIZE,     /* with a size */
+	OPTION_SERVICE_SIZE_ANY, /* with a size or without */
+	OPTION_SERVICE_COUNT,    /* with a count */
 	OPTION_BACKLOG,
 	OPTION_ONCE,
 	OPTION_CONNECTIONS,
@@ -60,6 +61,7 @@ struct option_row {
 	const char *argument;
 	const char *about;
 	enum option_kind kind;
+	enum service_id service; /* of OPTION_SERVICE*; else N_SERVICES */
 };
 
 struct command_line {
@@ -70,8 +72,8 @@ struct command_line {
 
 /*
  * Read argv into o, which holds the defaults.  False: the user was told what
- * is wrong and the program exits with EXIT_USAGE.  Nothing is checked across
- * options.
+ * is wrong and the program exits with EXIT_USAGE.  Across options only the
+ * choice of the service is checked.
  */
 bool options_parse(const struct command_line *line, char *const argv[],
                    struct options *o);

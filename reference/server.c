@@ -7,13 +7,16 @@
  *	server.c client.c	options, and what a run consists of
  *	program options		how a program starts; command lines
  *	loops			the table of I/O styles
- *	loop_blocking loop_epoll_et	how a style waits, and its calls
- *	interrupt		deadlines and signals for blocking calls
+ *	loop_blocking loop_fork loop_thread	styles that wait in their calls
+ *	loop_events events	styles that wait for readiness
+ *	interrupt shortage	deadlines and signals; no room for a process
+ *	waiter_*		poll, select, epoll behind one interface
  *	connection listener	a connected socket; accept's errors
- *	service pattern		what is said; pure, no system calls
+ *	service_* pattern	what is said; pure, no system calls
+ *	calls			the calls of each style
  *	net message deadline	addresses; diagnostics; time
  *
- * Locking model: one thread.
+ * Locking model: one thread, but for the style `thread`: see loop_thread.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,21 +27,32 @@
 #include "program.h"
 
 static const struct option_row rows[] = {
-	{"--port", "PORT", "listen there; 0: any free port", OPTION_PORT},
-	{"--host", "ADDR", "on this address (127.0.0.1)", OPTION_HOST},
-	{"--io", "STYLE", "one of those below (blocking)", OPTION_IO},
-	{"--echo", "", "send back what comes (the default)", OPTION_ECHO},
-	{"--source", "SIZE", "send a stream of this size", OPTION_SOURCE},
-	{"--backlog", "N", "length of the accept queue (128)", OPTION_BACKLOG},
-	{"--once", "N", "exit after N connections", OPTION_ONCE},
-	{"--help", "", "this text", OPTION_HELP},
+	{"--port", "PORT", "listen there; 0: any free port", OPTION_PORT,
+         N_SERVICES},
+	{"--host", "ADDR", "on this address (127.0.0.1)", OPTION_HOST,
+         N_SERVICES},
+	{"--io", "STYLE", "one of those below (blocking)", OPTION_IO,
+         N_SERVICES},
+	{"--echo", "", "send back what comes (the default)", OPTION_SERVICE,
+         SERVICE_ECHO_SERVER},
+	{"--source", "SIZE", "send a stream of this size", OPTION_SERVICE_SIZE,
+         SERVICE_SOURCE_SERVER},
+	{"--sink", "", "verify a stream, answer with a verdict", OPTION_SERVICE,
+         SERVICE_SINK_SERVER},
+	{"--line", "", "answer each line with a line", OPTION_SERVICE,
+         SERVICE_LINE_SERVER},
+	{"--backlog", "N", "length of the accept queue (128)", OPTION_BACKLOG,
+         N_SERVICES},
+	{"--once", "N", "exit after N connections", OPTION_ONCE, N_SERVICES},
+	{"--help", "", "this text", OPTION_HELP, N_SERVICES},
 };
 
 static const struct command_line command_line = {
-	.synopsis = "usage: server --port PORT [--echo | --source SIZE] "
-		    "[OPTION...]\n\n"
-		    "A correct TCP server.  Prints 'listening on ADDR:PORT'; "
-		    "SIGTERM stops it.\n",
+	.synopsis =
+		"usage: server --port PORT [--echo | --source SIZE | --sink | "
+		"--line] [OPTION...]\n\n"
+		"A correct TCP server.  Prints 'listening on ADDR:PORT'; "
+		"SIGTERM stops it.\n",
 	.rows = rows,
 	.n_rows = sizeof(rows) / sizeof(*rows),
 };
@@ -47,8 +61,6 @@ static bool usage_is_right(const struct options *o)
 {
 	if (!o->port)
 		message("--port PORT is missing; see --help");
-	else if (o->echo && o->source)
-		message("--echo and --source exclude each other");
 	else
 		return true;
 	return false;
@@ -63,12 +75,10 @@ static void announce(const char *name)
 
 static int run(const struct options *o)
 {
-	enum service_id id =
-		o->source ? SERVICE_SOURCE_SERVER : SERVICE_ECHO_SERVER;
 	struct server server = {
-		.service = &services[id],
+		.service = o->service,
 		.size = o->size,
-		.window = o->io->window,
+		.io = o->io,
 		.once = o->once,
 		.signal_fd = -1,
 	};
@@ -92,6 +102,7 @@ int main(int argc, char *argv[])
 	struct options o = {
 		.host = "127.0.0.1",
 		.io = &io_loops[STYLE_BLOCKING],
+		.service = &services[SERVICE_ECHO_SERVER],
 		.backlog = 128,
 	};
 
