@@ -176,7 +176,18 @@ static bool file_has(const struct event *e)
 	return found;
 }
 
-/* 1: it has happened, 0: not yet, -ENOTSUP: a script cannot see it. */
+/* As on the timeline: `3` is the third, only `3..5` has an upper end. */
+static int hits_came(const struct range *count, uint64_t hits)
+{
+	if (count->min != count->max && hits > (uint64_t)count->max)
+		return -ERANGE;
+	return (int64_t)hits >= count->min;
+}
+
+/*
+ * 1: it has happened, 0: not yet; -ERANGE: too often; -ENOTSUP: a script
+ * cannot see it.
+ */
 static int event_came(struct conn *c, const struct event *e)
 {
 	const struct peer *p = c->peer;
@@ -186,7 +197,7 @@ static int event_came(struct conn *c, const struct event *e)
 		return file_has(e);
 	if (e->kind == EVENT_HIT && p->hits &&
 	    p->hits(p->hits_context, e->rule, &hits))
-		return (int64_t)hits >= e->count.min;
+		return hits_came(&e->count, hits);
 	return -ENOTSUP;
 }
 
@@ -196,6 +207,8 @@ static enum turn wait_event(struct conn *c, const struct step *s)
 	int came = event_came(c, &s->event);
 	int64_t ns = now_ns() - c->begin_ns;
 
+	if (came == -ERANGE)
+		return say_failed(c, s, 0, "there were more hits than that");
 	if (came < 0)
 		return say_failed(c, s, 0, "a script cannot see that here");
 	if (came && s->has_within && ns < s->within_ns.min)

@@ -166,6 +166,17 @@ faults:
 steps: [{wait: {hit: late}}, {run: ["sh", "-c", "echo now >${tmp}/go"]}]
 END
 
+scenario often <<'END'
+programs:
+  server: {run: "REFERENCE/server --port ${port} --source 1B --io epoll-et", ready: listening}
+  client: {connect: "127.0.0.1:${port}", count: 3, steps: [{recv: 1B}]}
+  counter: {connect: "127.0.0.1:${port}", steps: [{wait: {hit: late, count: 3..}}, {wait: {hit: late, count: 1..2}}]}
+faults:
+  - {name: late, in: server, call: send, inject: {delay: 10ms}}
+END
+t_exit 1 "a rule that has hit too often" "$FAULT" run often.yaml
+says 'counter: script: expected wait for hit late, there were more hits'
+
 # ---- what does not run through ----------------------------------------------
 fails "another answer" other <<'END'
 programs:
