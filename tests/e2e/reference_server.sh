@@ -134,7 +134,7 @@ users_can_be_changed() {
 }
 
 no_process() {
-	local status=0
+	local status=0 other_pid=''
 	start other "${other_user[@]}" cat
 	start srv "${other_user[@]}" prlimit --nproc=2: "$server" --port 0 \
 		--io fork
