@@ -58,8 +58,7 @@ static void about_instance(const struct court *c)
 		c->j->v[c->j->n - 1].instance = c->instance;
 }
 
-#define find(c_, ...) \
-	(judgement_add((c_)->j, __VA_ARGS__), about_instance(c_))
+#define find(c_, ...) (judgement_add((c_)->j, __VA_ARGS__), about_instance(c_))
 
 static const struct expectation *expected(const struct court *c, size_t i)
 {

@@ -233,7 +233,8 @@ static bool run_scenario(struct run_place *p, struct work *w)
 	diag_list_release(&diags); /* warnings: load() said them */
 	funnels = funnels_explain(w->trace, w->scenario, &w->result);
 	expect_files_judge(w->scenario, &w->result, &report->findings);
-	expect_trace_judge(w->trace, w->scenario, &w->result, &report->findings);
+	expect_trace_judge(w->trace, w->scenario, &w->result,
+	                   &report->findings);
 	judge(w->scenario, &w->result, funnels, w->scenario->n_programs,
 	      &report->findings);
 	funnels_free(funnels, w->result.n_rules);

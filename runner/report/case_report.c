@@ -35,9 +35,8 @@ void case_report_find(struct case_report *r, enum finding_kind kind,
 {
 	struct judgement *j = &r->findings;
 	struct finding *v = realloc(j->v, (j->n + 1) * sizeof(*v));
-	struct finding f = {.kind = kind,
-	                    .verdict = -1,
-	                    .instance = NO_INSTANCE};
+	struct finding f = {
+		.kind = kind, .verdict = -1, .instance = NO_INSTANCE};
 	va_list args;
 	int n;
 
