@@ -133,18 +133,18 @@ users_can_be_changed() {
 	[ "$(id -u)" = 0 ] && "${other_user[@]}" test -x "$server" 2>/dev/null
 }
 
+# Here there is room within a second, and who waited is served.
 no_process() {
-	local status=0 other_pid=''
+	local status=0 other_pid='' line
 	start other "${other_user[@]}" cat
 	start srv "${other_user[@]}" prlimit --nproc=2: "$server" --port 0 \
 		--io fork
 	await srv 'listening on *' || return 1
-	addr=${line#listening on }
-	run 1 'ECONNRESET' --connect "$addr" --echo 1MiB || status=1
+	start peer "$client" --connect "${line#listening on }" --echo 1MiB
 	await srv '*fork for *EAGAIN*' || status=1
 	kill -TERM "$other_pid"
 	finish other 143 || status=1
-	run 0 '1048576 received' --connect "$addr" --echo 1MiB || status=1
+	finish peer 0 || status=1
 	stop && return $status
 }
 
