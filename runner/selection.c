@@ -11,19 +11,26 @@
 #include "runner/selection.h"
 #include "runner/suite_files.h"
 
-/* Where FILE, and FILE::CASE, end in an id. */
-static size_t part_len(const char *id, const char *until)
+/* Where FILE::CASE ends in an id: a value may have `::` in it, as ::1 has. */
+static size_t case_len(const char *id)
 {
-	const char *end = strstr(id, until);
+	return strcspn(id, "[");
+}
 
-	return end ? (size_t)(end - id) : strlen(id);
+/* Where FILE ends in an id, or in a pattern of ids. */
+static size_t file_len(const char *id)
+{
+	const char *end = strstr(id, "::");
+	size_t len = case_len(id);
+
+	return end && end < id + len ? (size_t)(end - id) : len;
 }
 
 static bool glob_means(const char *pattern, const char *id)
 {
 	return glob_match(pattern, id, strlen(id), true) ||
-	       glob_match(pattern, id, part_len(id, "["), true) ||
-	       glob_match(pattern, id, part_len(id, "::"), true);
+	       glob_match(pattern, id, case_len(id), true) ||
+	       glob_match(pattern, id, file_len(id), true);
 }
 
 bool selection_matches(const char *path, const char *id)
@@ -101,7 +108,7 @@ static void print_unknown(const struct suite *suite, const char *path)
 		const char *id = suite_case_id(suite, i);
 
 		words[2 * i] = strdup(id);
-		words[2 * i + 1] = strndup(id, part_len(id, "["));
+		words[2 * i + 1] = strndup(id, case_len(id));
 		if (!words[2 * i] || !words[2 * i + 1])
 			n = i;
 	}
@@ -120,13 +127,8 @@ static void print_unknown(const struct suite *suite, const char *path)
 /* Where the name of the file ends in FILE::CASE[...]. */
 static char *file_part(const char *path)
 {
-	const char *end = strstr(path, "::");
-
-	if (access(path, F_OK) == 0)
-		return strdup(path);
-	if (!end)
-		end = strchr(path, '[');
-	return end ? strndup(path, (size_t)(end - path)) : strdup(path);
+	return access(path, F_OK) == 0 ? strdup(path)
+	                               : strndup(path, file_len(path));
 }
 
 /* Of a glob: the folder below which all of it is. */
@@ -153,9 +155,7 @@ static const char *plain_name(const char *file)
  */
 static bool file_wanted(const char *pattern, const char *file)
 {
-	const char *end = strstr(pattern, "::");
-	char *front = strndup(pattern, end ? (size_t)(end - pattern)
-	                                   : strcspn(pattern, "["));
+	char *front = strndup(pattern, file_len(pattern));
 	bool wanted = front && glob_match(front, file, strlen(file), true);
 
 	free(front);

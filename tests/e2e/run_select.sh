@@ -32,6 +32,11 @@ suite/more/b.yaml[r=true]
 suite/more/b.yaml[r=false]"
 t_is "one of a matrix" "$(list "suite/more/b.yaml[r=false]")" "suite/more/b.yaml[r=false]"
 t_is "an id" "$(list 'suite/a.yaml[n=2]')" "suite/a.yaml[n=2]"
+mkdir six
+printf '%s\n' 'version: 1' 'matrix: {at: ["127.0.0.1", "::1"]}' \
+	'programs: {a: {run: "true ${at}"}}' >six/c.yaml
+t_is "an id whose value has a :: in it" "$(list 'six/c.yaml[at=::1]')" "six/c.yaml[at=::1]"
+t_is "... and a glob that means it" "$(list 'six/*[at=*::1]')" "six/c.yaml[at=::1]"
 t_is "several" "$(list 'suite/a.yaml[n=2]' suite/more | wc -l)" 3
 t_is "a tag" "$(list --tag slow suite | wc -l)" 2
 t_is "a tag and not another" "$(list --tag 'quick,!one' suite)" \
