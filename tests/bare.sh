@@ -8,7 +8,7 @@ without_rules() {
 		{ indent = match($0, /[^ ]/) }
 		skip && (!indent || indent > skip) { next }
 		{ skip = 0 }
-		/^ *faults:/ { skip = indent; next }
+		/^ *faults:/ { skip = indent; sub(/:.*/, ": []") }
 		/^ *- \{(arm|disarm|wait: \{hit):/ || /# fault$/ { next }
 		{ print }
 	' "$1" >"$2"
