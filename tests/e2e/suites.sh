@@ -1,7 +1,7 @@
 #!/bin/sh
-# The suites with stock programs in tests/programs/suites: each passes, and fails
-# when its rules are removed. Where a program was not fetched it is skipped by
-# name.
+# The suites with stock programs in tests/programs/suites: each passes, fails when
+# its rules are removed, and finds programs that are wrong. Where a program was
+# not fetched it is skipped by name.
 # run: limit 300
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
@@ -73,6 +73,33 @@ judge failed "fails without its rules"
 
 listed=$("$FAULT" run --list $suites | wc -l)
 t_is "each has its two results" "$t_n" $((listed * 2))
+
+# Wrong programs, or wrong ways to use good ones: what is wrong, the scenario that
+# finds it, what it says, the file of tests/programs, how to make it wrong.
+while IFS='|' read -r sentence id report file edit; do
+	rm -rf "$T/programs"
+	cp -R tests/programs "$T/programs"
+	sed -i "$edit" "$T/programs/$file"
+	if cmp -s "tests/programs/$file" "$T/programs/$file"; then
+		t_fail "$sentence: $edit changes nothing in $file"
+		continue
+	fi
+	"$FAULT" run --out "$T/kept" "$T/programs/suites/$id" >"$T/log" 2>&1
+	case $? in
+	1) t_match "$sentence is found" "$(cat "$T/log")" "yaml:[0-9:]+: $report" ;;
+	4) t_skip "$sentence is found" "a program is not in PATH" ;;
+	*) t_fail "$sentence is found" "$T/log" ;;
+	esac
+done <<'END'
+wget that does not try again|download-resumed.yaml[end=eof]|.*got: has 102[0-9]* bytes, expected|suites/download-resumed.yaml|s/-t 3/-t 1/
+a worker that does a job twice|redis-outage.yaml|count: stdout has no|jobs.py|/lost redis/,$ s/number = queue.last() + 1/pass/
+a pool that does not notice|pool-stale-connection.yaml[end=eof]|client: exit status 1, expected 0|pool.py|s/^    except .*/    except ZeroDivisionError as error:/; /^            BrokenPipe/d
+a pool that renews everything|pool-stale-connection.yaml[end=reset]|connect in client: 6 calls that succeeded, expected 4|pool.py|s/^signal.sigwait.*/&\nfor c in pool: c.close()/
+nginx that stops at once|stopped-under-load.yaml::nginx|clients .*: stdout has no `100000 bytes`|suites/stopped-under-load.yaml|s/signal: QUIT/signal: TERM/
+a server that does not wait for its answers|stopped-under-load.yaml::python|clients .*: stdout has no `100000 bytes`|graceful.py|s/^server.server_close.*/import os; server.socket.close(); os._exit(0)/
+nginx that asks no other|proxy-failing-upstream.yaml::refuses[proxy=nginx]|.*got: there is no such file|suites/proxy-failing-upstream.yaml|s/500ms;/& proxy_next_upstream off;/
+haproxy that asks no other|proxy-failing-upstream.yaml::dies-in-head[proxy=haproxy]|.*got: there is no such file|suites/proxy-failing-upstream.yaml|s/empty-response//
+END
 
 for file in "$suites"/[!_]*.yaml; do
 	sentences=$(sed -n 's/^about: //p' "$file" | grep -o '[.?!]\( \|$\)' | wc -l)
