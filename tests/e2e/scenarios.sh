@@ -1,17 +1,12 @@
 #!/bin/bash
 # The suites of scenarios/: all pass, and each fails when its rules are removed.
-# A scenario that passes without its fault proves nothing.
 #
 # Of each scenario's matrix a slice: one case, another one for the next file, so
 # that all styles and both families come up. `make suite` (SUITE=all) is the
 # whole matrix.
 # run: limit 600
 . "$(dirname "$0")/../lib.sh"
-
-# without_rules FILE OUT: the same scenario, its faults left out.
-without_rules() {
-	awk '/^faults:/ {skip = 1; next} /^[a-z]/ {skip = 0} !skip' "$1" >"$2"
-}
+. "$(dirname "$0")/../bare.sh"
 
 # nth_case N FILE: the id of one case of its matrix, counted around.
 nth_case() {

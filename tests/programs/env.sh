@@ -35,6 +35,22 @@ stock() {
 	env "$@"
 }
 
+# stock_commands FOLDER: makes a command of each, so that what finds commands by
+# PATH, a scenario, can say `nginx`.
+stock_commands() {
+	mkdir -p "$1"
+	for stock_name in nginx lighttpd haproxy redis-server redis-cli memcached \
+		curl wget python3 node socat busybox websocketd musl-hello; do
+		stock_command=$(stock_path "$stock_name") || continue
+		{
+			echo '#!/bin/sh'
+			[ "$stock_name" != node ] || echo "cd '$stock_root/usr/share'"
+			echo "LD_LIBRARY_PATH='$STOCK_LIBS' exec '$stock_command' \"\$@\""
+		} >"$1/$stock_name"
+		chmod +x "$1/$stock_name"
+	done
+}
+
 # serve NAME PORT [PREFIX…]: start the server on 127.0.0.1, in the background,
 # through the words of PREFIX, and wait until it listens. Its pid is in $t_pid,
 # its output in $T/NAME-PORT.log, its directory is $T/NAME-PORT.
