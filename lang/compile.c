@@ -480,11 +480,11 @@ int scenario_plan(const struct scenario *s, const struct plan_options *options,
 	arena_init(&arena, ARENA_BUDGET);
 	r = arena_try(&arena, compile, &c);
 	if (r == -E2BIG)
-		diag_add(diags, NULL, "plan", (struct mark){0}, false, NULL,
-		         "the rules need more than 64 MiB");
+		diag_add(diags, NULL, "plan", (struct mark){0}, DIAG_ERROR,
+		         NULL, "the rules need more than 64 MiB");
 	else if (r == -ENOMEM)
-		diag_add(diags, NULL, "plan", (struct mark){0}, false, NULL,
-		         "out of memory");
+		diag_add(diags, NULL, "plan", (struct mark){0}, DIAG_ERROR,
+		         NULL, "out of memory");
 	arena_release(&arena);
 	if (r < 0) {
 		free(c.blob);

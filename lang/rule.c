@@ -163,14 +163,14 @@ static void warn_order(struct lang *l, const struct rule_form *f)
 	const struct given *per = &f->given[RULE_KEY_per];
 
 	if (per->key && f->rule.per == PER_RUN)
-		lang_warn(l, per->key->at, NULL,
+		lang_note(l, per->key->at,
 		          "`per: run` depends on the order of connections: not "
 		          "repeatable");
 	for (size_t i = 0; i < sizeof(timed) / sizeof(timed[0]); i++) {
 		const struct given *g = &f->given[timed[i]];
 
 		if (g->key && !f->after)
-			lang_warn(l, g->key->at, NULL,
+			lang_note(l, g->key->at,
 			          "`%s` depends on time: not repeatable",
 			          g->key->text);
 	}

@@ -85,7 +85,7 @@ static void stop(const struct diag_list *diags)
 	for (size_t i = 0; i < diags->n; i++) {
 		size_t len;
 
-		if (diags->v[i].warning)
+		if (diags->v[i].kind != DIAG_ERROR)
 			continue;
 		len = diag_format(&diags->v[i], buf, sizeof(buf));
 		complain("libfault: ", 10);
