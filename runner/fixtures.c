@@ -380,6 +380,7 @@ static bool tear_down_with(struct fixtures *f, const struct command *c)
 		find_late(f, &p, "teardown", "did not end within 10 s, killed");
 		break;
 	case WAIT_SIGNAL:
+		f->interrupted = true;
 		break;
 	case WAIT_LOST:
 		lost(f, c);
