@@ -69,9 +69,9 @@ static bool has_files(struct session *s)
 		return true;
 	if (limit.rlim_max < needed) {
 		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
-		            "so many programs at once (`count`) need %llu "
-		            "descriptors, and no more than %llu are allowed "
-		            "here (`ulimit -Hn`)",
+		            "so many programs at once need %llu descriptors, "
+		            "and no more than %llu are allowed here "
+		            "(`ulimit -Hn`)",
 		            (unsigned long long)needed,
 		            (unsigned long long)limit.rlim_max);
 		return false;

@@ -144,6 +144,21 @@ while read -r pid; do
 done <crash
 t_ok "nothing is left of it" tmp_is_empty
 
+# ---- a worker that hangs ------------------------------------------------------
+printf 'version: 1\nlimit: 300s\nprograms: {a: {run: "%s ${pids}"}}\n' "$stubborn" >hang.yaml
+"$FAULT" run -j 1 --slow-factor 0.01 --var pids="$T/hang" hang.yaml order.yaml >log 2>&1 &
+fault_pid=$!
+wait_for lines 4 hang
+kill -STOP "$(children $fault_pid)"
+wait $fault_pid
+t_is "a worker hangs: 3" $? 3
+t_match "... its scenario could not run" "$(cat log)" 'did not come to an end long after the limit'
+t_match "... and the run goes on" "$(tail -1 log)" '^7 scenarios: 6 passed, 1 could not run'
+while read -r pid; do
+	running "$pid" && t_fail "process $pid of the worker that hung is gone"
+done <hang
+t_ok "nothing is left of it" tmp_is_empty
+
 # ---- ended from outside -------------------------------------------------------
 cat >several.yaml <<END
 version: 1
