@@ -90,7 +90,8 @@ struct fault_record {
 		struct {
 			uint8_t address[16]; /* of the peer; IPv4 in the
 			                        first four */
-			uint64_t frames[6];  /* deeper return addresses */
+			uint64_t frames[6];  /* return addresses behind
+			                        `caller`; 0: no more */
 		};
 		char name[64]; /* resolved; cut to what fits, with its end */
 	};

@@ -9,6 +9,7 @@
 #include "call.h"
 #include "process.h"
 #include "record.h"
+#include "stack.h"
 
 #include "poison.h"
 
@@ -102,6 +103,17 @@ static void fill_name(struct fault_record *r, const struct shim_call *c)
 	r->flags |= RECORD_NAME;
 }
 
+/* Those that are not there are 0. */
+static void fill_frames(struct fault_record *r)
+{
+	size_t n = sizeof(r->frames) / sizeof(r->frames[0]);
+	size_t found = stack_frames(r->frames, n);
+
+	while (found < n)
+		r->frames[found++] = 0;
+	r->flags |= RECORD_FRAMES;
+}
+
 static bool shows_ports(const struct fault_call_row *row)
 {
 	return row->family == FAMILY_BIND || row->family == FAMILY_LISTEN ||
@@ -130,6 +142,8 @@ void record_enter(struct shim_call *c)
 	if (c->sock)
 		fill_sock(r, c->sock);
 	fill_name(r, c);
+	if (UNLIKELY(shim.stacks) && !(r->flags & RECORD_NAME))
+		fill_frames(r);
 	c->record.slot = r;
 	atomic_store_explicit(&r->state, word(c->record.ticket, RECORD_ENTERED),
 	                      memory_order_release);
