@@ -39,11 +39,17 @@ static void name_program(void)
 		              sizeof(stack_tools.called));
 }
 
+static _Unwind_Reason_Code nothing(struct _Unwind_Context *context, void *data)
+{
+	(void)context;
+	(void)data;
+	return _URC_NO_REASON;
+}
+
 const char *stack_prepare(void)
 {
 	void *libgcc, *backtrace;
 	struct dl_find_object o;
-	uint64_t frames[1];
 
 	stack_tools.find = (__typeof__(stack_tools.find))dlsym(
 		RTLD_DEFAULT, "_dl_find_object");
@@ -61,6 +67,6 @@ const char *stack_prepare(void)
 	stack_tools.end = (uintptr_t)o.dlfo_map_end;
 	name_program();
 	stack_tools.backtrace = (__typeof__(stack_tools.backtrace))backtrace;
-	stack_frames(frames, 1);
+	stack_tools.backtrace(nothing, NULL);
 	return NULL;
 }

@@ -4,6 +4,7 @@
 #include <link.h>
 #include <string.h>
 
+#include "record.h"
 #include "stack.h"
 
 #include "poison.h"
@@ -123,6 +124,37 @@ static const char *basename_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+static const char *name_of(const struct link_map *m)
+{
+	return *m->l_name ? basename_of(m->l_name) : stack_tools.file;
+}
+
+/* Told once in a process, as far as there is room. */
+static void note_module(const struct dl_find_object *o)
+{
+	static _Atomic uint64_t noted[128];
+	const char *name = name_of(o->dlfo_link_map);
+	uint64_t key =
+		plan_hash_string(name) ^ (uint64_t)(uintptr_t)o->dlfo_map_start;
+
+	for (size_t i = 0; i < sizeof(noted) / sizeof(noted[0]); i++) {
+		uint64_t is =
+			atomic_load_explicit(&noted[i], memory_order_relaxed);
+
+		if (!is &&
+		    atomic_compare_exchange_strong(&noted[i], &is, key)) {
+			record_module(name, o->dlfo_map_start);
+			if (name == stack_tools.file &&
+			    strcmp(name, stack_tools.called) != 0)
+				record_module(stack_tools.called,
+				              o->dlfo_map_start);
+			return;
+		}
+		if (is == key)
+			return;
+	}
+}
+
 static bool is_module(const struct link_map *m, const char *name)
 {
 	if (*m->l_name)
@@ -146,6 +178,8 @@ static uint64_t callers_at(uintptr_t address, uint64_t wanted)
 
 	if (stack_tools.find((void *)address, &o))
 		return 0;
+	if (shim.traced)
+		note_module(&o);
 	for (unsigned i = 0; wanted >> i; i++) {
 		const struct plan_caller *c = &callers[i];
 
@@ -173,10 +207,19 @@ struct walk {
 	size_t n_frames;
 };
 
+static void look_at_frame(struct walk *w, uintptr_t address)
+{
+	struct dl_find_object o;
+
+	w->frames[w->n] = address;
+	if (shim.traced && !stack_tools.find((void *)(address - 1), &o))
+		note_module(&o);
+}
+
 static void look(struct walk *w, uintptr_t address, bool is_return)
 {
 	if (w->frames)
-		w->frames[w->n] = address;
+		look_at_frame(w, address);
 	else /* the instruction before a return address is the call */
 		w->found |=
 			callers_at(address - is_return, w->wanted & ~w->found);

@@ -87,6 +87,13 @@ t_is "the same by the runner" "$?" 0
 t_is "with the same calls" "$(sed -n 's/ 1$//p' "$T/out" | tr '\n' ' ')" \
 	'one two>one child thread '
 
+sed -i 's/libone.*/libmissing.so!one_recv}/' "$T/rules.yaml"
+PATH=$BUILD:$PATH timeout 30 "$FAULT" exec -s "$T/rules.yaml" -- "$T/probe" \
+	"$T/libthree.so" "$T/libfour.so" >"$T/out" 2>&1
+t_is "a rule whose caller never calls fails the run" "$?" 125
+t_match "and is told who did" "$(cat "$T/out")" \
+	'-> caller libmissing.so!one_recv: 0; callers seen: .*libtwo.so'
+
 # ---- other builds ------------------------------------------------------------
 
 if build "-g -Wl,--hash-style=sysv" 2>/dev/null; then
