@@ -180,6 +180,20 @@ static struct scenario *read_scenario(const char *path, struct diag_list *diags)
 	return scenario;
 }
 
+void attach_refuse_stacks(const char *why)
+{
+	if (shim.alone) {
+		complain("libfault: `caller`: ", 20);
+		complain(why, strlen(why));
+		complain("\n", 1);
+	} else if (atomic_load(
+			   &run_programs(shim.run)[shim.program].processes) >
+	           1) {
+		return;
+	}
+	_exit(FAULT_EXIT_ATTACH);
+}
+
 /* The seed: decimal digits and nothing else, or 0 when not given. */
 static int read_seed(uint64_t *ret)
 {
