@@ -4,6 +4,7 @@
  * `fault run` starts it with FILE `-`: the program comes on standard input, as
  * it was bound (peer_hand.h).  By hand it reads the scenario itself.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,9 +60,29 @@ static int stop_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, PEER_SIGNAL_TELL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/*
+ * PEER_SIGNAL_TELL: what was to be said is said.  The connections stay open, so
+ * that no other script sees them end.
+ */
+static void linger(int stop)
+{
+	struct signalfd_siginfo info;
+	struct pollfd p = {stop, POLLIN, 0};
+
+	if (poll(&p, 1, 0) != 1 ||
+	    read(stop, &info, sizeof(info)) != sizeof(info) ||
+	    info.ssi_signo != PEER_SIGNAL_TELL)
+		return;
+	fclose(stdout);
+	fclose(stderr);
+	for (;;)
+		pause(); /* for SIGKILL */
 }
 
 /* The run that we were started in. */
@@ -105,6 +126,8 @@ static int play(const struct program *program, uint64_t seed, struct run *run)
 		perror("fault peer");
 	else
 		code = play_open(p, stop, run);
+	if (stop >= 0)
+		linger(stop);
 	peer_free(p);
 	if (stop >= 0)
 		close(stop);

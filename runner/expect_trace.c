@@ -198,13 +198,12 @@ static void tell_gap(struct hearing *h, const struct tally *t, size_t i)
 	char range[80], text[512];
 	struct report_claim *c;
 
-	text_range(&t->e->gap_ns, 1e9, range, sizeof(range));
+	text_durations(&t->e->gap_ns, range, sizeof(range));
 	match_text(h->s, t->e, text, sizeof(text));
 	c = expect_report_add(
 		&h->report, h->holes ? FINDING_INCONCLUSIVE : FINDING_FAIL,
-		&t->e->loc,
-		"%s: %.3f s between call %zu and %zu, expected %s s", text,
-		(double)order_gap(x, y) / 1e9, t->n_before + i,
+		&t->e->loc, "%s: %.3f s between call %zu and %zu, expected %s",
+		text, (double)order_gap(x, y) / 1e9, t->n_before + i,
 		t->n_before + i + 1, range);
 	c->timing = true;
 	c->parts[0].title = "between these:";
@@ -271,8 +270,8 @@ static void tell_order(struct hearing *h, size_t reached, bool unknown,
 		snprintf(before, sizeof(before), " after %s", previous);
 	}
 	if (t->e->has_gap) {
-		text_range(&t->e->gap_ns, 1e9, range, sizeof(range));
-		snprintf(gap, sizeof(gap), " and a gap of %s s", range);
+		text_durations(&t->e->gap_ns, range, sizeof(range));
+		snprintf(gap, sizeof(gap), " and a gap of %s", range);
 	}
 	c = expect_report_add(
 		&h->report,

@@ -170,9 +170,9 @@ static void judge_time(struct court *c, size_t i, const struct expectation *e)
 	if (!e->has_time || !p->exited || p->killed ||
 	    (ns >= e->time_ns.min && ns <= e->time_ns.max))
 		return;
-	text_range(&e->time_ns, 1e9, range, sizeof(range));
+	text_durations(&e->time_ns, range, sizeof(range));
 	find(c, FINDING_FAIL, -1, &e->time_loc,
-	     "%s: ran for %.3f s, expected %s s", c->name, (double)ns / 1e9,
+	     "%s: ran for %.3f s, expected %s", c->name, (double)ns / 1e9,
 	     range);
 	judgement_timing(c->j);
 }
@@ -378,6 +378,10 @@ static void judge_end(struct court *c, size_t i)
 	if (program_is_service(program_of(c, i)))
 		judge_life(c, i, e);
 	judge_stop(c, i);
+	if (p->killed && p->err.len && c->r->end == SESSION_LIMIT &&
+	    program_of(c, i)->kind != PROGRAM_RUN &&
+	    !allowed_anywhere(c, VERDICT_HANG))
+		judge_script(c, i); /* it was asked at the limit */
 	if (p->killed)
 		return;
 	if (!judge_death(c, i, e))

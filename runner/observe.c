@@ -388,10 +388,17 @@ int observe_finish(struct observe *o)
 	return trace_writer_close(&o->writer);
 }
 
+bool observe_full(const struct observe *o)
+{
+	return atomic_load(&o->segments->run->used_processes) >=
+	       o->segments->n.n_processes;
+}
+
 bool observe_incomplete(const struct observe *o)
 {
 	const struct fault_run *run = o->segments->run;
 
 	return o->corrupt || atomic_load(&run->dropped) ||
-	       atomic_load(&run->lost_socks) || o->writer.error;
+	       atomic_load(&run->lost_socks) || observe_full(o) ||
+	       o->writer.error;
 }

@@ -99,4 +99,7 @@ const struct observed_process *observe_failure(const struct observe *o);
 /* Something is missing: dropped records, full tables, a broken segment. */
 bool observe_incomplete(const struct observe *o);
 
+/* Have there been so many processes that no further one can be followed? */
+bool observe_full(const struct observe *o);
+
 #endif

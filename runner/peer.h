@@ -54,6 +54,12 @@ void peer_set_hits(struct peer *p,
  */
 int peer_open(struct peer *p);
 
+/*
+ * Beside SIGTERM, to `fault peer`: say what was not played to its end, close
+ * stdout and stderr, keep the connections, and wait for SIGKILL.
+ */
+#define PEER_SIGNAL_TELL SIGUSR1
+
 /* The port that it listens on. */
 uint16_t peer_port(const struct peer *p);
 

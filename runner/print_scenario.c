@@ -213,7 +213,9 @@ static void print_place(FILE *out, const struct fault_plan *plan, size_t i,
 	                                   [PER_RUN] = "run"};
 	unsigned class_index = plan_rules(plan)[i].class_index;
 
-	fprintf(out, "    # line %u: ", r->loc.line);
+	fputs("    # ", out);
+	print_comment(out, r->loc.file ? r->loc.file : "line");
+	fprintf(out, ":%u: ", r->loc.line);
 	print_comment(out, r->text);
 	fprintf(out, ", class %u, per %s\n", class_index,
 	        pers[plan_classes(plan)[class_index].per]);

@@ -257,6 +257,33 @@ static int nothing_to_run(const struct load *l)
 
 /* ---- the whole ----------------------------------------------------------- */
 
+/*
+ * Without a path, --failed means just those.  What has been deleted or renamed
+ * since cannot pass any more: it is forgotten, else --failed would never run.
+ */
+static void select_failed(struct load *l, const struct suite_vars *vars)
+{
+	struct failed *failed = &l->plan->failed;
+	struct selection *s = &l->plan->selection;
+
+	s->may_be_gone = true;
+	for (size_t i = 0; i < failed->n;) {
+		size_t n = s->n, n_errors = s->n_errors;
+
+		selection_add(s, failed->v[i], vars, &l->diags);
+		if (s->n != n || s->n_errors != n_errors) {
+			i++;
+			continue;
+		}
+		fprintf(stderr,
+		        "fault run: %s failed last and is not there any more: "
+		        "forgotten\n",
+		        failed->v[i]);
+		failed_note(failed, failed->v[i], false);
+	}
+	s->may_be_gone = false;
+}
+
 static void select_cases(struct load *l)
 {
 	const struct run_options *o = l->options;
@@ -269,10 +296,8 @@ static void select_cases(struct load *l)
 	for (size_t i = 0; i < o->n_paths; i++)
 		selection_add(&p->selection, o->paths[i], &interface,
 		              &l->diags);
-	/* Without a path, --failed means just those. */
-	for (size_t i = 0; o->n_paths == 0 && i < p->failed.n; i++)
-		selection_add(&p->selection, p->failed.v[i], &interface,
-		              &l->diags);
+	if (o->n_paths == 0)
+		select_failed(l, &interface);
 	launch_vars_release(&vars);
 	selection_unique(&p->selection);
 }

@@ -192,19 +192,30 @@ static void start_all(struct schedule *s)
 
 /* ---- and ends ------------------------------------------------------------ */
 
+/* The finding that matters most, without the lines below its sentence. */
+static char *sentence(const char *head, const struct case_report *c)
+{
+	const char *worst = case_report_worst(c);
+	char *text;
+
+	if (!worst)
+		worst = "failed";
+	if (asprintf(&text, "%s%.*s", head, (int)strcspn(worst, "\n"), worst) <
+	    0)
+		return NULL;
+	return text;
+}
+
 /* Not counted: it runs alone first.  True if so. */
 static bool to_be_confirmed(struct schedule *s, const struct slot *slot,
                             const struct case_report *c)
 {
 	struct job j = slot->job;
-	const char *worst = case_report_worst(c);
 
 	if (!slot->beside || j.confirms || !c->timing || s->stop)
 		return false;
 	j.alone = j.confirms = true;
-	if (asprintf(&j.note, "run again alone; beside others: %s",
-	             worst ? worst : "failed") < 0)
-		j.note = NULL;
+	j.note = sentence("run again alone; beside others: ", c);
 	if (push(&s->alone, j))
 		return true;
 	free(j.note);
@@ -216,16 +227,15 @@ static bool to_be_retried(struct schedule *s, const struct slot *slot,
                           const struct case_report *c)
 {
 	struct job j = slot->job;
-	const char *worst = case_report_worst(c);
+	char head[32];
 
 	if ((c->outcome != OUTCOME_FAILED &&
 	     c->outcome != OUTCOME_INCONCLUSIVE) ||
 	    j.n_tries >= s->options->retries || s->stop)
 		return false;
 	j.n_tries++;
-	if (asprintf(&j.note, "try %u: %s", j.n_tries,
-	             worst ? worst : "failed") < 0)
-		j.note = NULL;
+	snprintf(head, sizeof(head), "try %u: ", j.n_tries);
+	j.note = sentence(head, c);
 	if (push(j.alone ? &s->alone : &s->again, j))
 		return true;
 	free(j.note);

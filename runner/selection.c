@@ -25,6 +25,14 @@ bool selection_matches(const char *path, const char *id)
 	return glob_has_wildcard(path) && glob_means(path, id);
 }
 
+/* One name for each file, in ids, whether `./` is typed before it or not. */
+static const char *plain_name(const char *file)
+{
+	while (strncmp(file, "./", 2) == 0)
+		file += 2 + strspn(file + 2, "/");
+	return *file ? file : ".";
+}
+
 static bool add_case(struct selection *s, const struct suite *suite,
                      const char *file, size_t index)
 {
@@ -125,12 +133,6 @@ static char *glob_base(const char *path)
 	return strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-/* As it would be typed, and so named in ids. */
-static const char *plain_name(const char *file)
-{
-	return strncmp(file, "./", 2) == 0 ? file + 2 : file;
-}
-
 /*
  * The part of the glob that means files must mean this one.  Others are not
  * even read: their mistakes are not of this run.
@@ -157,9 +159,7 @@ static void add_glob(struct selection *s, const char *path,
 		s->missing = true;
 	}
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
-		const char *name = base[0] == '.' && !base[1]
-		                           ? plain_name(files.v[i])
-		                           : files.v[i];
+		const char *name = plain_name(files.v[i]);
 
 		if (file_wanted(path, name))
 			add_file(s, name, path, vars, diags);
@@ -178,16 +178,17 @@ static void add_named(struct selection *s, const char *file, const char *rest,
 	int r = suite_files_add(&files, file);
 	char *path;
 
-	if (r < 0) {
+	if (r < 0 && !s->may_be_gone)
 		fprintf(stderr, "fault: %s: %s\n", file, strerror(-r));
-		s->missing = true;
-	}
+	s->missing |= r < 0 && !s->may_be_gone;
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
-		if (asprintf(&path, "%s%s", files.v[i], rest) < 0)
+		const char *name = plain_name(files.v[i]);
+
+		if (asprintf(&path, "%s%s", name, rest) < 0)
 			break;
-		suite = add_file(s, files.v[i], path, vars, diags);
+		suite = add_file(s, name, path, vars, diags);
 		if (suite && s->n == n_before && *rest && files.n == 1 &&
-		    !glob_has_wildcard(rest)) {
+		    !glob_has_wildcard(rest) && !s->may_be_gone) {
 			print_unknown(suite, path);
 			s->missing = true;
 		}
@@ -205,8 +206,10 @@ static void add_named(struct selection *s, const char *file, const char *rest,
 void selection_add(struct selection *s, const char *path,
                    const struct suite_vars *vars, struct diag_list *diags)
 {
-	char *file = file_part(path);
+	char *file;
 
+	path = plain_name(path);
+	file = file_part(path);
 	if (!file) {
 		s->n_errors++;
 		return;

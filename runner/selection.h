@@ -25,8 +25,9 @@ struct selection {
 	size_t n_suites;
 	struct selected_case *v;
 	size_t n;
-	size_t n_errors; /* files that are not valid: diagnostics say why */
-	bool missing;    /* a path or case does not exist: said on stderr */
+	size_t n_errors;  /* files that are not valid: diagnostics say why */
+	bool missing;     /* a path or case does not exist: said on stderr */
+	bool may_be_gone; /* then it is not missing, and nothing is said */
 };
 
 /* Adds what path means; a glob may mean nothing. */

@@ -171,6 +171,8 @@ static void finish(struct session *s)
 	int left;
 
 	session_give_back_terminal(s);
+	if (s->result->end == SESSION_LIMIT)
+		session_ask_scripts(s);
 	for (size_t i = 0; i < s->result->n_instances; i++)
 		if (instance_is_running(&s->result->instances[i]))
 			s->result->instances[i].killed = true;

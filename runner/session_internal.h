@@ -106,6 +106,12 @@ bool session_has_begun(const struct session *s, size_t i);
  */
 bool session_stop_program(struct session *s, size_t i);
 
+/*
+ * At the limit: scripted programs say in which step they are.  What is run
+ * stands still meanwhile, so that nothing changes by it.
+ */
+void session_ask_scripts(struct session *s);
+
 /* Are all jobs that were started over? */
 bool session_jobs_done(const struct session *s);
 

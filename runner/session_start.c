@@ -134,7 +134,14 @@ char *session_unattached_reason(const struct session *s, size_t i)
 	int n;
 
 	seen = observe_process(&s->observe, (uint32_t)result->pid);
-	if (seen && seen->failed)
+	if (observe_full(&s->observe))
+		n = asprintf(&text,
+		             "the library did not attach to %s: the run has "
+		             "had %u processes, and no more can be followed; "
+		             "a script that starts others counts with each "
+		             "of them",
+		             p->argv[0], s->segments.n.n_processes);
+	else if (seen && seen->failed)
 		n = asprintf(&text, "the library could not attach to %s: %s",
 		             p->name[0] ? p->name : p->argv[0], seen->what);
 	else if (r && reach_program(p->argv[0], p->dir, r) != REACH_OK)
@@ -358,8 +365,11 @@ static void say_no_streams(struct session *s, size_t i, int err)
 		return;
 	}
 	s->result->start_errno = -err;
-	session_end(s, SESSION_NOT_STARTED, i, "%s: stdin %s: %s", p->name,
-	            p->stdin_file ? p->stdin_file : "", strerror(-err));
+	session_end(s, SESSION_NOT_STARTED, i, "%s: stdin %s: %s%s", p->name,
+	            p->stdin_file ? p->stdin_file : "", strerror(-err),
+	            err == -ENOENT && s->scenario->n_files
+	                    ? "; those of `files` are at ${tmp}/NAME"
+	                    : "");
 }
 
 bool session_start_instance(struct session *s, size_t program, uint32_t turns)

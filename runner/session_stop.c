@@ -1,6 +1,6 @@
 /*
  * session_stop.c - STOP: services come to rest, get their signal in reverse
- * order, and their grace.
+ * order, and their grace.  At the limit scripts still say where they were.
  */
 #include <poll.h>
 #include <signal.h>
@@ -9,9 +9,11 @@
 
 #include "runner/asleep.h"
 #include "runner/clock.h"
+#include "runner/peer.h"
 #include "runner/session_internal.h"
 
 #define KILLED_NS   (5 * NS_PER_S)
+#define TELL_NS     (1 * NS_PER_S)
 #define SETTLE_NS   (500 * NS_PER_MS) /* of processor, until they rest */
 #define PATIENCE_NS (5 * NS_PER_S)    /* ... or of time, on a busy machine */
 
@@ -148,4 +150,46 @@ void session_stop_phase(struct session *s)
 		s->settle_ns = 0;
 	}
 	s->phase = PHASE_OVER;
+}
+
+static bool is_scripted(const struct session *s,
+                        const struct instance_result *r)
+{
+	return s->scenario->programs[r->program].kind != PROGRAM_RUN;
+}
+
+/* ... and has not closed its streams, behind which nothing comes. */
+static bool is_talking(const struct session *s, const struct instance_result *r)
+{
+	return instance_is_running(r) && is_scripted(s, r) && r->err.fd >= 0;
+}
+
+static bool scripts_talk(const struct session *s)
+{
+	for (size_t i = 0; i < s->result->n_instances; i++)
+		if (is_talking(s, &s->result->instances[i]))
+			return true;
+	return false;
+}
+
+void session_ask_scripts(struct session *s)
+{
+	int64_t until_ns = now_ns() + TELL_NS;
+
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		struct instance_result *r = &s->result->instances[i];
+
+		if (instance_is_running(r) && !is_scripted(s, r))
+			guardian_signal(s->guardian, r->pid, SIGSTOP, true);
+	}
+	for (size_t i = 0; i < s->result->n_instances; i++) {
+		struct instance_result *r = &s->result->instances[i];
+
+		if (!is_talking(s, r))
+			continue;
+		r->stop_until_ns = until_ns;
+		guardian_signal(s->guardian, r->pid, PEER_SIGNAL_TELL, true);
+	}
+	while (scripts_talk(s) && now_ns() < until_ns)
+		session_await(s);
 }

@@ -60,16 +60,28 @@ const struct text_match *text_present(const struct text_list *l,
 	return NULL;
 }
 
-void text_range(const struct range *r, double unit, char *buf, size_t size)
+static void range_of(const struct range *r, double unit, const char *word,
+                     char *buf, size_t size)
 {
 	char low[32] = "", high[32] = "";
 
 	if (r->min != INT64_MIN)
-		snprintf(low, sizeof(low), "%g", (double)r->min / unit);
+		snprintf(low, sizeof(low), "%g%s", (double)r->min / unit, word);
 	if (r->max != INT64_MAX)
-		snprintf(high, sizeof(high), "%g", (double)r->max / unit);
+		snprintf(high, sizeof(high), "%g%s", (double)r->max / unit,
+		         word);
 	if (r->min == r->max)
 		snprintf(buf, size, "%s", low);
 	else
 		snprintf(buf, size, "%s..%s", low, high);
+}
+
+void text_range(const struct range *r, double unit, char *buf, size_t size)
+{
+	range_of(r, unit, "", buf, size);
+}
+
+void text_durations(const struct range *r, char *buf, size_t size)
+{
+	range_of(r, 1e9, "s", buf, size);
 }

@@ -27,5 +27,7 @@ const struct text_match *text_present(const struct text_list *l,
 
 /* "3", "1..3", "1..", "..3": the ends divided by unit. */
 void text_range(const struct range *r, double unit, char *buf, size_t size);
+/* Of nanoseconds, as the language has it: "1s..2s", "0.5s..". */
+void text_durations(const struct range *r, char *buf, size_t size);
 
 #endif

@@ -122,20 +122,22 @@ static void progress(struct report *r)
 
 /* ---- one scenario -------------------------------------------------------- */
 
-/* Further lines of a finding are indented below it. */
+/* Its first line is the sentence; further ones are indented below it. */
 static void print_finding(FILE *out, bool color, const struct finding *f)
 {
-	const char *line = f->text, *end;
+	bool bold = color && f->kind >= FINDING_FAIL;
+	const char *line = f->text;
+	int len = (int)strcspn(line, "\n");
 
 	fprintf(out, "    ");
 	if (*f->where)
 		fprintf(out, "%s: ", f->where);
-	while ((end = strchr(line, '\n'))) {
-		fprintf(out, "%.*s\n        ", (int)(end - line), line);
-		line = end + 1;
+	fprintf(out, "%s%.*s%s\n", bold ? "\033[1m" : "", len, line,
+	        bold ? "\033[0m" : "");
+	for (line += len; *line++; line += len) {
+		len = (int)strcspn(line, "\n");
+		fprintf(out, "        %.*s\n", len, line);
 	}
-	paint(out, color && f->kind >= FINDING_FAIL, "1", line);
-	fputc('\n', out);
 }
 
 /* A scenario that did not begin has no trace. */
@@ -191,7 +193,7 @@ static void print_name(struct report *r, const struct case_report *c,
 	size_t room = width > used + 2 ? width - used - 2 : 0;
 
 	/* A scenario without a name has that of its file, said already. */
-	if (!c->name || strncmp(c->id, c->name, strlen(c->name)) == 0)
+	if (!c->name || strstr(c->id, c->name))
 		return;
 	len = strlen(c->name);
 	if (width && len > room && room < LEAST_NAME)
@@ -246,7 +248,7 @@ static void again(struct report *r, const struct case_report *c,
 		return;
 	print_line(r, c, what, "33");
 	if (worst)
-		fprintf(r->out, "    %s\n", worst);
+		fprintf(r->out, "    %.*s\n", (int)strcspn(worst, "\n"), worst);
 	fflush(r->out);
 }
 

@@ -53,6 +53,27 @@ else
 	t_skip "man pages are sound" "no scdoc"
 fi
 
+# What is a whole scenario in a page is valid; a pair is there for `use`.
+python3 - "$T" docs/man/*.scd README.md docs/*.md <<'END'
+import re, sys
+folder, n = sys.argv[1], 0
+for page in sys.argv[2:]:
+    text = open(page).read()
+    if page.endswith(".scd"):
+        text = text.replace("\\\\", "\\")
+    for block in re.findall(r"^```\w*\n(version: 1\n.*?)^```", text, re.M | re.S):
+        n += 1
+        name = page.split("/")[-1].split(".")[0]
+        open(f"{folder}/{name}-{n}.yaml", "w").write(block)
+for part, role in ("_pair", "client"), ("_server", "other"):
+    with open(f"{folder}/{part}.yaml", "w") as file:
+        file.write('version: 1\nprograms:\n'
+                   '  server: {run: "true ${port}", ready: listening}\n'
+                   f'  {role}: {{run: "true"}}\n')
+END
+t_ok "the scenarios of the pages are valid" "$FAULT" check "$T"
+t_match "... all of them" "$(cat "$T/out")" '^1[0-9] files'
+
 # docs/conformance.md takes minutes to make: here it must have the cases and the
 # number of runs that the programs have, and nothing that differs.
 conformance=$BUILD/tests/conformance/state_after

@@ -64,10 +64,10 @@ wrong "other bytes" 's/bytes: 4KiB/bytes: 5KiB../' \
 wrong "a result that never was" 's/ECONNRESET, count: 0/ECONNRESET/' \
 	'recv in server: 0 calls with ECONNRESET, expected 1\.\.$'
 wrong "a gap that is none" 's/gap: \.\.10s\}$/gap: 5s..10s}/' \
-	'accept in server: [0-9.]+ s between call 1 and 2, expected 5..10 s$'
+	'accept in server: [0-9.]+ s between call 1 and 2, expected 5s..10s$'
 wrong "a gap that is none in an order" \
 	's/connection: 2, gap: \.\.10s/connection: 2, gap: 5s../' \
-	'wrong.yaml:18:7: order: call 4 of 6: no close in client on connection 2 after recv in client on connection 2 and a gap of 5\.\. s$'
+	'wrong.yaml:18:7: order: call 4 of 6: no close in client on connection 2 after recv in client on connection 2 and a gap of 5s\.\.$'
 wrong "another order" 's/close, connection: 3/close, connection: 1/' \
 	'wrong.yaml:20:7: order: call 6 of 6: no close in client on connection 1 after connect in client$'
 t_match "... and shows how far it came" "$(cat out)" 'so far:$'
@@ -121,9 +121,9 @@ END
 	wrong "four times" 's/count: 3/count: 4/' \
 		'connect in client: 3 calls, expected 4$'
 	wrong "without a pause" 's/(retry.py .*) 0\.2 /\1 0 /' \
-		'connect in client: 0\.[01][0-9]+ s between call 1 and 2, expected 0\.2\.\. s$'
+		'connect in client: 0\.[01][0-9]+ s between call 1 and 2, expected 0\.2s\.\.$'
 	wrong "with a longer one" 's/gap: 400ms\.\./gap: 4s../' \
-		'order: call 3 of 3: no connect in client that succeeded after connect in client and a gap of 4\.\. s$'
+		'order: call 3 of 3: no connect in client that succeeded after connect in client and a gap of 4s\.\.$'
 	wrong "refused three times" 's/(ECONNREFUSED, count:) 2/\1 3/' \
 		'connect in client: 2 calls with ECONNREFUSED, expected 3$'
 done

@@ -256,4 +256,13 @@ start teardown false "sleep 1000"
 kill -KILL $fault
 wait $fault 2>/dev/null
 gone "kill -9 in teardown leaves nothing"
+
+cat >input.yaml <<'END'
+version: 1
+files: {requests: hello}
+programs: {a: {run: cat, stdin: requests}}
+END
+t_exit 3 "a file of files is not where fault was started" "$FAULT" run input.yaml
+t_match "... which is said" "$(cat out)" \
+	'a: stdin requests: No such file or directory; those of `files` are at \$\{tmp\}/NAME$'
 t_done

@@ -12,7 +12,7 @@ reference=$BUILD/reference
 scenario() {
 	{
 		echo "version: 1"
-		echo "limit: 20s"
+		echo "${limit:-limit: 20s}"
 		sed -e "s|REFERENCE|$reference|" -e "s|STOCK|$stock_program|" \
 			-e "s|LIBS|LD_LIBRARY_PATH: \"$STOCK_LIBS\"|"
 	} >"$1.yaml"
@@ -247,6 +247,23 @@ wait_for not running "$hand"
 wait "$hand"
 t_is "SIGTERM before anybody came: not through" "$?" 1
 t_match "... and why" "$(cat hand.log)" 'hand.yaml:4:[0-9]+: no connection came'
+
+# ---- at the limit ---------------------------------------------------------------
+limit="limit: 500ms"
+fails "a script that waits for what never comes" never <<'END'
+programs:
+  server: {listen: "${port}", steps: [{recv: "GET b"}]}
+  client: {connect: "127.0.0.1:${port}", steps: [{send: "GET a"}, {recv: x}]}
+END
+says 'never.yaml:4:39: server: script: connection 1: expected recv "GET b", was stopped before that: "GET a"$'
+t_match "... each of them" "$(cat out)" 'never.yaml:5:67: client: script: expected recv "x", was stopped before that$'
+passes "... which may be, if a hang may" may <<'END'
+programs:
+  server: {listen: "${port}", steps: [{recv: "GET b"}]}
+  client: {connect: "127.0.0.1:${port}", steps: [{send: "GET a"}, {recv: x}]}
+expect: {allow: [hang]}
+END
+limit=
 
 # ---- real sockets, and no processor -----------------------------------------
 scenario idle <<'END'

@@ -75,6 +75,20 @@ t_exit 1 "--max-fail" "$FAULT" run -j 1 --max-fail 2 bad.yaml
 t_match "... stops there" "$(tail -1 out)" '^2 scenarios: 0 passed, 2 failed, 3 not run'
 t_match "... the commands stand together at the end" "$(tail -5 out | head -1)" '^again:$'
 
+# ---- a finding of several lines ------------------------------------------------
+cat >lines.yaml <<'END'
+version: 1
+programs: {a: {run: [SHELL, "-c", ": </dev/tcp/127.0.0.1/1"]}}
+expect: {a: {exit: 1}, calls: [{in: a, call: connect, count: 2}]}
+END
+sed -i "s|SHELL|$(command -v bash)|" lines.yaml
+FORCE_COLOR=1 "$FAULT" run --retries 1 lines.yaml >out 2>&1
+bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+t_is "its sentence is bold, the calls below it are not" \
+	"$(grep -cF "$bold" out) $(grep -cF "lines.yaml:3:32: ${bold}connect in a: 1 call, expected 2$plain" out)" '1 1'
+t_is "... and a try that does not count has its sentence only" \
+	"$(grep -c 'these are:' out) $(grep -c '^    try 1: connect in a: 1 call, expected 2$' out)" '1 1'
+
 # ---- todo ---------------------------------------------------------------------
 cat >todo.yaml <<'END'
 version: 1

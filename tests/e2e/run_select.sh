@@ -105,6 +105,21 @@ t_exit 1 "one is mended" "$FAULT" run --failed --out f
 t_is "... and forgotten" "$(cat f/.failed)" 'suite/more/b.yaml[r=false]'
 sed -i 's/, .\/later//' suite/more/b.yaml
 
+# What failed and was deleted or renamed must not stand in the way for ever.
+printf '%s\n' gone.yaml 'suite/a.yaml::old' >>f/.failed
+t_exit 1 "--failed when a file and a case are gone: the rest" "$FAULT" run --failed --out f
+t_match "... says so of the file" "$(cat out)" \
+	'^fault run: gone.yaml failed last and is not there any more: forgotten$'
+t_match "... of the case" "$(cat out)" '^fault run: suite/a.yaml::old failed last and is not'
+t_is "... and forgets" "$(cat f/.failed)" 'suite/more/b.yaml[r=false]'
+t_exit 2 "... but what is named has to be there" "$FAULT" run --failed --out f gone.yaml
+
+# ---- one name for a file --------------------------------------------------------
+t_is "this folder" "$(cd suite && list .)" "$(cd suite && list a.yaml more)"
+t_is "a path with ./ before it" "$(list './suite/a.yaml[n=2]')" "suite/a.yaml[n=2]"
+t_is "... is the same one" "$(list ./suite/a.yaml suite/a.yaml | wc -l)" 2
+t_is "... a glob too" "$(list './suite/*.yaml')" "$(list 'suite/*.yaml')"
+
 t_exit 0 "--list starts nothing and succeeds" "$FAULT" run --list suite
 
 t_exit 1 "a suite with a failure" "$FAULT" run suite

@@ -103,7 +103,7 @@ fails no_out "a text that must not be" 'stdout has /o.e/, which must not be' <<'
 programs: {a: {run: "echo one"}}
 expect: {a: {no_stdout: /o.e/}}
 END
-fails time "too slow" 'ran for .* expected \.\.0\.05 s' <<'END'
+fails time "too slow" 'ran for .* expected \.\.0\.05s' <<'END'
 programs: {a: {run: "sleep 0.2"}}
 expect: {a: {time: ..50ms}}
 END
@@ -233,4 +233,14 @@ t_is "what is not repeatable is no warning of a run" \
 	"$(grep -c 'depends on time' out)" 0
 t_match "a scenario without a name is called by its file" "$(cat out)" \
 	'^FAIL +unnamed.yaml\[io=blocking\]  \('
+
+# ---- more processes than a run can follow -------------------------------------
+# A subshell counts once it calls something of a socket.
+cat >many.yaml <<END
+version: 1
+programs:
+  a: {run: [bash, -c, "for ((i = 0; i < 4100; i++)); do (: </dev/tcp/127.0.0.1/1); done 2>/dev/null; exec true"]}
+END
+run 3 "4,100 processes" many
+says 'many.yaml:3:3: the library did not attach to bash: the run has had 4096 processes, and no more can be followed'
 t_done

@@ -63,7 +63,7 @@ done
 
 # Each action that there is, on each side that it can happen to.
 "$FAULT" check --expand scenarios/*/*.yaml 2>/dev/null |
-	grep '^    # line ' >"$T/rules"
+	grep '^    # [^ ]*:[0-9]*: ' >"$T/rules"
 for action in $("$FAULT" list actions | awk '$3 == "yes" { print $1 }'); do
 	for side in client server; do
 		case $action-$side in
