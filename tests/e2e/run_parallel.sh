@@ -149,7 +149,9 @@ t_ok "nothing is left of it" tmp_is_empty
 fault_pid=$!
 wait_for lines 4 both
 worker=$(children $fault_pid)
-kill -KILL "$worker" "$(children "$worker" | head -1)"
+guardian=$(children "$worker" | head -1)
+kill -STOP "$guardian"
+kill -KILL "$worker" "$guardian"
 wait $fault_pid
 t_is "a worker and its guardian are killed: 3" $? 3
 t_match "... the run goes on" "$(tail -1 log)" '^7 scenarios: 6 passed, 1 could not run'
