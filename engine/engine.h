@@ -101,6 +101,8 @@ struct engine_call {
 	uint32_t turn;    /* of this direction, this call included; 0: none */
 	bool turn_begins; /* for the caller's accounts; not looked at */
 	const char *host; /* the name that is resolved, NULL: another call */
+	uint64_t callers; /* bit: index of plan_callers() that is among its
+	                     frames; looked for only if engine_callers() says */
 	/*
 	 * Clock readings, looked at only for plans with PLAN_TIMED; now_ns also
 	 * when a rule is claimed, for its first hit.
@@ -126,6 +128,15 @@ struct engine_choice {
  */
 void engine_look(const struct fault_plan *plan, const struct fault_run *run,
                  const struct engine_call *call, struct engine_choice *ret);
+
+/*
+ * Of which callers must be known whether they make this call (first_watch and
+ * call are filled in)?  Bits as in engine_call.callers; 0: nobody asks.  Those
+ * of rules that can never be due again are left out, their count stands still.
+ */
+uint64_t engine_callers(const struct fault_plan *plan,
+                        const struct fault_run *run,
+                        const struct engine_call *call);
 
 /*
  * Is engine_look() going to find nothing, and no cut?  A false no is possible.

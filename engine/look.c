@@ -79,6 +79,37 @@ static inline void look(const struct fault_plan *plan,
 	}
 }
 
+uint64_t engine_callers(const struct fault_plan *plan,
+                        const struct fault_run *run,
+                        const struct engine_call *call)
+{
+	const struct fault_watch *watches = engine_watches(run);
+	const struct fault_cell *cells = engine_cells(run);
+	uint32_t family = engine_family_bit(call->call);
+	uint32_t class_from = 0;
+	uint64_t wanted = 0;
+
+	for (uint32_t i = call->first_watch; i;
+	     i = engine_watch_next(&watches[i])) {
+		const struct fault_watch *w = &watches[i];
+		const struct plan_class *c;
+		const struct fault_cell *cell;
+
+		if (w->class_index < class_from)
+			break;
+		class_from = w->class_index + 1;
+		c = &plan_classes(plan)[w->class_index];
+		if (!c->caller || !(w->families & family) ||
+		    !plan_class_has_call(c, call->call))
+			continue;
+		cell = &cells[engine_cell_of(run, call, w)];
+		if (atomic_load_explicit(&cell->next_due,
+		                         memory_order_relaxed) != UINT32_MAX)
+			wanted |= 1ULL << (c->caller - 1);
+	}
+	return wanted;
+}
+
 bool engine_quiet(const struct fault_run *run, uint32_t first_watch,
                   uint32_t family_bit)
 {

@@ -114,6 +114,7 @@ static inline bool engine_class_selects(const struct fault_plan *p,
 {
 	return plan_class_has_call(c, call->call) &&
 	       (!c->states || c->states & STATE_BIT(call->state)) &&
+	       (!c->caller || call->callers >> (c->caller - 1) & 1) &&
 	       (!c->host_off ||
 	        engine_host_matches(plan_string(p, c->host_off), call->host));
 }

@@ -240,7 +240,7 @@ int suite_bind_quietly(const struct suite *s, size_t i,
 	r = arena_try(scenario_arena(b.s), bind_case, &b);
 	if (r == -ENOMEM)
 		diag_add(diags, NULL, s->documents[0]->source.path,
-		         (struct mark){0}, false, NULL, "out of memory");
+		         (struct mark){0}, DIAG_ERROR, NULL, "out of memory");
 	if (r < 0)
 		scenario_free(b.s);
 	else

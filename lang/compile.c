@@ -2,8 +2,8 @@
  * compile.c - a scenario's rules as a plan (plan/plan.h).
  *
  * Order in the blob: head, programs, rules, classes, buckets, rule indexes of
- * the classes, inverse tables, answers, hosts and theirs, strings.  Sizes are
- * counted first, then everything is written into one piece of memory.
+ * the classes, inverse tables, answers, hosts and theirs, callers, strings.
+ * Sizes are counted first, then everything is written into one piece of memory.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,6 +25,8 @@ struct compiler {
 	uint32_t inverses[3]; /* offset of the table of a distribution, or 0 */
 	uint32_t answers_off; /* of the next rule that has some */
 	uint32_t addrs_off;   /* of the first host's addresses */
+	struct plan_caller *callers;
+	size_t n_callers;
 	struct arena_text strings;
 	void *blob;
 	size_t size;
@@ -38,6 +40,33 @@ static uint32_t add_string(struct compiler *c, const char *s)
 		return 0;
 	arena_text_add(c->arena, &c->strings, s, strlen(s) + 1);
 	return (uint32_t)off;
+}
+
+static bool reads(const struct compiler *c, uint32_t a, const char *s)
+{
+	return !strcmp(c->strings.s + a, s ? s : "");
+}
+
+/* Index + 1 of what the rule's `caller` says; rules that say the same share it.
+ */
+static uint32_t add_caller(struct compiler *c, const struct rule *r)
+{
+	size_t i = 0;
+
+	if (!r->caller_module)
+		return 0;
+	while (i < c->n_callers &&
+	       (!reads(c, c->callers[i].module_off, r->caller_module) ||
+	        !reads(c, c->callers[i].symbol_off, r->caller_symbol)))
+		i++;
+	if (i == c->n_callers) {
+		c->callers = arena_grow(c->arena, c->callers, c->n_callers,
+		                        sizeof(*c->callers));
+		c->callers[c->n_callers++] = (struct plan_caller){
+			.module_off = add_string(c, r->caller_module),
+			.symbol_off = add_string(c, r->caller_symbol)};
+	}
+	return (uint32_t)i + 1;
 }
 
 /* What a rule without `call` acts on. */
@@ -84,8 +113,6 @@ static void make_class(struct compiler *c, const struct rule *r,
 	ret->roles = r->roles;
 	ret->per = (uint8_t)rule_per(r, families);
 	ret->process_off = add_string(c, r->process);
-	ret->caller_module_off = add_string(c, r->caller_module);
-	ret->caller_symbol_off = add_string(c, r->caller_symbol);
 	ret->host_off = add_string(c, r->host);
 }
 
@@ -102,8 +129,7 @@ static bool same_class(const struct compiler *c, const struct plan_class *a,
 {
 	return !memcmp(a, b, offsetof(struct plan_class, process_off)) &&
 	       same_string(c, a->process_off, b->process_off) &&
-	       same_string(c, a->caller_module_off, b->caller_module_off) &&
-	       same_string(c, a->caller_symbol_off, b->caller_symbol_off) &&
+	       a->caller == b->caller &&
 	       same_string(c, a->host_off, b->host_off);
 }
 
@@ -131,10 +157,12 @@ static uint16_t add_class(struct compiler *c, const struct plan_class *new)
  */
 static uint16_t class_for(struct compiler *c, const struct rule *r)
 {
+	uint32_t caller = add_caller(c, r);
 	size_t strings = c->strings.len, i;
 	struct plan_class new;
 
 	make_class(c, r, &new);
+	new.caller = caller;
 	if (r->turn.step || r->turn.ratio || r->bytes_unit || !new.families)
 		return add_class(c, &new);
 	for (i = hash_class(&new) % c->n_by_hash; c->by_hash[i];
@@ -331,6 +359,8 @@ static void layout(struct compiler *c, struct fault_plan *head)
 	head->n_hosts = (uint32_t)s->n_hosts;
 	head->hosts_off = place(&size, s->n_hosts * sizeof(struct plan_host));
 	c->addrs_off = place(&size, addrs_len(s));
+	head->n_callers = (uint32_t)c->n_callers;
+	head->callers_off = place(&size, c->n_callers * sizeof(*c->callers));
 	head->strings_off = place(&size, 0);
 	c->size = size;
 }
@@ -437,6 +467,8 @@ static int write_blob(struct compiler *c, struct fault_plan *head,
 	}
 	put_answers(c, rules);
 	put_hosts(c, head, hosts);
+	put(c, head->callers_off, c->callers,
+	    c->n_callers * sizeof(*c->callers));
 	put(c, head->strings_off, c->strings.s, c->strings.len);
 	put_lists(c);
 	return 0;
@@ -480,11 +512,11 @@ int scenario_plan(const struct scenario *s, const struct plan_options *options,
 	arena_init(&arena, ARENA_BUDGET);
 	r = arena_try(&arena, compile, &c);
 	if (r == -E2BIG)
-		diag_add(diags, NULL, "plan", (struct mark){0}, false, NULL,
-		         "the rules need more than 64 MiB");
+		diag_add(diags, NULL, "plan", (struct mark){0}, DIAG_ERROR,
+		         NULL, "the rules need more than 64 MiB");
 	else if (r == -ENOMEM)
-		diag_add(diags, NULL, "plan", (struct mark){0}, false, NULL,
-		         "out of memory");
+		diag_add(diags, NULL, "plan", (struct mark){0}, DIAG_ERROR,
+		         NULL, "out of memory");
 	arena_release(&arena);
 	if (r < 0) {
 		free(c.blob);

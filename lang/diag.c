@@ -127,14 +127,13 @@ static bool grow(struct diag_list *l)
 }
 
 void diag_add(struct diag_list *l, const struct source *source,
-              const char *path, struct mark at, bool warning, const char *hint,
-              const char *message)
+              const char *path, struct mark at, enum diag_kind kind,
+              const char *hint, const char *message)
 {
-	struct diag d = {
-		.line = at.line, .column = at.column, .warning = warning};
+	struct diag d = {.line = at.line, .column = at.column, .kind = kind};
 
 	if (l->n >= MAX_KEPT) {
-		l->n_errors += !warning;
+		l->n_errors += kind == DIAG_ERROR;
 		return;
 	}
 	d.file = strdup(path);
@@ -146,7 +145,7 @@ void diag_add(struct diag_list *l, const struct source *source,
 		diag_release(&d);
 		return;
 	}
-	l->n_errors += !warning;
+	l->n_errors += kind == DIAG_ERROR;
 	if (d.file && d.message && grow(l))
 		l->v[l->n++] = d;
 	else
@@ -177,14 +176,14 @@ void diag_sort(struct diag_list *l, size_t from)
 }
 
 __attribute__((format(printf, 5, 0))) static void
-report(struct lang *l, struct mark at, bool warning, const char *hint,
+report(struct lang *l, struct mark at, enum diag_kind kind, const char *hint,
        const char *format, va_list args)
 {
 	const struct source *source = at.source ? at.source : l->source;
 	char message[1024]; /* cut: a sentence about one scalar */
 
 	vsnprintf(message, sizeof(message), format, args);
-	diag_add(l->diags, source, source->path, at, warning, hint, message);
+	diag_add(l->diags, source, source->path, at, kind, hint, message);
 }
 
 void lang_error(struct lang *l, struct mark at, const char *hint,
@@ -194,7 +193,7 @@ void lang_error(struct lang *l, struct mark at, const char *hint,
 
 	l->n_errors++;
 	va_start(args, format);
-	report(l, at, false, hint, format, args);
+	report(l, at, DIAG_ERROR, hint, format, args);
 	va_end(args);
 }
 
@@ -206,12 +205,26 @@ void lang_warn(struct lang *l, struct mark at, const char *hint,
 	if (!l->warnings)
 		return;
 	va_start(args, format);
-	report(l, at, true, hint, format, args);
+	report(l, at, DIAG_WARNING, hint, format, args);
+	va_end(args);
+}
+
+void lang_note(struct lang *l, struct mark at, const char *format, ...)
+{
+	va_list args;
+
+	if (!l->warnings)
+		return;
+	va_start(args, format);
+	report(l, at, DIAG_NOTE, NULL, format, args);
 	va_end(args);
 }
 
 size_t diag_format(const struct diag *d, char *buf, size_t size)
 {
+	static const char *const words[] = {[DIAG_ERROR] = "",
+	                                    [DIAG_WARNING] = "warning: ",
+	                                    [DIAG_NOTE] = "note: "};
 	const char *hint = d->hint ? d->hint : "";
 	char place[32] = "";
 	int n;
@@ -221,13 +234,12 @@ size_t diag_format(const struct diag *d, char *buf, size_t size)
 	if (d->excerpt)
 		n = snprintf(buf, size,
 		             "%s:%s%s%s%s%s\n%7u | %s\n        | %*s^\n",
-		             d->file, place, d->warning ? "warning: " : "",
-		             d->message, *hint ? ", " : "", hint, d->line,
-		             d->excerpt, (int)d->caret, "");
+		             d->file, place, words[d->kind], d->message,
+		             *hint ? ", " : "", hint, d->line, d->excerpt,
+		             (int)d->caret, "");
 	else
 		n = snprintf(buf, size, "%s:%s%s%s%s%s\n", d->file,
-		             d->line ? place : " ",
-		             d->warning ? "warning: " : "", d->message,
+		             d->line ? place : " ", words[d->kind], d->message,
 		             *hint ? ", " : "", hint);
 	return n < 0 ? 0 : (size_t)n;
 }

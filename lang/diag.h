@@ -9,16 +9,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum diag_kind {
+	DIAG_ERROR,
+	DIAG_WARNING, /* it can be used, but hardly means what it says */
+	DIAG_NOTE     /* a property, for who asks (`fault check`) */
+};
+
 struct diag {
 	char *file;      /* as given; "-e" for a one-line rule */
 	unsigned line;   /* from 1, 0 = the whole file */
 	unsigned column; /* from 1, in bytes */
-	bool warning;    /* else an error */
-	char *message;   /* one sentence, no newline, no full stop */
-	char *hint;      /* "did you mean `recv`?", or NULL */
-	char *excerpt;   /* the source line, or NULL; control bytes as \xNN;
-	                    of a long line, the part around the column */
-	unsigned caret;  /* characters of the excerpt before the place */
+	enum diag_kind kind;
+	char *message;  /* one sentence, no newline, no full stop */
+	char *hint;     /* "did you mean `recv`?", or NULL */
+	char *excerpt;  /* the source line, or NULL; control bytes as \xNN;
+	                   of a long line, the part around the column */
+	unsigned caret; /* characters of the excerpt before the place */
 };
 
 struct diag_list {

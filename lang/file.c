@@ -19,7 +19,8 @@ static int refuse(struct diag_list *diags, const char *path, int r,
 	char message[160];
 
 	snprintf(message, sizeof(message), "cannot be read: %s", why);
-	diag_add(diags, NULL, path, (struct mark){0}, false, NULL, message);
+	diag_add(diags, NULL, path, (struct mark){0}, DIAG_ERROR, NULL,
+	         message);
 	return r;
 }
 

@@ -33,6 +33,8 @@ void lang_error(struct lang *l, struct mark at, const char *hint,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 void lang_warn(struct lang *l, struct mark at, const char *hint,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
+void lang_note(struct lang *l, struct mark at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* So many errors that looking for more helps nobody. */
 bool too_many_errors(const struct lang *l);
@@ -43,8 +45,8 @@ char *did_you_mean(struct lang *l, const char *word, const char *const *words,
 
 /* The same without a lang: source may be NULL (no excerpt). */
 void diag_add(struct diag_list *l, const struct source *source,
-              const char *path, struct mark at, bool warning, const char *hint,
-              const char *message);
+              const char *path, struct mark at, enum diag_kind kind,
+              const char *hint, const char *message);
 
 /* Sorts what was added from index `from` on by place. */
 void diag_sort(struct diag_list *l, size_t from);

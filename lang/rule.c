@@ -122,6 +122,38 @@ static void read_host(struct lang *l, const struct node *n, void *field)
 	*(char **)field = plain_host(l->arena, s);
 }
 
+/*
+ * MODULE[!SYMBOL].  A module is known by the last part of its path, a symbol by
+ * its name as the linker has it.
+ */
+static void read_caller(struct lang *l, const struct node *n, struct rule *rule)
+{
+	const char *s = need_text(l, n), *bang, *slash;
+
+	if (!s)
+		return;
+	bang = strchr(s, '!');
+	slash = strrchr(s, '/');
+	if (slash)
+		lang_error(
+			l, n->at,
+			arena_printf(l->arena, "write `%s`", slash + 1),
+			"`caller` takes the name of a file, without folders");
+	else if (s[strcspn(s, "*?[\"\\ \t")])
+		lang_error(l, n->at, "write the whole name: `libpq.so.5`",
+		           "`%s` is not the name of a module", s);
+	else if (bang == s || (bang && (!bang[1] || strchr(bang + 1, '!'))))
+		lang_error(l, n->at,
+		           "write `libpq.so.5` or `libpq.so.5!PQexec`",
+		           "`%s` is not MODULE or MODULE!SYMBOL", s);
+	else {
+		rule->caller_module = arena_strndup(
+			l->arena, s, bang ? (size_t)(bang - s) : strlen(s));
+		rule->caller_symbol =
+			bang ? arena_strdup(l->arena, bang + 1) : NULL;
+	}
+}
+
 /* SIZE, or PICK of SIZE. */
 static void read_bytes(struct lang *l, const struct node *n, struct rule *rule)
 {
@@ -163,14 +195,14 @@ static void warn_order(struct lang *l, const struct rule_form *f)
 	const struct given *per = &f->given[RULE_KEY_per];
 
 	if (per->key && f->rule.per == PER_RUN)
-		lang_warn(l, per->key->at, NULL,
+		lang_note(l, per->key->at,
 		          "`per: run` depends on the order of connections: not "
 		          "repeatable");
 	for (size_t i = 0; i < sizeof(timed) / sizeof(timed[0]); i++) {
 		const struct given *g = &f->given[timed[i]];
 
 		if (g->key && !f->after)
-			lang_warn(l, g->key->at, NULL,
+			lang_note(l, g->key->at,
 			          "`%s` depends on time: not repeatable",
 			          g->key->text);
 	}
@@ -188,6 +220,8 @@ static void read_rest(struct lang *l, struct rule_form *f,
 	if (given[RULE_KEY_call].key)
 		f->n_words =
 			read_calls(l, given[RULE_KEY_call].value, &f->words);
+	if (given[RULE_KEY_caller].key)
+		read_caller(l, given[RULE_KEY_caller].value, &f->rule);
 	if (given[RULE_KEY_bytes].key)
 		read_bytes(l, given[RULE_KEY_bytes].value, &f->rule);
 	if (given[RULE_KEY_after].key)
@@ -288,6 +322,41 @@ static void check_circles(struct lang *l, const struct scenario *s,
 	}
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+/* Different callers, or one more than there may be. */
+static size_t count_callers(const struct scenario *s)
+{
+	size_t different = 0;
+
+	for (size_t i = 0; i < s->n_rules && different <= PLAN_MAX_CALLERS;
+	     i++) {
+		const struct rule *r = &s->rules[i];
+		size_t j = 0;
+
+		if (!r->caller_module)
+			continue;
+		while (!same_text(r->caller_module,
+		                  s->rules[j].caller_module) ||
+		       !same_text(r->caller_symbol, s->rules[j].caller_symbol))
+			j++;
+		different += j == i;
+	}
+	return different;
+}
+
+/* A call is asked for all of them at once (plan.h). */
+static void check_callers(struct lang *l, const struct scenario *s,
+                          struct mark at)
+{
+	if (count_callers(s) > PLAN_MAX_CALLERS)
+		lang_error(l, at, NULL, "more than %d different callers",
+		           PLAN_MAX_CALLERS);
+}
+
 bool rules_read(struct lang *l, const struct node *list, struct scenario *s)
 {
 	size_t errors = l->n_errors, first = s->n_rules;
@@ -312,6 +381,8 @@ bool rules_read(struct lang *l, const struct node *list, struct scenario *s)
 		resolve_after(l, s, first, after, names);
 	if (l->n_errors == errors)
 		check_circles(l, s, first, after);
+	if (l->n_errors == errors)
+		check_callers(l, s, list->at);
 	if (l->n_errors != errors)
 		s->n_rules = first;
 	return l->n_errors == errors;

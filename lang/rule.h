@@ -10,18 +10,18 @@
 #include "lang/scenario.h"
 
 /* RULE of language.md: key, reader, field. */
-#define RULE_KEYS(K)                                                           \
-	K(name, read_text, name)                                               \
-	K(call, NULL, calls)                                                   \
-	K(inject, NULL, actions)                                               \
-	K(in, NULL, programs)                                                  \
-	K(role, read_roles, roles)                                             \
-	K(port, read_port, port)                                               \
-	K(peer, read_address, peer)                                            \
-	K(host, read_host, host)                                               \
-	K(connection, read_pick, connection)                                   \
-	K(state, read_states, states)                                          \
-	K(process, read_text, process)                                         \
+#define RULE_KEYS(K)                                                                                           \
+	K(name, read_text, name)                                                                               \
+	K(call, NULL, calls)                                                                                   \
+	K(inject, NULL, actions)                                                                               \
+	K(in, NULL, programs)                                                                                  \
+	K(role, read_roles, roles)                                                                             \
+	K(port, read_port, port)                                                                               \
+	K(peer, read_address, peer)                                                                            \
+	K(host, read_host, host)                                                                               \
+	K(connection, read_pick, connection)                                                                   \
+	K(state, read_states, states)                                                                          \
+	K(caller, NULL, caller_module)                                         	K(process, read_text, process)                                         \
 	K(nth, read_pick, nth)                                                 \
 	K(turn, read_pick, turn)                                               \
 	K(bytes, NULL, bytes)                                                  \

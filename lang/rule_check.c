@@ -438,6 +438,9 @@ void rule_check_self(struct lang *l, struct rule_form *f)
 			           "names none",
 			           g->key->text);
 	}
+	if (f->given[RULE_KEY_caller].key)
+		lang_error(l, f->given[RULE_KEY_caller].key->at, "add a `call`",
+		           "`caller` is of a call, and the rule names none");
 	if (l->n_errors != errors)
 		return;
 	if (f->rule.actions[0].kind == ACTION_EXHAUST)

@@ -346,6 +346,11 @@ size_t suite_n_cases(const struct suite *s);
 /* "FILE", "FILE::CASE", "FILE[io=epoll]", "FILE::CASE[io=epoll]" */
 const char *suite_case_id(const struct suite *s, size_t i);
 const char *suite_case_name(const struct suite *s, size_t i);
+/* How much of an id, or of a pattern of ids, is FILE::CASE, and FILE. */
+size_t case_id_len(const char *id);
+size_t case_id_file_len(const char *id);
+/* Does FILE, FILE::CASE or a whole id mean this case? */
+bool case_id_is_meant(const char *path, const char *id);
 /* Has it programs, or is it a file of faults alone? */
 bool suite_has_programs(const struct suite *s);
 

@@ -549,7 +549,7 @@ int suite_parse_file(size_t budget, const char *text, size_t len,
 	r = arena_try(&job.suite->arena, load, &job);
 	scenario_free(job.trial);
 	if (r == -ENOMEM)
-		diag_add(diags, NULL, path, (struct mark){0}, false, NULL,
+		diag_add(diags, NULL, path, (struct mark){0}, DIAG_ERROR, NULL,
 		         "out of memory");
 	diag_sort(diags, first);
 	if (r < 0) {

@@ -17,7 +17,7 @@
 #include "tables.h"
 
 #define PLAN_MAGIC   0x004e414c50544c46ULL /* "FLTPLAN\0" */
-#define PLAN_VERSION 3u
+#define PLAN_VERSION 4u
 
 enum {
 	PLAN_MAX_PROGRAMS = 64,
@@ -26,7 +26,8 @@ enum {
 	PLAN_MAX_ACTIONS = 4,
 	PLAN_MAX_ANSWERS = 64, /* addresses of one answer */
 	PLAN_MAX_HOSTS = 10000,
-	PLAN_CALL_WORDS = 2, /* 128 symbols */
+	PLAN_MAX_CALLERS = 64, /* engine_call.callers has a bit for each */
+	PLAN_CALL_WORDS = 2,   /* 128 symbols */
 	PLAN_MAX_SIZE = 64 << 20,
 	/* Inverse distribution: quantiles i / 256, in 1/65536 of the jitter. */
 	PLAN_INVERSE_LEN = 257,
@@ -95,12 +96,12 @@ struct plan_class {
 	uint8_t roles;        /* ROLE_BITs, 0 = any */
 	uint8_t per;          /* enum fault_per, never PER_DEFAULT */
 	uint32_t process_off; /* string: comm, 0 = any */
-	uint32_t caller_module_off;
-	uint32_t caller_symbol_off;
+	uint32_t caller;      /* index + 1 of plan_callers(), 0 = any */
 	uint32_t host_off;
 	uint32_t rules_off; /* uint16_t[n_rules]: rule indexes, file order */
 	uint32_t n_rules;
 	uint32_t next; /* of the same bucket: index + 1, higher; 0 ends */
+	uint32_t pad;
 };
 
 enum plan_action_flag {
@@ -165,9 +166,18 @@ struct plan_host {
 	uint32_t pad;
 };
 
+/*
+ * `caller`: one of the top eight frames of the call is in this module, and in
+ * this function of it.
+ */
+struct plan_caller {
+	uint32_t module_off; /* basename of its file */
+	uint32_t symbol_off; /* 0 = any */
+};
+
 enum plan_flag {
 	PLAN_TRACE = 1,  /* every call of a TCP socket leaves a record */
-	PLAN_STACKS = 2, /* with the top eight frames */
+	PLAN_STACKS = 2, /* with the frames above it (trace.h) */
 	PLAN_TIMED = 4,  /* some rule needs the clock (after, for, age, idle) */
 };
 
@@ -189,6 +199,8 @@ struct fault_plan {
 	uint32_t buckets_off; /* uint16_t[PLAN_BUCKETS]: index + 1, 0 = empty */
 	uint32_t n_hosts;     /* each name once */
 	uint32_t hosts_off;   /* struct plan_host[n_hosts] */
+	uint32_t n_callers;   /* each once */
+	uint32_t callers_off; /* struct plan_caller[n_callers] */
 	uint32_t pad;
 };
 
@@ -199,7 +211,8 @@ _Static_assert(sizeof(struct plan_action) == 24, "layout");
 _Static_assert(sizeof(struct plan_rule) == 232, "layout");
 _Static_assert(sizeof(struct plan_program) == 16, "layout");
 _Static_assert(sizeof(struct plan_host) == 16, "layout");
-_Static_assert(sizeof(struct fault_plan) == 80, "layout");
+_Static_assert(sizeof(struct plan_caller) == 8, "layout");
+_Static_assert(sizeof(struct fault_plan) == 88, "layout");
 
 /*
  * Bounds-check a blob of len bytes: every offset, index, enumerator, string
@@ -245,6 +258,11 @@ plan_programs(const struct fault_plan *p)
 static inline const struct plan_host *plan_hosts(const struct fault_plan *p)
 {
 	return (const struct plan_host *)plan_at(p, p->hosts_off);
+}
+
+static inline const struct plan_caller *plan_callers(const struct fault_plan *p)
+{
+	return (const struct plan_caller *)plan_at(p, p->callers_off);
 }
 
 /* String offsets are relative to strings_off; 0 is "". */

@@ -72,6 +72,8 @@ static const char *check_header(const struct fault_plan *p, size_t len)
 		return "the plan has an impossible number of rules";
 	if (p->n_hosts > PLAN_MAX_HOSTS)
 		return "the plan has an impossible number of hosts";
+	if (p->n_callers > PLAN_MAX_CALLERS)
+		return "the plan has an impossible number of callers";
 	return NULL;
 }
 
@@ -105,6 +107,10 @@ static const char *check_arrays(const struct fault_plan *p)
 	    !holds(p, p->hosts_off, p->n_hosts, sizeof(struct plan_host),
 	           _Alignof(struct plan_host)))
 		return "the plan's hosts are outside of it";
+	if (p->n_callers &&
+	    !holds(p, p->callers_off, p->n_callers, sizeof(struct plan_caller),
+	           _Alignof(struct plan_caller)))
+		return "the plan's callers are outside of it";
 	return NULL;
 }
 
@@ -150,6 +156,8 @@ static const char *check_self(const struct plan_class *c)
 		return NULL;
 	if (c->n_rules != 1)
 		return "a rule without a call shares its class";
+	if (c->caller)
+		return "a rule without a call has a caller";
 	if (c->per != PER_CONNECTION && c->per != PER_PROCESS)
 		return "a rule without a call acts on nothing";
 	return NULL;
@@ -189,10 +197,10 @@ static const char *check_selectors(const struct fault_plan *p,
 		return "a class has unknown states or roles";
 	if (c->per < PER_CONNECTION || c->per > PER_RUN)
 		return "a class does not say what it counts over";
-	if (!is_string(p, c->process_off) ||
-	    !is_string(p, c->caller_module_off) ||
-	    !is_string(p, c->caller_symbol_off) || !is_string(p, c->host_off))
+	if (!is_string(p, c->process_off) || !is_string(p, c->host_off))
 		return "a class names no string of the plan";
+	if (c->caller > p->n_callers)
+		return "a class has a caller that is not there";
 	return check_calls(c);
 }
 
@@ -424,7 +432,21 @@ static const char *check_rules(const struct fault_plan *p)
 	return wrong ? wrong : check_traits(p);
 }
 
-/* --- hosts ---------------------------------------------------------------- */
+/* --- callers, hosts
+ * ---------------------------------------------------------------- */
+
+static const char *check_callers(const struct fault_plan *p)
+{
+	for (uint32_t i = 0; i < p->n_callers; i++) {
+		const struct plan_caller *c = &plan_callers(p)[i];
+
+		if (!is_string(p, c->module_off) ||
+		    !*plan_string(p, c->module_off) ||
+		    !is_string(p, c->symbol_off))
+			return "a caller's name is no string of the plan";
+	}
+	return NULL;
+}
 
 static const char *check_hosts(const struct fault_plan *p)
 {
@@ -456,5 +478,7 @@ const char *plan_check(const void *blob, size_t len)
 		wrong = check_buckets(p);
 	if (!wrong)
 		wrong = check_rules(p);
+	if (!wrong)
+		wrong = check_callers(p);
 	return wrong ? wrong : check_hosts(p);
 }

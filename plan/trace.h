@@ -50,7 +50,10 @@ enum fault_record_event {
 	RECORD_GATED,                 /* rule due but held; want: fault_gate */
 	RECORD_SHADOWED,              /* rule due, an earlier one acted */
 	RECORD_ESTABLISHED,           /* a connection got its ordinal */
-	RECORD_SELF, /* a rule without `call` acts; want: enum action kind */
+	RECORD_SELF,   /* a rule without `call` acts; want: enum action kind */
+	RECORD_MODULE, /* a module that is first met when stacks are looked at
+	                  (children of fork know their parent's); caller: where
+	                  it begins; its `name` */
 };
 
 enum fault_record_flag {
@@ -90,7 +93,8 @@ struct fault_record {
 		struct {
 			uint8_t address[16]; /* of the peer; IPv4 in the
 			                        first four */
-			uint64_t frames[6];  /* deeper return addresses */
+			uint64_t frames[6];  /* return addresses behind
+			                        `caller`; 0: no more */
 		};
 		char name[64]; /* resolved; cut to what fits, with its end */
 	};

@@ -47,13 +47,15 @@ static char state_of(const char *status)
 	return at ? at[sizeof(name) - 1] : 0;
 }
 
-static bool read_status(pid_t pid, const char *tid, char *buf)
+/* A file of a thread, at most STATUS_SIZE - 1 bytes. */
+static bool read_file(pid_t pid, const char *tid, const char *name, char *buf)
 {
 	char path[320];
 	size_t n;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%s/status", (int)pid, tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/%s", (int)pid, tid,
+	         name);
 	f = fopen(path, "re");
 	if (!f)
 		return false;
@@ -63,13 +65,29 @@ static bool read_status(pid_t pid, const char *tid, char *buf)
 	return n > 0;
 }
 
+/*
+ * Whatever its state says, it has been switched to more often than from: who
+ * prepares to sleep, and looks once more whether there is a reason not to, is
+ * in state S while it runs, and may do a lot there (wait4(2) reaps).
+ */
+static bool is_on_processor(pid_t pid, const char *tid, uint64_t n_from)
+{
+	char text[STATUS_SIZE];
+	unsigned long long n_to;
+
+	/* Not there: a kernel without sched_info. */
+	return read_file(pid, tid, "schedstat", text) &&
+	       sscanf(text, "%*u %*u %llu", &n_to) == 1 && n_to > n_from;
+}
+
 static void look_at_thread(struct look *l, pid_t pid, const char *tid,
                            bool root)
 {
 	char status[STATUS_SIZE];
+	uint64_t voluntary, forced;
 	char state;
 
-	if (!read_status(pid, tid, status)) {
+	if (!read_file(pid, tid, "status", status)) {
 		l->awake = true;
 		return;
 	}
@@ -80,9 +98,13 @@ static void look_at_thread(struct look *l, pid_t pid, const char *tid,
 	else
 		l->awake |= !state || !strchr("STt", state);
 	l->awake |= number(status, "\nCoreDumping:\t") != 0;
+	voluntary = number(status, "\nvoluntary_ctxt_switches:\t");
+	forced = number(status, "\nnonvoluntary_ctxt_switches:\t");
+	if (!l->awake && state != 'Z')
+		l->awake = is_on_processor(pid, tid, voluntary + forced);
 	mix(l, strtoull(tid, NULL, 10));
-	mix(l, number(status, "\nvoluntary_ctxt_switches:\t"));
-	mix(l, number(status, "\nnonvoluntary_ctxt_switches:\t"));
+	mix(l, voluntary);
+	mix(l, forced);
 }
 
 static void look_at(struct look *l, pid_t pid, int depth);

@@ -75,7 +75,7 @@ static void say(struct check *c, struct diag_list *diags)
 		diag_format(&diags->v[i], text, len);
 		if (!already_said(c, text)) {
 			fputs(text, stderr);
-			c->n_errors += !diags->v[i].warning;
+			c->n_errors += diags->v[i].kind == DIAG_ERROR;
 		}
 		free(text);
 	}

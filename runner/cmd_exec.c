@@ -136,6 +136,17 @@ static int __attribute__((format(printf, 1, 2))) say(const char *format, ...)
 	return EXIT_OURS;
 }
 
+/* -s means several. */
+static int say_cases(const struct exec_command *c)
+{
+	say("%s has several cases, say which:", c->scenario_path);
+	for (size_t i = 0; i < c->selection.n; i++)
+		fprintf(stderr, "    %s\n",
+		        suite_case_id(c->selection.v[i].suite,
+		                      c->selection.v[i].index));
+	return EXIT_OURS;
+}
+
 /* The scenario of -s, or an empty one. */
 static int load(struct exec_command *c, struct diag_list *diags)
 {
@@ -154,9 +165,7 @@ static int load(struct exec_command *c, struct diag_list *diags)
 	if (c->selection.n == 0)
 		return say("%s: there is no such case", c->scenario_path);
 	if (c->selection.n > 1)
-		return say("%s has several cases: say which, FILE::CASE or "
-		           "FILE[KEY=VALUE]",
-		           c->scenario_path);
+		return say_cases(c);
 	one = &c->selection.v[0];
 	launch_vars_bind(&c->values, one->file, "/tmp", c->seed);
 	if (suite_bind(one->suite, one->index, &vars, &c->scenario, diags) <
@@ -172,10 +181,11 @@ static int say_programs(const struct exec_command *c)
 {
 	const char *words[PLAN_MAX_PROGRAMS];
 	char suggestion[128];
-	size_t n = c->scenario->n_programs;
+	size_t n = 0;
 
-	for (size_t i = 0; i < n; i++)
-		words[i] = c->scenario->programs[i].name;
+	for (size_t i = 0; i < c->scenario->n_programs; i++)
+		if (c->scenario->programs[i].kind == PROGRAM_RUN)
+			words[n++] = c->scenario->programs[i].name;
 	if (c->as)
 		return say("%s has no program `%s`%s", c->scenario_path, c->as,
 		           options_suggest(c->as, words, n, suggestion,
@@ -185,18 +195,58 @@ static int say_programs(const struct exec_command *c)
 	           c->scenario_path, words[0], words[1], n > 2 ? ", ..." : "");
 }
 
-/* Which program of the scenario ours is; an unknown name is a new one. */
+/*
+ * Only the faults of the file count.  Who has written more is told once what
+ * is not done, and may do it otherwise: rules that its steps arm stay disarmed.
+ */
+static void say_ignored(const struct exec_command *c)
+{
+	const struct scenario *s = c->scenario;
+	const struct {
+		const char *word;
+		bool given;
+	} keys[] = {
+		{"steps", s->steps.n > 0},
+		{"setup", s->n_setup > 0},
+		{"teardown", s->n_teardown > 0},
+		{"files", s->n_files > 0},
+		{"dir", s->programs[c->program].dir != NULL},
+		{"stdin", s->programs[c->program].stdin_file != NULL},
+	};
+	char list[128] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (keys[i].given)
+			at += (size_t)snprintf(list + at, sizeof(list) - at,
+			                       "%s%s", at ? ", " : "",
+			                       keys[i].word);
+	if (at)
+		say("of %s only the faults count here, not: %s",
+		    c->scenario_path, list);
+}
+
+/*
+ * Which program of the scenario ours is: an unknown name is a new one, where
+ * there is none that can be meant.  Scripts cannot: no fault reaches them.
+ */
 static int choose_program(struct exec_command *c)
 {
 	struct scenario *s = c->scenario;
+	size_t n = 0, only = s->n_programs;
 
 	c->program = s->n_programs;
-	for (size_t i = 0; i < s->n_programs; i++)
+	for (size_t i = 0; i < s->n_programs; i++) {
+		if (s->programs[i].kind != PROGRAM_RUN)
+			continue;
 		if (c->as && strcmp(s->programs[i].name, c->as) == 0)
 			c->program = i;
-	if (!c->as && s->n_programs == 1)
-		c->program = 0;
-	if (c->program == s->n_programs && s->n_programs)
+		only = i;
+		n++;
+	}
+	if (!c->as && n == 1)
+		c->program = only;
+	if (c->program == s->n_programs && n)
 		return say_programs(c);
 	if (c->program == s->n_programs &&
 	    scenario_add_program(s, c->as ? c->as : "", c->argv) < 0)
@@ -204,6 +254,8 @@ static int choose_program(struct exec_command *c)
 
 	struct program *p = &s->programs[c->program];
 
+	if (c->scenario_path)
+		say_ignored(c);
 	p->argv = c->argv;
 	p->dir = NULL;
 	p->attach = true;

@@ -29,12 +29,8 @@ enum {
 static void find(struct fixtures *f, enum finding_kind kind,
                  const struct source_loc *loc, char *text)
 {
-	char where[512];
-
-	snprintf(where, sizeof(where), "%s:%u:%u", loc->file, loc->line,
-	         loc->column);
-	case_report_find(f->report, kind, where, "%s",
-	                 text ? text : "out of memory");
+	judgement_add(&f->report->findings, kind, -1, loc, "%s",
+	              text ? text : "out of memory");
 	free(text);
 }
 
@@ -384,6 +380,7 @@ static bool tear_down_with(struct fixtures *f, const struct command *c)
 		find_late(f, &p, "teardown", "did not end within 10 s, killed");
 		break;
 	case WAIT_SIGNAL:
+		f->interrupted = true;
 		break;
 	case WAIT_LOST:
 		lost(f, c);

@@ -32,6 +32,7 @@ struct fixtures {
 	struct guardian *guardian; /* NULL: no commands */
 	struct case_report *report;
 	bool begun;       /* so there is something to tear down */
+	bool interrupted; /* teardown was, by a signal */
 	int64_t setup_ns; /* taken from the limit */
 	int64_t time_ns;  /* of both together */
 };

@@ -409,6 +409,58 @@ static bool tell_which(FILE *out, const struct funnel *f)
 	return true;
 }
 
+/*
+ * The modules of `caller` that the library met, where the rule's programs are.
+ * True: the rule's is one of them.
+ */
+static bool find_modules(const struct rule *rule, const char *trace_path,
+                         struct seen *ret)
+{
+	struct trace_reader reader;
+	const struct fault_record *r;
+	const char *why;
+	bool found = false;
+
+	if (trace_reader_open(&reader, trace_path, &why))
+		return true;
+	while ((r = trace_reader_next(&reader))) {
+		const struct trace_context *c = &reader.context;
+		char name[sizeof(r->name) + 1];
+
+		if (r->call != RECORD_MODULE || r->process >= c->n_processes ||
+		    !(rule->programs >> c->processes[r->process].program % 64 &
+		      1))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)sizeof(r->name),
+		         r->name);
+		found |= !strcmp(name, rule->caller_module);
+		for (char *p = name; *p; p++)
+			*p = *p < 0x20 || *p == 0x7f ? '?' : *p;
+		note_seen(ret, name);
+	}
+	trace_reader_release(&reader);
+	return found;
+}
+
+/* True: calls were seen to come from there. */
+static bool tell_caller(FILE *out, const struct funnel *f,
+                        const char *trace_path)
+{
+	const struct rule *r = f->rule;
+	struct seen seen = {0};
+
+	if (!r->caller_module || find_modules(r, trace_path, &seen))
+		return true;
+	fprintf(out, " -> caller %s%s%s: 0", r->caller_module,
+	        r->caller_symbol ? "!" : "",
+	        r->caller_symbol ? r->caller_symbol : "");
+	for (size_t i = 0; i < seen.n; i++)
+		fprintf(out, "%s%s", i ? ", " : "; callers seen: ", seen.v[i]);
+	if (seen.more)
+		fputs(", ...", out);
+	return false;
+}
+
 static const char *per_phrase(const struct rule *r)
 {
 	static const char *const phrases[] = {
@@ -531,6 +583,7 @@ char *funnel_explain(const char *trace_path, const struct scenario *s,
 		while (replay_next(&replay, &call))
 			pass(f, &call);
 		if (tell_which(out, f) &&
+		    (r->rules[rule].due || tell_caller(out, f, trace_path)) &&
 		    (r->rules[rule].due || tell_when(out, f)))
 			tell_due(out, f, &r->rules[rule]);
 		if (r->truncated)

@@ -24,26 +24,33 @@ struct court {
 	char name[256];  /* of it */
 };
 
-void judgement_add(struct judgement *j, enum finding_kind kind, int verdict,
-                   const struct source_loc *loc, const char *format, ...)
+void judgement_vadd(struct judgement *j, enum finding_kind kind, int verdict,
+                    const char *where, const char *format, va_list args)
 {
 	struct finding *v = realloc(j->v, (j->n + 1) * sizeof(*v));
 	struct finding f = {
 		.kind = kind, .verdict = verdict, .instance = NO_INSTANCE};
-	va_list args;
 
 	if (!v)
 		return;
 	j->v = v;
-	if (loc && loc->file)
-		snprintf(f.where, sizeof(f.where), "%s:%u:%u", loc->file,
-		         loc->line, loc->column);
-	va_start(args, format);
-	if (vasprintf(&f.text, format, args) < 0)
-		f.text = NULL;
-	va_end(args);
-	if (f.text)
+	snprintf(f.where, sizeof(f.where), "%s", where ? where : "");
+	if (vasprintf(&f.text, format, args) >= 0)
 		v[j->n++] = f;
+}
+
+void judgement_add(struct judgement *j, enum finding_kind kind, int verdict,
+                   const struct source_loc *loc, const char *format, ...)
+{
+	char where[sizeof(((struct finding *)0)->where)] = "";
+	va_list args;
+
+	if (loc && loc->file)
+		snprintf(where, sizeof(where), "%s:%u:%u", loc->file, loc->line,
+		         loc->column);
+	va_start(args, format);
+	judgement_vadd(j, kind, verdict, where, format, args);
+	va_end(args);
 }
 
 void judgement_timing(struct judgement *j)

@@ -6,6 +6,7 @@
 #ifndef FAULT_RUNNER_JUDGE_H
 #define FAULT_RUNNER_JUDGE_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,10 @@ enum outcome {
 void judgement_add(struct judgement *ret, enum finding_kind kind, int verdict,
                    const struct source_loc *loc, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
+/* The same; where is "file:line:column", or NULL. */
+void judgement_vadd(struct judgement *ret, enum finding_kind kind, int verdict,
+                    const char *where, const char *format, va_list args)
+	__attribute__((format(printf, 5, 0)));
 
 /* The finding that was added last may come from a busy machine. */
 void judgement_timing(struct judgement *j);

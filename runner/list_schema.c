@@ -70,6 +70,7 @@ static const struct object {
           {"in", "text|text+", MAY},
           {"state", "state|state*", MAY},
           {"host", "text", MAY},
+          {"caller", "caller", MAY},
           {"bytes", "bytes", MAY},
           {"per", "per", MAY},
           {"after", "text", MAY}},

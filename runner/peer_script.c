@@ -3,6 +3,8 @@
  * that is being played.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -131,6 +133,52 @@ static bool is_endless(const struct frame *f)
 	return true;
 }
 
+/* Steps that nobody sees whose other side has gone. */
+static bool all_unseen(const struct step *v, size_t n)
+{
+	static const bool unseen[N_STEP_KINDS] = {
+		[STEP_WAIT_TIME] = true,  [STEP_REPEAT] = true,
+		[STEP_CLOSE] = true,      [STEP_RESET] = true,
+		[STEP_HALF_CLOSE] = true,
+	};
+
+	for (size_t i = 0; i < n; i++)
+		if (!unseen[v[i].kind] || !all_unseen(v[i].steps, v[i].n_steps))
+			return false;
+	return true;
+}
+
+/* From the current step to the end, with the rounds that are to come. */
+static bool rest_is_unseen(const struct conn *c)
+{
+	for (size_t i = 0; i < c->depth; i++) {
+		const struct frame *f = &c->frames[i];
+		size_t at = f->at + (i + 1 < c->depth);
+
+		if (f->repeat && f->round + 1 < f->repeat->times)
+			at = 0;
+		if (!all_unseen(f->v + at, f->n - at))
+			return false;
+	}
+	return true;
+}
+
+/* It has said FIN or RST, whether the script has read that or not. */
+static bool other_side_has_gone(const struct conn *c)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (c->fd < 0)
+		return true;
+	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return false;
+	return info.tcpi_state == TCP_CLOSE_WAIT ||
+	       info.tcpi_state == TCP_LAST_ACK ||
+	       info.tcpi_state == TCP_CLOSING ||
+	       info.tcpi_state == TCP_TIME_WAIT || info.tcpi_state == TCP_CLOSE;
+}
+
 const struct step *conn_unfinished(const struct conn *c)
 {
 	const struct frame *f;
@@ -141,7 +189,8 @@ const struct step *conn_unfinished(const struct conn *c)
 		if (is_forever(&c->frames[i]))
 			return NULL;
 	f = &c->frames[c->depth - 1];
-	if (f->at == f->n || is_endless(f))
+	if (f->at == f->n || is_endless(f) ||
+	    (rest_is_unseen(c) && other_side_has_gone(c)))
 		return NULL;
 	return &f->v[f->at];
 }

@@ -138,19 +138,20 @@ enum turn send_step(struct conn *c, const struct step *s)
 	char buf[PEER_CHUNK];
 
 	for (int i = 0; i < PEER_FAIR; i++) {
-		size_t max = allowance(c, s);
 		const char *v;
-		ssize_t n, r;
+		ssize_t n = next_bytes(c, s, buf, PEER_CHUNK, &v), r;
+		size_t max;
 
-		if (!max)
-			return TURN_WAITS;
-		n = next_bytes(c, s, buf, max, &v);
 		if (n < 0)
 			return say_failed(c, s, 0, "cannot read it: %s",
 			                  strerror((int)-n));
+		/* Behind the last byte there is nothing to wait for. */
 		if (n == 0)
 			return TURN_DONE;
-		r = send_bytes(c, v, (size_t)n);
+		max = allowance(c, s);
+		if (!max)
+			return TURN_WAITS;
+		r = send_bytes(c, v, (size_t)n < max ? (size_t)n : max);
 		if (r == -EAGAIN)
 			return wait_room(c);
 		if (r < 0)

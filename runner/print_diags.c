@@ -28,7 +28,7 @@ size_t write_diags(FILE *out, struct diag_list *l)
 		size_t size = diag_format(&l->v[i], NULL, 0) + 1;
 		char *text;
 
-		if (is_repeated(l, i))
+		if (l->v[i].kind == DIAG_NOTE || is_repeated(l, i))
 			continue;
 		text = malloc(size);
 		if (!text)

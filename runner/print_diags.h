@@ -8,7 +8,8 @@
 
 #include "lang/diag.h"
 
-/* Writes each once and empties the list; returns the number of errors. */
+/* Writes all but notes, each once, and empties the list; returns the number of
+ * errors. */
 size_t write_diags(FILE *out, struct diag_list *l);
 
 /* The same on stderr. */

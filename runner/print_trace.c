@@ -314,7 +314,7 @@ static void put_name(struct text *t, const char *s, size_t most)
 	}
 }
 
-/* A host name has no bytes but these (RFC 1123). */
+/* A host name has no bytes but these (RFC 1123), and a module hardly. */
 static void put_host(struct text *t, const struct fault_record *r)
 {
 	for (size_t i = 0; i < sizeof(r->name) && r->name[i]; i++) {
@@ -470,6 +470,10 @@ static void put_event(struct text *t, const struct trace_context *c,
 		put(t, "established");
 		put_address(t, r);
 		break;
+	case RECORD_MODULE:
+		put(t, "calls from ");
+		put_host(t, r);
+		return;
 	case RECORD_SELF:
 		put(t, "%s, by itself",
 		    r->want < N_ACTIONS ? fault_actions[r->want].word

@@ -247,6 +247,8 @@ static void conclude(struct run_place *p, struct work *w, bool skipped)
 
 	report->time_ns = w->result.time_ns + w->fixtures.time_ns;
 	report->outcome = judge_outcome(&w->result, &report->findings);
+	if (report->outcome == OUTCOME_PASSED && w->fixtures.interrupted)
+		report->outcome = OUTCOME_INTERRUPTED;
 	if (skipped && report->outcome == OUTCOME_PASSED) {
 		report->outcome = OUTCOME_SKIPPED;
 		return;

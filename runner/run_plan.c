@@ -14,6 +14,13 @@
 #include "runner/run_plan.h"
 #include "runner/slow_factor.h"
 
+/* In seconds: what is beside the limit and the graces of a scenario. */
+#define OWN_S       60.0 /* reading, judging, keeping; times the slow factor */
+#define LEAST_OWN_S 5.0
+#define TEARDOWN_S  15.0 /* a command, and its death */
+#define STOP_S      10.0 /* a service comes to rest, and its death */
+#define MOST_S      1e9
+
 struct load {
 	struct run_plan *plan;
 	const struct run_options *options;
@@ -76,12 +83,30 @@ static bool chosen(struct load *l, const struct scenario *s, const char *id)
 	return shard_has(&o->shard, id);
 }
 
+/*
+ * What a worker needs for a scenario that does everything as slowly as it is
+ * let, and for its own work; 0: there is no limit.
+ */
+static int64_t most_ns(const struct scenario *s, double factor)
+{
+	double own =
+		OWN_S * factor > LEAST_OWN_S ? OWN_S * factor : LEAST_OWN_S;
+	double sum = (double)s->limit_ns / 1e9 + own +
+	             TEARDOWN_S * (double)s->n_teardown;
+
+	for (size_t i = 0; i < s->n_programs; i++)
+		if (program_is_service(&s->programs[i]))
+			sum += (double)s->programs[i].grace_ns / 1e9 + STOP_S;
+	return s->limit_ns && sum < MOST_S ? (int64_t)(sum * 1e9) : 0;
+}
+
 /* Binds with stand-ins: is it valid, is it wanted?  False: invalid. */
 static bool check_case(struct load *l, const struct selected_case *one)
 {
 	struct plan_options options = {.trace = true};
 	struct run_plan *p = l->plan;
 	const char *id = suite_case_id(one->suite, one->index);
+	double factor = l->options->settings.slow_factor;
 	struct scenario *s;
 	void *blob = NULL;
 	size_t len;
@@ -90,12 +115,13 @@ static bool check_case(struct load *l, const struct selected_case *one)
 	if (suite_bind(one->suite, one->index, NULL, &s, &l->diags) < 0)
 		return false;
 	ok = scenario_plan(s, &options, &blob, &len, &l->diags) == 0;
+	slow_down(s, factor);
 	if (suite_has_programs(one->suite) && chosen(l, s, id)) {
 		p->planned[p->n] = (struct planned){
 			.id = id,
 			.alone = s->alone,
-			.limit_ns = slowed_ns(s->limit_ns,
-		                              l->options->settings.slow_factor),
+			.limit_ns = s->limit_ns,
+			.most_ns = most_ns(s, factor),
 		};
 		p->cases[p->n++] = *one;
 	}
@@ -147,42 +173,28 @@ static int by_rank(const void *a, const void *b)
 	return (x->at > y->at) - (x->at < y->at);
 }
 
-static bool put_in_order(struct load *l)
+bool run_plan_order(struct run_plan *p, const struct run_options *o,
+                    unsigned round)
 {
-	const struct run_options *o = l->options;
-	struct run_plan *p = l->plan;
 	struct rank *ranks = calloc(p->n + 1, sizeof(*ranks));
-	struct selected_case *cases = calloc(p->n + 1, sizeof(*cases));
-	struct planned *planned = calloc(p->n + 1, sizeof(*planned));
-	bool ok = ranks && cases && planned;
 
-	for (size_t i = 0; ok && i < p->n; i++) {
+	if (!ranks)
+		return false;
+	for (size_t i = 0; i < p->n; i++) {
 		const char *id = p->planned[i].id;
 
 		ranks[i] = (struct rank){.failed = o->failed_first &&
 		                                   failed_has(&p->failed, id),
 		                         .at = i};
 		if (o->shuffle)
-			ranks[i].shuffled =
-				engine_hash(o->shuffle_seed, 0,
-			                    plan_hash_string(id), 0, 0, 0);
+			ranks[i].shuffled = engine_hash(o->shuffle_seed, 0,
+			                                plan_hash_string(id),
+			                                round - 1, 0, 0);
 	}
-	if (ok)
-		qsort(ranks, p->n, sizeof(*ranks), by_rank);
-	for (size_t i = 0; ok && i < p->n; i++) {
-		cases[i] = p->cases[ranks[i].at];
-		planned[i] = p->planned[ranks[i].at];
-	}
+	qsort(ranks, p->n, sizeof(*ranks), by_rank);
+	for (size_t i = 0; i < p->n; i++)
+		p->order[i] = ranks[i].at;
 	free(ranks);
-	if (!ok) {
-		free(cases);
-		free(planned);
-		return false;
-	}
-	free(p->cases);
-	free(p->planned);
-	p->cases = cases;
-	p->planned = planned;
 	return true;
 }
 
@@ -206,14 +218,16 @@ static void print_plan(const struct load *l)
 	const struct run_plan *p = l->plan;
 
 	for (size_t i = 0; i < p->n; i++) {
+		const struct selected_case *one = &p->cases[p->order[i]];
+		const char *id = p->planned[p->order[i]].id;
 		struct diag_list diags = {0};
 		struct scenario *s;
 
 		if (l->options->list) {
-			puts(p->planned[i].id);
-		} else if (suite_bind(p->cases[i].suite, p->cases[i].index,
-		                      NULL, &s, &diags) == 0) {
-			print_dry(p->planned[i].id, s);
+			puts(id);
+		} else if (suite_bind(one->suite, one->index, NULL, &s,
+		                      &diags) == 0) {
+			print_dry(id, s);
 			scenario_free(s);
 		}
 		diag_list_release(&diags);
@@ -311,16 +325,18 @@ int run_plan_load(struct run_plan *p, const struct run_options *o)
 	select_cases(&l);
 	p->cases = calloc(p->selection.n + 1, sizeof(*p->cases));
 	p->planned = calloc(p->selection.n + 1, sizeof(*p->planned));
-	ok = p->cases && p->planned && !p->selection.n_errors &&
-	     !p->selection.missing;
-	for (size_t i = 0; p->cases && p->planned && i < p->selection.n; i++)
+	p->order = calloc(p->selection.n + 1, sizeof(*p->order));
+	if (!p->cases || !p->planned || !p->order)
+		return EXIT_ENVIRONMENT;
+	ok = !p->selection.n_errors && !p->selection.missing;
+	for (size_t i = 0; i < p->selection.n; i++)
 		ok = check_case(&l, &p->selection.v[i]) && ok;
 	print_diags(&l.diags);
 	if (explain_no_programs(&l) || !ok)
 		return EXIT_USAGE;
 	if (p->n == 0)
 		return nothing_to_run(&l);
-	if (!put_in_order(&l))
+	if (!run_plan_order(p, o, 1))
 		return EXIT_ENVIRONMENT;
 	if (!o->list && !o->dry_run)
 		return -1;
@@ -334,4 +350,5 @@ void run_plan_release(struct run_plan *p)
 	failed_release(&p->failed);
 	free(p->cases);
 	free(p->planned);
+	free(p->order);
 }

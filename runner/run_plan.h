@@ -10,15 +10,18 @@
 
 /* What the order of starting needs to know of a case. */
 struct planned {
-	const char *id;   /* not owned */
-	int64_t limit_ns; /* with the slow factor; 0 = none */
+	const char *id; /* not owned */
+	/* With the slow factor; 0 = none: */
+	int64_t limit_ns;
+	int64_t most_ns; /* longer than that its worker never takes */
 	bool alone;
 };
 
 struct run_plan {
 	struct selection selection;
-	struct selected_case *cases; /* in their order */
+	struct selected_case *cases; /* as they were selected */
 	struct planned *planned;     /* the same, one each */
+	size_t *order;               /* indices: in the order of a round */
 	size_t n;
 	struct failed failed; /* of the runs before */
 };
@@ -29,5 +32,12 @@ struct run_plan {
  */
 int run_plan_load(struct run_plan *p, const struct run_options *o);
 void run_plan_release(struct run_plan *p);
+
+/*
+ * The order of a round of --repeat, from 1: with --shuffle each has its own.
+ * The first is there already.  False: no memory, it stays as it was.
+ */
+bool run_plan_order(struct run_plan *p, const struct run_options *o,
+                    unsigned round);
 
 #endif

@@ -17,6 +17,8 @@
 
 /* Workers that do not end when they are told to are killed after so long. */
 #define PATIENCE_NS (60 * NS_PER_S)
+/* What one has left behind when it was killed is gone by then. */
+#define GIVE_UP_NS (20 * NS_PER_S)
 
 /* A case that is to run, or runs. */
 struct job {
@@ -32,8 +34,10 @@ struct job {
 struct slot {
 	struct job job;
 	bool busy;
-	bool beside;     /* another ran at the same time */
-	int64_t slow_ns; /* absolute: it is slow from then on; 0 = it is not */
+	bool beside; /* another ran at the same time */
+	/* Absolute, 0 = never: */
+	int64_t slow_ns; /* it is slow from then on, which is said once */
+	int64_t hung_ns; /* its worker hangs from then on */
 };
 
 struct jobs {
@@ -56,7 +60,7 @@ struct schedule {
 	const char *stop; /* why nothing more is begun */
 	bool timed_out;
 	int64_t limit_ns; /* absolute, of the whole run, 0 = none */
-	int64_t kill_ns;  /* absolute, 0 = nobody was told to end */
+	bool told_to_end; /* those that run were */
 	bool out_failed;  /* said that nothing can be kept */
 };
 
@@ -86,16 +90,22 @@ static struct job pop(struct jobs *q)
 	return j;
 }
 
+static unsigned round_of(const struct schedule *s, uint64_t job)
+{
+	return (unsigned)(job / s->plan->n) + 1;
+}
+
 /* The next in their order that does not want to be alone. */
 static bool next_in_order(struct schedule *s, struct job *ret)
 {
 	while (s->next < s->n_total) {
-		struct job j = {
-			.at = (size_t)(s->next % s->plan->n),
-			.round = (unsigned)(s->next / s->plan->n) + 1,
-		};
+		struct job j = {.round = round_of(s, s->next)};
 
-		s->next++;
+		/* Without memory the order is that of the round before. */
+		if (s->options->shuffle && j.round > 1 &&
+		    s->next % s->plan->n == 0)
+			run_plan_order(s->plan, s->options, j.round);
+		j.at = s->plan->order[s->next++ % s->plan->n];
 		j.alone = s->workers.n > 1 && s->plan->planned[j.at].alone;
 		if (!j.alone || !push(&s->alone, j)) {
 			*ret = j;
@@ -163,6 +173,8 @@ static void start(struct schedule *s, size_t i, struct job j)
 			s->slots[k].beside = true;
 	if (p->limit_ns)
 		slot->slow_ns = now_ns() + p->limit_ns / 2;
+	if (p->most_ns)
+		slot->hung_ns = now_ns() + p->most_ns;
 	s->n_busy++;
 	s->is_alone = j.alone;
 	report_begin(&s->report, p->id);
@@ -275,7 +287,7 @@ static void finish(struct schedule *s, size_t i, struct case_report *c)
 	c->n_rounds = (unsigned)s->options->repeat;
 	c->n_tries = j->n_tries;
 	/* A worker that was told to end may not have come to a report. */
-	if (s->kill_ns && c->outcome == OUTCOME_ENVIRONMENT)
+	if (s->told_to_end && c->outcome == OUTCOME_ENVIRONMENT)
 		c->outcome = OUTCOME_INTERRUPTED;
 	c->note = j->note;
 	if (to_be_confirmed(s, slot, c))
@@ -291,9 +303,13 @@ static void finish(struct schedule *s, size_t i, struct case_report *c)
 
 static void end_running(struct schedule *s, int sig)
 {
+	int64_t hung_ns = now_ns() + PATIENCE_NS;
+
 	workers_signal(&s->workers, sig);
-	if (!s->kill_ns)
-		s->kill_ns = now_ns() + PATIENCE_NS;
+	for (size_t i = 0; !s->told_to_end && i < s->workers.n; i++)
+		if (!s->slots[i].hung_ns || hung_ns < s->slots[i].hung_ns)
+			s->slots[i].hung_ns = hung_ns;
+	s->told_to_end = true;
 }
 
 static void take_signals(struct schedule *s)
@@ -307,29 +323,41 @@ static void take_signals(struct schedule *s)
 	}
 }
 
-static void watch_time(struct schedule *s)
+static bool has_come(int64_t at, int64_t now)
 {
-	int64_t now = now_ns();
+	return at && now >= at;
+}
 
-	for (size_t i = 0; i < s->workers.n; i++) {
-		struct slot *slot = &s->slots[i];
-		const struct planned *p = &s->plan->planned[slot->job.at];
+static void watch_slot(struct schedule *s, size_t i, int64_t now)
+{
+	struct slot *slot = &s->slots[i];
+	const struct planned *p = &s->plan->planned[slot->job.at];
+	struct case_report c;
 
-		if (!slot->busy || !slot->slow_ns || now < slot->slow_ns)
-			continue;
+	if (has_come(slot->slow_ns, now)) {
 		slot->slow_ns = 0;
 		report_warn(&s->report,
 		            "slow: %s has run for half of its limit of %g s",
 		            p->id, (double)p->limit_ns / 1e9);
 	}
+	if (has_come(slot->hung_ns, now)) {
+		slot->hung_ns = now + GIVE_UP_NS;
+		if (workers_give_up(&s->workers, i, &c) > 0)
+			finish(s, i, &c);
+	}
+}
+
+static void watch_time(struct schedule *s)
+{
+	int64_t now = now_ns();
+
+	for (size_t i = 0; i < s->workers.n; i++)
+		if (s->slots[i].busy)
+			watch_slot(s, i, now);
 	if (s->limit_ns && now >= s->limit_ns && !s->timed_out) {
 		s->timed_out = true;
 		stop(s, "--global-timeout has passed");
 		end_running(s, SIGTERM);
-	}
-	if (s->kill_ns && now >= s->kill_ns) {
-		workers_signal(&s->workers, SIGKILL);
-		s->kill_ns = now + PATIENCE_NS;
 	}
 }
 
@@ -341,11 +369,12 @@ static int64_t sooner(int64_t a, int64_t b)
 /* Milliseconds until there is something to do by itself, -1: never. */
 static int time_left(const struct schedule *s)
 {
-	int64_t at = sooner(s->timed_out ? 0 : s->limit_ns, s->kill_ns), left;
+	int64_t at = s->timed_out ? 0 : s->limit_ns, left;
 
 	for (size_t i = 0; i < s->workers.n; i++)
 		if (s->slots[i].busy)
-			at = sooner(at, s->slots[i].slow_ns);
+			at = sooner(at, sooner(s->slots[i].slow_ns,
+			                       s->slots[i].hung_ns));
 	if (!at)
 		return -1;
 	left = (at - now_ns()) / NS_PER_MS + 1;

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runner/clock.h"
 #include "runner/run_workers.h"
 #include "runner/tree.h"
+
+/* Until an idle worker and its guardian have ended: ten to kill, and some. */
+#define END_NS (20 * NS_PER_S)
 
 enum {
 	MAX_REPORT = 1 << 28,
@@ -143,15 +148,16 @@ static int fork_worker(struct workers *w, struct worker *v)
 	return 0;
 }
 
-/* Its status, as of wait(2). */
-static int bury(struct worker *v)
+/* Its status, as of wait(2); flags are WNOHANG for one that cannot be killed.
+ */
+static int bury(struct worker *v, int flags)
 {
 	int status = 0;
 	pid_t r;
 
 	close(v->fd);
 	do
-		r = waitpid(v->pid, &status, 0);
+		r = waitpid(v->pid, &status, flags);
 	while (r < 0 && errno == EINTR);
 	free(v->data);
 	*v = (struct worker){0};
@@ -174,7 +180,7 @@ int workers_start(struct workers *w, size_t i, size_t index, uint64_t seed)
 			v->len = 0;
 			return 0;
 		}
-		bury(v);
+		bury(v, 0);
 	}
 	return -EPIPE;
 }
@@ -185,11 +191,17 @@ int workers_start(struct workers *w, size_t i, size_t index, uint64_t seed)
  */
 static int gone(struct workers *w, struct worker *v, struct case_report *ret)
 {
-	int status = bury(v);
+	bool hung = v->hung;
+	int status = bury(v, hung ? WNOHANG : 0);
 
 	w->crashed = true;
 	*ret = (struct case_report){.outcome = OUTCOME_ENVIRONMENT};
-	if (WIFSIGNALED(status))
+	if (hung)
+		case_report_find(ret, FINDING_ENVIRONMENT, NULL,
+		                 "the process of `fault` that ran it did not "
+		                 "come to an end long after the limit of the "
+		                 "scenario, and was killed");
+	else if (WIFSIGNALED(status))
 		case_report_find(ret, FINDING_ENVIRONMENT, NULL,
 		                 "the process of `fault` that ran it was "
 		                 "killed by SIG%s",
@@ -265,6 +277,17 @@ int workers_receive(struct workers *w, size_t i, struct case_report *ret)
 	return 1;
 }
 
+int workers_give_up(struct workers *w, size_t i, struct case_report *ret)
+{
+	struct worker *v = &w->v[i];
+
+	if (v->hung)
+		return gone(w, v, ret);
+	v->hung = true;
+	kill(v->pid, SIGKILL);
+	return 0;
+}
+
 void workers_signal(struct workers *w, int sig)
 {
 	for (size_t i = 0; i < w->n; i++)
@@ -272,17 +295,41 @@ void workers_signal(struct workers *w, int sig)
 			kill(w->v[i].pid, sig);
 }
 
+/* An idle worker and its guardian have closed the socket by then. */
+static bool has_ended(const struct worker *v, int64_t until)
+{
+	struct pollfd p = {v->fd, POLLIN, 0};
+	int64_t left;
+
+	do {
+		left = (until - now_ns()) / NS_PER_MS;
+		if (poll(&p, 1, left > 0 ? (int)left : 0) > 0)
+			return true;
+	} while (left > 0);
+	return false;
+}
+
 void workers_close(struct workers *w)
 {
+	int64_t until = now_ns() + END_NS;
 	size_t killed;
 
 	/* First all sockets: they end beside each other. */
-	for (size_t i = 0; i < w->n; i++)
+	for (size_t i = 0; i < w->n; i++) {
+		if (!w->v[i].pid)
+			continue;
+		shutdown(w->v[i].fd, SHUT_WR);
+		kill(w->v[i].pid, SIGCONT);
+	}
+	for (size_t i = 0; i < w->n; i++) {
+		bool ended = !w->v[i].pid || has_ended(&w->v[i], until);
+
+		if (!ended)
+			kill(w->v[i].pid, SIGKILL);
+		w->crashed |= !ended;
 		if (w->v[i].pid)
-			shutdown(w->v[i].fd, SHUT_RDWR);
-	for (size_t i = 0; i < w->n; i++)
-		if (w->v[i].pid)
-			bury(&w->v[i]);
+			bury(&w->v[i], ended ? 0 : WNOHANG);
+	}
 	free(w->v);
 	/*
 	 * With its guardian killed, too, what a worker had started is ours.

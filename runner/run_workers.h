@@ -28,6 +28,7 @@ struct worker {
 	pid_t pid; /* 0: there is none */
 	int fd;    /* to poll for POLLIN while it is busy */
 	bool busy;
+	bool hung;  /* it was killed for that */
 	char *data; /* of the report, as far as it has come */
 	size_t len, cap;
 };
@@ -59,6 +60,13 @@ int workers_start(struct workers *w, size_t i, size_t index, uint64_t seed);
  * what became of it.
  */
 int workers_receive(struct workers *w, size_t i, struct case_report *ret);
+
+/*
+ * For a busy worker that takes too long.  First it is killed: 0, and its
+ * report comes as that of any other when what it had started is gone.  When it
+ * does not, called again: 1 with a report, and nothing is waited for any more.
+ */
+int workers_give_up(struct workers *w, size_t i, struct case_report *ret);
 
 /* Signals those that are busy. */
 void workers_signal(struct workers *w, int sig);

@@ -45,6 +45,8 @@ static const struct {
          "\\[?[0-9a-fA-F.:]*[.:][0-9a-fA-F.:]*(/[0-9]+)?\\]?(/"
          "[0-9]+)?(:[0-9]+)?",
          -1, "127.0.0.1, 10.0.0.0/8, [::1]:80"},
+	{"caller", "[^!/*? ]+(![^!/*? ]+)?", -1,
+         "libpq.so.5, libpq.so.5!PQexec"},
 };
 
 /* Texts, by what JSON has for them. */

@@ -11,34 +11,16 @@
 #include "runner/selection.h"
 #include "runner/suite_files.h"
 
-/* Where FILE::CASE ends in an id: a value may have `::` in it, as ::1 has. */
-static size_t case_len(const char *id)
-{
-	return strcspn(id, "[");
-}
-
-/* Where FILE ends in an id, or in a pattern of ids. */
-static size_t file_len(const char *id)
-{
-	const char *end = strstr(id, "::");
-	size_t len = case_len(id);
-
-	return end && end < id + len ? (size_t)(end - id) : len;
-}
-
 static bool glob_means(const char *pattern, const char *id)
 {
 	return glob_match(pattern, id, strlen(id), true) ||
-	       glob_match(pattern, id, case_len(id), true) ||
-	       glob_match(pattern, id, file_len(id), true);
+	       glob_match(pattern, id, case_id_len(id), true) ||
+	       glob_match(pattern, id, case_id_file_len(id), true);
 }
 
 bool selection_matches(const char *path, const char *id)
 {
-	size_t len = strlen(path);
-
-	if (strncmp(id, path, len) == 0 && (id[len] == '\0' || id[len] == '[' ||
-	                                    strncmp(id + len, "::", 2) == 0))
+	if (case_id_is_meant(path, id))
 		return true;
 	return glob_has_wildcard(path) && glob_means(path, id);
 }
@@ -116,7 +98,7 @@ static void print_unknown(const struct suite *suite, const char *path)
 		const char *id = suite_case_id(suite, i);
 
 		words[2 * i] = strdup(id);
-		words[2 * i + 1] = strndup(id, case_len(id));
+		words[2 * i + 1] = strndup(id, case_id_len(id));
 		if (!words[2 * i] || !words[2 * i + 1])
 			n = i;
 	}
@@ -136,7 +118,7 @@ static void print_unknown(const struct suite *suite, const char *path)
 static char *file_part(const char *path)
 {
 	return access(path, F_OK) == 0 ? strdup(path)
-	                               : strndup(path, file_len(path));
+	                               : strndup(path, case_id_file_len(path));
 }
 
 /* Of a glob: the folder below which all of it is. */
@@ -157,7 +139,7 @@ static char *glob_base(const char *path)
  */
 static bool file_wanted(const char *pattern, const char *file)
 {
-	char *front = strndup(pattern, file_len(pattern));
+	char *front = strndup(pattern, case_id_file_len(pattern));
 	bool wanted = front && glob_match(front, file, strlen(file), true);
 
 	free(front);

@@ -69,9 +69,9 @@ static bool has_files(struct session *s)
 		return true;
 	if (limit.rlim_max < needed) {
 		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
-		            "so many programs at once (`count`) need %llu "
-		            "descriptors, and no more than %llu are allowed "
-		            "here (`ulimit -Hn`)",
+		            "so many programs at once need %llu descriptors, "
+		            "and no more than %llu are allowed here "
+		            "(`ulimit -Hn`)",
 		            (unsigned long long)needed,
 		            (unsigned long long)limit.rlim_max);
 		return false;
@@ -108,12 +108,15 @@ static int never_seen(const struct program *p, const struct instance_result *r,
 {
 	if (r->exited && WIFEXITED(r->status) &&
 	    WEXITSTATUS(r->status) == FAULT_EXIT_ATTACH)
-		return asprintf(ret,
-		                "the library refused to run in %s: it is of "
-		                "another version than this `fault`, or it "
-		                "cannot attach the shared memory of the run "
-		                "(%s)",
-		                p->argv[0], library);
+		return asprintf(
+			ret,
+			"the library refused to run in %s: it is of "
+			"another version than this `fault`, or it "
+			"cannot attach the shared memory of the run, or "
+			"a rule has `caller` and stacks cannot be taken "
+			"there: no libgcc_s.so.1, or glibc before 2.35 "
+			"(%s)",
+			p->argv[0], library);
 	return asprintf(ret,
 	                "the library did not attach to %s: something on the "
 	                "way to it removed LD_PRELOAD or forbade shared memory "

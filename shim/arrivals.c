@@ -31,7 +31,8 @@ enum {
 bool arrivals_count(const struct plan_rule *r)
 {
 	return r->n_actions == 1 && r->actions[0].kind == ACTION_DELAY &&
-	       !r->nth.first && !r->turn.first && !r->bytes_unit;
+	       !r->nth.first && !r->turn.first && !r->bytes_unit &&
+	       !plan_classes(shim.plan)[r->class_index].caller;
 }
 
 /* --- looking ------------------------------------------------------------- */

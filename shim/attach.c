@@ -28,6 +28,7 @@
 #include "process.h"
 #include "self.h"
 #include "socks.h"
+#include "stack.h"
 #include "next.h"
 
 enum {
@@ -89,6 +90,17 @@ static void note_needs(const struct fault_plan *plan)
 	}
 }
 
+static bool asks_callers(const struct fault_plan *plan, uint32_t program)
+{
+	const struct plan_class *classes = plan_classes(plan);
+
+	for (uint32_t i = 0; i < plan->n_classes; i++) {
+		if (classes[i].caller && classes[i].programs >> program & 1)
+			return true;
+	}
+	return false;
+}
+
 /* Inherited descriptors: /proc/self/fd lists exactly those that are open. */
 static void adopt_inherited(void)
 {
@@ -123,6 +135,8 @@ void attach_run(const struct fault_plan *plan, struct fault_run *run,
 	shim.traced = plan->flags & PLAN_TRACE && run->n_records;
 	shim.alone = !run->n_records;
 	shim.timed = plan->flags & PLAN_TIMED;
+	shim.stacks = shim.traced && plan->flags & PLAN_STACKS;
+	shim.callers = asks_callers(plan, program);
 	prctl(PR_GET_NAME, shim.comm);
 	shim_pid();
 	atomic_compare_exchange_strong(&run_programs(run)[program].started_ns,
@@ -174,9 +188,27 @@ void shim_attach(void)
 	errno = saved;
 }
 
+/*
+ * Not while attaching, which may happen inside the allocator of the program:
+ * jemalloc's constructor reads files.  What calls before this has no stack.
+ */
+static void prepare_stacks(void)
+{
+	const char *why = NULL;
+
+	if (shim.callers || shim.stacks)
+		why = stack_prepare();
+	if (why)
+		attach_refuse_stacks(why);
+}
+
 __attribute__((constructor)) static void on_load(void)
 {
+	int saved = errno;
+
 	shim_attach();
+	prepare_stacks();
+	errno = saved;
 }
 
 __attribute__((destructor)) static void on_exit_(void)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "attach.h"
@@ -85,7 +86,7 @@ static void stop(const struct diag_list *diags)
 	for (size_t i = 0; i < diags->n; i++) {
 		size_t len;
 
-		if (diags->v[i].warning)
+		if (diags->v[i].kind != DIAG_ERROR)
 			continue;
 		len = diag_format(&diags->v[i], buf, sizeof(buf));
 		complain("libfault: ", 10);
@@ -108,20 +109,89 @@ static const char *variable(void *context, const char *name)
 	return getenv(full);
 }
 
+static void complain_of(const char *path, const char *what)
+{
+	complain("libfault: ", 10);
+	complain(path, strlen(path));
+	complain(what, strlen(what));
+}
+
+/* Which of them is meant?  Those that may be are listed, all: it is none. */
+static _Noreturn void refuse_cases(const struct suite *suite, const char *path,
+                                   bool all)
+{
+	complain_of(path, all ? ": there is no such case; there are\n"
+	                      : ": has several cases, say which\n");
+	for (size_t i = 0; i < suite_n_cases(suite); i++) {
+		const char *id = suite_case_id(suite, i);
+
+		if (!all && !case_id_is_meant(path, id))
+			continue;
+		complain("    ", 4);
+		complain(id, strlen(id));
+		complain("\n", 1);
+	}
+	_exit(FAULT_EXIT_ATTACH);
+}
+
+static size_t choose_case(const struct suite *suite, const char *path)
+{
+	size_t n = 0, chosen = 0;
+
+	for (size_t i = 0; i < suite_n_cases(suite); i++) {
+		if (!case_id_is_meant(path, suite_case_id(suite, i)))
+			continue;
+		chosen = i;
+		n++;
+	}
+	if (n != 1)
+		refuse_cases(suite, path, n == 0);
+	return chosen;
+}
+
+/* Without ::CASE and [...]; a file may have these in its name. */
+static const char *file_of(const char *path, char *buf, size_t size)
+{
+	size_t len = case_id_file_len(path);
+	struct stat there;
+
+	if (stat(path, &there) == 0 || len >= size)
+		return path;
+	memcpy(buf, path, len);
+	buf[len] = '\0';
+	return buf;
+}
+
 static struct scenario *read_scenario(const char *path, struct diag_list *diags)
 {
 	struct suite_vars vars = {.lookup = variable};
 	struct scenario *scenario = NULL;
 	struct suite *suite;
+	char file[4096];
 
 	if (!path)
 		return scenario_new();
-	if (suite_load(path, &vars, &suite, diags))
+	if (suite_load(file_of(path, file, sizeof(file)), &vars, &suite, diags))
 		return NULL;
-	if (suite_bind(suite, 0, &vars, &scenario, diags))
+	if (suite_bind(suite, choose_case(suite, path), &vars, &scenario,
+	               diags))
 		scenario = NULL;
 	suite_free(suite);
 	return scenario;
+}
+
+void attach_refuse_stacks(const char *why)
+{
+	if (shim.alone) {
+		complain("libfault: `caller`: ", 20);
+		complain(why, strlen(why));
+		complain("\n", 1);
+	} else if (atomic_load(
+			   &run_programs(shim.run)[shim.program].processes) >
+	           1) {
+		return;
+	}
+	_exit(FAULT_EXIT_ATTACH);
 }
 
 /* The seed: decimal digits and nothing else, or 0 when not given. */
@@ -154,13 +224,8 @@ static void *keep(const void *plan, size_t len)
 /* Which of them is this?  Only `fault` can tell. */
 static void refuse_programs(const char *path)
 {
-	char buf[512];
-	int len = snprintf(buf, sizeof(buf),
-	                   "libfault: %s: has several programs, run it with "
-	                   "`fault run` or `fault exec --as NAME`\n",
-	                   path);
-
-	complain(buf, len < (int)sizeof(buf) ? (size_t)len : sizeof(buf) - 1);
+	complain_of(path, ": has several programs, run it with `fault run` or "
+	                  "`fault exec --as NAME`\n");
 	_exit(FAULT_EXIT_ATTACH);
 }
 

@@ -3,6 +3,7 @@
  */
 #include "decide.h"
 #include "self.h"
+#include "stack.h"
 
 #include "poison.h"
 
@@ -84,6 +85,14 @@ static bool is_blank(const struct shim_call *c)
 	       !s->peer.family;
 }
 
+/* Only as far as a rule asks that could select this call. */
+static NOINLINE void look_who_calls(struct shim_call *c)
+{
+	uint64_t wanted = engine_callers(shim.plan, shim.run, &c->e);
+
+	c->e.callers = wanted ? stack_callers(c->caller, wanted) : 0;
+}
+
 bool decide_look(struct shim_call *c)
 {
 	if (!shim.plan->n_rules || (c->sock && is_blank(c)))
@@ -95,6 +104,8 @@ bool decide_look(struct shim_call *c)
 		c->e.first_watch = shim.process_watch;
 	if (!c->e.first_watch)
 		return false;
+	if (UNLIKELY(shim.callers))
+		look_who_calls(c);
 	engine_look(shim.plan, shim.run, &c->e, &c->choice);
 	return c->choice.rule >= 0 || c->choice.cut;
 }

@@ -20,10 +20,10 @@ static bool is_settled(void)
 	       !atomic_load_explicit(&shim.left, memory_order_relaxed);
 }
 
-/* ... and nobody keeps a record, or looks at the clock. */
+/* ... and nobody keeps a record, or looks at the clock or the stack. */
 static bool is_plain(void)
 {
-	return !shim.traced && !shim.timed && is_settled();
+	return !shim.traced && !shim.timed && !shim.callers && is_settled();
 }
 
 static bool has_no_flags(const struct fault_sock *s)

@@ -9,6 +9,7 @@
 #include "call.h"
 #include "process.h"
 #include "record.h"
+#include "stack.h"
 
 #include "poison.h"
 
@@ -89,17 +90,32 @@ static void fill_ports(struct fault_record *r, const struct fault_sock *s)
 	fill_address(r, s);
 }
 
-/* What the resolver is asked for. */
-static void fill_name(struct fault_record *r, const struct shim_call *c)
+static void copy_name(struct fault_record *r, const char *name)
 {
 	size_t i = 0;
 
-	if (!c->e.host)
-		return;
-	for (; c->e.host[i] && i + 1 < sizeof(r->name); i++)
-		r->name[i] = c->e.host[i];
+	for (; name[i] && i + 1 < sizeof(r->name); i++)
+		r->name[i] = name[i];
 	r->name[i] = '\0';
 	r->flags |= RECORD_NAME;
+}
+
+/* What the resolver is asked for. */
+static void fill_name(struct fault_record *r, const struct shim_call *c)
+{
+	if (c->e.host)
+		copy_name(r, c->e.host);
+}
+
+/* Those that are not there are 0. */
+static void fill_frames(struct fault_record *r)
+{
+	size_t n = sizeof(r->frames) / sizeof(r->frames[0]);
+	size_t found = stack_frames(r->frames, n);
+
+	while (found < n)
+		r->frames[found++] = 0;
+	r->flags |= RECORD_FRAMES;
 }
 
 static bool shows_ports(const struct fault_call_row *row)
@@ -130,6 +146,8 @@ void record_enter(struct shim_call *c)
 	if (c->sock)
 		fill_sock(r, c->sock);
 	fill_name(r, c);
+	if (UNLIKELY(shim.stacks) && !(r->flags & RECORD_NAME))
+		fill_frames(r);
 	c->record.slot = r;
 	atomic_store_explicit(&r->state, word(c->record.ticket, RECORD_ENTERED),
 	                      memory_order_release);
@@ -210,6 +228,19 @@ void record_event(unsigned call, uint32_t want, uint32_t rule, void *caller)
 	if (r)
 		atomic_store_explicit(&r->state, word(ticket, RECORD_DONE),
 		                      memory_order_release);
+}
+
+void record_module(const char *name, const void *begin)
+{
+	uint64_t ticket;
+	struct fault_record *r = event(RECORD_MODULE, &ticket, 0, 0, NULL);
+
+	if (!r)
+		return;
+	r->caller = (uint64_t)(uintptr_t)begin;
+	copy_name(r, name);
+	atomic_store_explicit(&r->state, word(ticket, RECORD_DONE),
+	                      memory_order_release);
 }
 
 void record_sock_event(unsigned call, const struct fault_sock *s, int fd,

@@ -22,6 +22,9 @@ void record_enter(struct shim_call *c);
 void record_return(struct shim_call *c);
 
 /* A record of its own (RECORD_ATTACH ..., or a call that only is noted). */
+/* A module is met that begins there (trace.h, RECORD_MODULE). */
+void record_module(const char *name, const void *begin);
+
 void record_event(unsigned call, uint32_t want, uint32_t rule, void *caller);
 
 /* The same about a socket. */

@@ -61,6 +61,8 @@ struct shim {
 	bool both_ways;   /* rules need both directions: turn, seen, reset */
 	bool ports;       /* rules look at ports */
 	bool per_process; /* rules count per process */
+	bool callers;     /* rules ask who calls */
+	bool stacks;      /* records have frames */
 	bool alone;       /* no runner: an exec starts anew */
 	uint32_t program;
 	uint32_t process_cells; /* first cell for `per: process`, 0 = none */

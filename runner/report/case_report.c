@@ -33,22 +33,11 @@ void case_report_release(struct case_report *r)
 void case_report_find(struct case_report *r, enum finding_kind kind,
                       const char *where, const char *format, ...)
 {
-	struct judgement *j = &r->findings;
-	struct finding *v = realloc(j->v, (j->n + 1) * sizeof(*v));
-	struct finding f = {
-		.kind = kind, .verdict = -1, .instance = NO_INSTANCE};
 	va_list args;
-	int n;
 
-	if (!v)
-		return;
-	j->v = v;
-	snprintf(f.where, sizeof(f.where), "%s", where ? where : "");
 	va_start(args, format);
-	n = vasprintf(&f.text, format, args);
+	judgement_vadd(&r->findings, kind, -1, where, format, args);
 	va_end(args);
-	if (n >= 0)
-		v[j->n++] = f;
 }
 
 const char *case_report_worst(const struct case_report *r)
@@ -86,6 +75,7 @@ struct head {
 };
 
 struct finding_head {
+	uint64_t instance;
 	int32_t kind, verdict;
 	uint8_t timing;
 };
@@ -114,8 +104,12 @@ char *case_report_pack(const struct case_report *r, size_t *ret_len)
 	put_string(f, r->warning);
 	for (size_t i = 0; i < r->findings.n; i++) {
 		const struct finding *v = &r->findings.v[i];
-		struct finding_head fh = {(int32_t)v->kind, v->verdict,
-		                          v->timing};
+		struct finding_head fh = {
+			.instance = v->instance,
+			.kind = (int32_t)v->kind,
+			.verdict = v->verdict,
+			.timing = v->timing,
+		};
 
 		put(f, &fh, sizeof(fh));
 		put_string(f, v->where);
@@ -176,6 +170,7 @@ static void take_finding(struct cursor *c, struct finding *f)
 	f->text = take_string(c);
 	f->kind = (enum finding_kind)h.kind;
 	f->verdict = h.verdict;
+	f->instance = (size_t)h.instance;
 	f->timing = h.timing;
 	if (where)
 		snprintf(f->where, sizeof(f->where), "%s", where);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "runner/report/report.h"
+#include "runner/quote.h"
 #include "runner/report/terminal.h"
 
 enum {
@@ -147,8 +148,11 @@ static void print_kept(FILE *out, const char *kept)
 	fprintf(out, "    kept: %s\n", kept);
 	if (asprintf(&trace, "%s/trace", kept) < 0)
 		return;
-	if (!access(trace, R_OK))
-		fprintf(out, "    calls: fault trace %s\n", trace);
+	if (!access(trace, R_OK)) {
+		fputs("    calls: fault trace ", out);
+		quote_word(out, trace);
+		fputc('\n', out);
+	}
 	free(trace);
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The linter has nothing to say about our scripts.
-# run: parallel
+# run: parallel limit 180
 . "$(dirname "$0")/../lib.sh"
 cd "$top" || exit 1
 command -v shellcheck >/dev/null || t_skip_all "no shellcheck"

@@ -52,6 +52,52 @@ t_match "... with what there is" "$(cat out)" 'several programs \(server, client
 t_exit 125 "... by a name that it has" run_client -s suite.yaml --as clint
 t_match "... with the nearest" "$(cat out)" 'did you mean `client`'
 
+# ---- one of several cases, by exec and by the library alone
+cat >cases.yaml <<'END'
+version: 1
+matrix: {n: [1, 2]}
+cases:
+  a: {faults: [{call: recv, nth: "${n}", inject: reset}]}
+  b: {faults: [{call: recv, nth: "${n}", inject: {short: 100B}}]}
+END
+alone() { env LD_PRELOAD="$LIBFAULT" FAULT_SCENARIO="$1" "$client" --connect "127.0.0.1:$port"; }
+t_exit 125 "several cases" run_client -s cases.yaml
+t_is "... are listed" "$(grep -c '^    cases.yaml::[ab].n=[12].$' out)" 4
+t_exit 125 "several of a matrix" run_client -s cases.yaml::a
+t_is "... too" "$(grep -c '^    cases.yaml::a.n=[12].$' out)" 2
+t_exit 1 "one of them" run_client -v -s 'cases.yaml::a[n=2]'
+t_match "... is that" "$(cat out)" 'nth=2: 1 hit'
+t_exit 97 "alone: several cases" alone cases.yaml
+t_is "... are listed" "$(grep -c '^    cases.yaml::[ab].n=[12].$' out)" 4
+t_match "... with what to do" "$(cat out)" '^libfault: cases.yaml: has several cases, say which$'
+t_exit 97 "alone: several of a matrix" alone cases.yaml::a
+t_is "... too" "$(grep -c '^    ' out)" 2
+t_exit 97 "alone: none of them" alone 'cases.yaml::a[n=3]'
+t_is "... what there is is listed" "$(grep -c '^    ' out)" 4
+t_exit 1 "alone: one that resets" alone 'cases.yaml::a[n=2]'
+t_exit 0 "alone: one that does not" alone 'cases.yaml::b[n=2]'
+cp faults.yaml 'odd[x::y.yaml'
+t_exit 1 "alone: a file with such a name" alone 'odd[x::y.yaml'
+
+# ---- what is in a file beside faults
+cat >whole.yaml <<'END'
+version: 1
+programs:
+  peer: {listen: "${port}", steps: [drain]}
+  client: {run: "client", stdin: /dev/null, env: {A: b}}
+setup: [touch set-up]
+faults: [{name: r, call: recv, nth: 1, armed: false, hits: 0.., inject: reset}]
+steps: [{arm: r}]
+expect: {client: {exit: 1}}
+END
+t_exit 0 "what exec does not do" run_client -s whole.yaml
+t_is "... is said" "$(grep fault out)" \
+	"fault exec: of whole.yaml only the faults count here, not: steps, setup, stdin"
+t_exit 1 "... and not done" test -e set-up
+t_is "... its environment is" "$("$FAULT" exec -s whole.yaml -- sh -c 'echo "$A"' 2>&1 | tail -1)" b
+t_exit 125 "a script is no program of ours" run_client -s whole.yaml --as peer
+t_match "... and it says so" "$(cat out)" 'has no program `peer`'
+
 t_exit 1 "--trace keeps a trace" run_client --trace kept/trace -e recv:reset:nth=2
 t_ok "... that fault trace reads" "$FAULT" trace kept/trace/trace
 t_match "... with the hit" "$(cat out)" '<- rule recv:reset:nth=2'

@@ -242,6 +242,16 @@ wait $fault
 t_is "a second signal ends teardown" $? 143
 t_is "... at once" "$(tail -1 seen)" teardown
 gone "... and nothing is left"
+printf 'version: 1\nprograms: {a: {run: "true"}}\nteardown: ["sh -c %secho teardown >>seen; exec sleep 1000%s"]\n' \
+	"'" "'" >torn.yaml
+rm -f seen
+spawn torn perl in_group "$FAULT" run torn.yaml
+wait_for grep -qs teardown seen
+kill -INT $t_pid
+wait $t_pid
+t_is "a signal in the teardown of what passed" $? 130
+t_no_match "... it has not" "$(cat torn.log)" '^ok'
+t_match "... is not counted" "$(tail -1 torn.log)" '^0 scenarios: 0 passed, 1 not run'
 start teardown false "sleep 1000"
 kill -KILL $fault
 wait $fault 2>/dev/null

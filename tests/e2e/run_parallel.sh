@@ -144,6 +144,53 @@ while read -r pid; do
 done <crash
 t_ok "nothing is left of it" tmp_is_empty
 
+# Its guardian as well: what they had started is left to `fault` itself.
+"$FAULT" run -j 1 --var pids="$T/both" stay.yaml order.yaml >log 2>&1 &
+fault_pid=$!
+wait_for lines 4 both
+worker=$(children $fault_pid)
+kill -KILL "$worker" "$(children "$worker" | head -1)"
+wait $fault_pid
+t_is "a worker and its guardian are killed: 3" $? 3
+t_match "... the run goes on" "$(tail -1 log)" '^7 scenarios: 6 passed, 1 could not run'
+while read -r pid; do
+	running "$pid" && t_fail "process $pid of the killed worker is gone"
+done <both
+rm -rf tmp/* # the directory that its guardian would have removed
+
+# One that dies while it is idle is replaced: short, then alone, has slot 0.
+printf 'version: 1\nprograms: {a: {run: "true"}}\n' >short.yaml
+printf 'version: 1\nalone: true\nprograms: {a: {run: "true"}}\n' >last.yaml
+cat >until.yaml <<'END'
+version: 1
+programs: {a: {run: [sh, -c, "echo >begun; until [ -e go ]; do sleep 0.02; done"]}}
+END
+"$FAULT" run -j 2 short.yaml until.yaml last.yaml >log 2>&1 &
+fault_pid=$!
+wait_for grep -q '^ok *short' log
+wait_for test -e begun
+idle=$(children $fault_pid | head -1)
+kill -KILL "$idle"
+wait_for not running "$idle"
+touch go
+wait $fault_pid
+t_is "an idle worker that died is replaced" "$? $(grep -c ^ok log)" "0 3"
+
+# ---- a worker that hangs ------------------------------------------------------
+printf 'version: 1\nlimit: 300s\nprograms: {a: {run: "%s ${pids}"}}\n' "$stubborn" >hang.yaml
+"$FAULT" run -j 1 --slow-factor 0.01 --var pids="$T/hang" hang.yaml order.yaml >log 2>&1 &
+fault_pid=$!
+wait_for lines 4 hang
+kill -STOP "$(children $fault_pid)"
+wait $fault_pid
+t_is "a worker hangs: 3" $? 3
+t_match "... its scenario could not run" "$(cat log)" 'did not come to an end long after the limit'
+t_match "... and the run goes on" "$(tail -1 log)" '^7 scenarios: 6 passed, 1 could not run'
+while read -r pid; do
+	running "$pid" && t_fail "process $pid of the worker that hung is gone"
+done <hang
+t_ok "nothing is left of it" tmp_is_empty
+
 # ---- ended from outside -------------------------------------------------------
 cat >several.yaml <<END
 version: 1

@@ -58,6 +58,17 @@ $repeat
 END
 )" "$("$FAULT" run -j 1 --repeat 4 --var file="$T/p5" --var n=1 nth.yaml >/dev/null 2>&1; tail -1 p4)"
 
+# ---- --repeat --shuffle: each round in an order of its own
+printf 'version: 1\nmatrix: {n: [1, 2, 3, 4, 5, 6]}\nprograms: {a: {run: "true"}}\n' >six.yaml
+orders() { "$FAULT" run -j 1 --repeat 4 "$@" six.yaml | sed -n 's/^ok .*n=\(.\).*/\1/p' | tr -d '\n' | fold -w 6; }
+orders --shuffle 5 >rounds
+t_is "--shuffle: each round is whole" "$(sed 's/./&\n/g' rounds | sort | uniq -c | sort -u | awk 'NF > 1 { print $1 }' | sort -u)" 4
+t_is "... the first is that of one round" "$(head -1 rounds)" \
+	"$("$FAULT" run --list --shuffle 5 six.yaml | sed 's/.*n=\(.\).*/\1/' | tr -d '\n')"
+t_is "... and they differ" "$(tr ' ' '\n' <rounds | sort -u | grep -c .)" 4
+t_is "... but not from those of the same number" "$(orders --shuffle 5)" "$(cat rounds)"
+t_is "without it they are the same" "$(orders)" "$(printf '123456\n%.0s' 1 2 3 4)"
+
 # ---- --max-fail ---------------------------------------------------------------
 printf 'version: 1\nmatrix: {n: [1, 2, 3, 4, 5]}\nprograms: {a: {run: "false"}}\n' >bad.yaml
 t_exit 1 "--max-fail" "$FAULT" run -j 1 --max-fail 2 bad.yaml

@@ -28,6 +28,8 @@ printf 'version: 1\nmatrix: {n: [%s]}\nprograms: {a: {run: "true"}}\n' "$(seq -s
 part() { env "$@" "$FAULT" run --list m.yaml 2>&1; }
 want=$(list --shard 2/4 m.yaml)
 t_ok "a part has something" test -n "$want"
+t_is "... what it had in versions before" "$(echo "$want" | head -3 | tr '\n' ' ')" \
+	"m.yaml[n=4] m.yaml[n=12] m.yaml[n=26] "
 t_is "Bazel counts from 0" "$(part TEST_SHARD_INDEX=1 TEST_TOTAL_SHARDS=4)" "$want"
 t_is "so does GoogleTest" "$(part GTEST_SHARD_INDEX=1 GTEST_TOTAL_SHARDS=4)" "$want"
 t_is "GitLab from 1" "$(part CI_NODE_INDEX=2 CI_NODE_TOTAL=4)" "$want"

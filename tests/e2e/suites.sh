@@ -99,6 +99,8 @@ a pool that renews everything|pool-stale-connection.yaml[end=reset]|connect in c
 nginx that stops at once|stopped-under-load.yaml::nginx|clients .*: stdout has no `100000 bytes`|suites/stopped-under-load.yaml|s/signal: QUIT/signal: TERM/
 a server that does not wait for its answers|stopped-under-load.yaml::python|clients .*: stdout has no `100000 bytes`|graceful.py|s/^server.server_close.*/import os; server.socket.close(); os._exit(0)/
 nginx that asks no other|proxy-failing-upstream.yaml::refuses[proxy=nginx]|.*got: there is no such file|suites/proxy-failing-upstream.yaml|s/500ms;/& proxy_next_upstream off;/
+a client that gives up early|retries-three-times.yaml|connect in client: 2 calls|retry.py|s/range(1, 5)/range(1, 3)/
+a client whose pause does not grow|retries-three-times.yaml|order: call 3 of 4|retry.py|/pause \*= 2/d
 haproxy that asks no other|proxy-failing-upstream.yaml::dies-in-head[proxy=haproxy]|.*got: there is no such file|suites/proxy-failing-upstream.yaml|s/empty-response//
 END
 

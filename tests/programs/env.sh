@@ -45,7 +45,12 @@ stock_commands() {
 		{
 			echo '#!/bin/sh'
 			[ "$stock_name" != node ] || echo "cd '$stock_root/usr/share'"
-			echo "LD_LIBRARY_PATH='$STOCK_LIBS' exec '$stock_command' \"\$@\""
+			case $stock_name in
+			# Statically linked, or by another C library.
+			busybox | websocketd | musl-hello) ;;
+			*) echo "export LD_LIBRARY_PATH='$STOCK_LIBS'" ;;
+			esac
+			echo "exec '$stock_command' \"\$@\""
 		} >"$1/$stock_name"
 		chmod +x "$1/$stock_name"
 	done

@@ -145,6 +145,14 @@ static void put_host(struct plan_maker *m, struct fault_plan *head,
 	head->hosts_off = put(m, end, &m->host, sizeof(m->host));
 }
 
+static void put_callers(struct plan_maker *m, struct fault_plan *head,
+                        uint32_t *end)
+{
+	while (head->n_callers < 3 && m->callers[head->n_callers].module_off)
+		head->n_callers++;
+	head->callers_off = put(m, end, m->callers, sizeof(m->callers));
+}
+
 const struct fault_plan *plan_maker_finish(struct plan_maker *m)
 {
 	struct fault_plan head = {
@@ -164,6 +172,7 @@ const struct fault_plan *plan_maker_finish(struct plan_maker *m)
 	m->answers_off = put(m, &end, m->answers, sizeof(m->answers));
 	put_rules(m, &head, &end);
 	put_host(m, &head, &end);
+	put_callers(m, &head, &end);
 	put_lists(m, &end);
 	put_buckets(m, &head, &end);
 	head.classes_off =

@@ -35,7 +35,8 @@ struct plan_maker {
 	struct plan_rule rules[MAKER_RULES];
 	int32_t inverse[PLAN_INVERSE_LEN];
 	struct plan_addr answers[4];
-	struct plan_host host; /* has all answers, if it has a name */
+	struct plan_host host;         /* has all answers, if it has a name */
+	struct plan_caller callers[3]; /* those with a module, from the first */
 	char strings[MAKER_STRINGS];
 	uint32_t strings_len, n_classes, n_rules, n_programs;
 	/* After finish; put in with an INVERSE flag, or with ACTION_ANSWER. */

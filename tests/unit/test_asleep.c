@@ -44,6 +44,17 @@ static void rest_above_zombie(void)
 	rest();
 }
 
+/* Runs all the time, and is in state S for most of it. */
+static void look_after_children(void)
+{
+	for (int i = 0; i < 20; i++)
+		if (fork() == 0)
+			rest();
+	while (waitpid(-1, NULL, WNOHANG) == 0)
+		;
+	_exit(0);
+}
+
 static pid_t start(void (*life)(void))
 {
 	pid_t pid = fork();
@@ -108,6 +119,15 @@ static void one_that_computes_is_not(void **state)
 	end(pids[1]);
 }
 
+static void one_that_is_about_to_sleep_is_not(void **state)
+{
+	pid_t pid = start(look_after_children);
+
+	(void)state;
+	assert_true(never_rests(&pid, 1));
+	end(pid);
+}
+
 static void its_children_count(void **state)
 {
 	pid_t pid = start(rest_above_spin);
@@ -147,6 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(those_that_wait_are_asleep),
 		cmocka_unit_test(one_that_computes_is_not),
+		cmocka_unit_test(one_that_is_about_to_sleep_is_not),
 		cmocka_unit_test(its_children_count),
 		cmocka_unit_test(one_that_has_ended_is_awaited),
 	};

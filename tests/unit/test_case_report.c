@@ -29,6 +29,7 @@ static struct case_report sample(void)
 	case_report_find(&r, FINDING_FAIL, "s.yaml:1:2", "two\nlines %d", 7);
 	r.findings.v[1].timing = true;
 	r.findings.v[1].verdict = VERDICT_HANG;
+	r.findings.v[1].instance = 3;
 	return r;
 }
 
@@ -56,6 +57,8 @@ static void it_comes_back_as_it_was(void **state)
 	assert_string_equal(case_report_worst(&back), "two\nlines 7");
 	assert_int_equal(back.findings.v[1].verdict, VERDICT_HANG);
 	assert_true(back.findings.v[1].timing);
+	assert_true(back.findings.v[0].instance == NO_INSTANCE);
+	assert_int_equal(back.findings.v[1].instance, 3);
 	case_report_release(&back);
 	case_report_release(&r);
 	free(data);

@@ -509,11 +509,69 @@ static void names_are_counted_apart_by_the_hosts_of_rules(void **state)
 	assert_int_equal(make(&call), NONE);
 }
 
+static void calls_are_counted_apart_by_the_callers_of_rules(void **state)
+{
+	struct engine_call call;
+
+	(void)state;
+	begin();
+	maker.callers[0].module_off = plan_maker_string(&maker, "a");
+	maker.callers[1].module_off = plan_maker_string(&maker, "b");
+	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION)->caller = 2;
+	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
+	plan_maker_rule(&maker, 0)->nth = PICK_ONE(2);
+	plan_maker_rule(&maker, 1)->nth = PICK_ONE(5);
+	ready();
+	call = connection(1);
+	assert_int_equal(make(&call), NONE);
+	call.callers = 1; /* of the other */
+	assert_int_equal(make(&call), NONE);
+	call.callers = 3;
+	assert_int_equal(make(&call), NONE);
+	call.callers = 2;
+	assert_int_equal(make(&call), 0);
+	assert_int_equal(make(&call), 1);
+}
+
+/* Nobody looks at a stack for a rule that cannot be due. */
+static void only_callers_that_matter_are_asked_for(void **state)
+{
+	struct engine_call call, other;
+
+	(void)state;
+	begin();
+	for (int i = 0; i < 3; i++)
+		maker.callers[i].module_off = plan_maker_string(&maker, "a");
+	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION)->caller = 2;
+	plan_maker_class(&maker, FAULT_CALL_send, PER_CONNECTION)->caller = 3;
+	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION)->roles =
+		ROLE_BIT(ROLE_ACCEPTED);
+	maker.classes[2].caller = 1;
+	plan_maker_class(&maker, FAULT_CALL_recv, PER_CONNECTION);
+	plan_maker_rule(&maker, 0)->nth = PICK_ONE(1);
+	for (uint32_t i = 1; i < 4; i++)
+		plan_maker_rule(&maker, i);
+	ready();
+	call = other = connection(1);
+	assert_int_equal(engine_callers(plan, run, &call), 2);
+	other.call = FAULT_CALL_read;
+	assert_int_equal(engine_callers(plan, run, &other), 0);
+	other.call = FAULT_CALL_send;
+	assert_int_equal(engine_callers(plan, run, &other), 4);
+	other.first_watch = RUN_NONE;
+	assert_int_equal(engine_callers(plan, run, &other), 0);
+	call.callers = 2;
+	assert_int_equal(make(&call), 0);
+	assert_int_equal(engine_callers(plan, run, &call), 0);
+}
+
 #define TEST(name_) cmocka_unit_test_teardown(name_, release)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(calls_are_counted_apart_by_the_callers_of_rules),
+		TEST(only_callers_that_matter_are_asked_for),
 		TEST(nth_acts_on_the_calls_of_its_pick),
 		TEST(calls_of_other_symbols_and_states_are_not_counted),
 		TEST(each_connection_counts_for_itself_unless_told_otherwise),

@@ -95,6 +95,9 @@ static const char *const both_forms[][2] = {
 	{"recv:kill=KILL:bytes=2+ of 4KiB:per=process:seen=1B",
          "{call: recv, inject: {kill: SIGKILL}, bytes: 2+ of 4KiB, "
          "per: process, seen: 1B}"},
+	{"recv:reset:caller=libpq.so.5!pqsecure_read:nth=2",
+         "{call: recv, inject: reset, caller: libpq.so.5!pqsecure_read, "
+         "nth: 2}"},
 	{"resolve:answer=[::1],127.0.0.1:host=a.b.",
          "{call: resolve, inject: {answer: ['[::1]', 127.0.0.1]}, "
          "host: a.b.}"},
@@ -212,6 +215,13 @@ static const struct {
          "add `call: listen`"},
 	{"reset:nth=3", 7,
          "`nth` counts what calls do, and the rule names none", "add a `call`"},
+	{"reset:caller=libpq.so.5", 7,
+         "`caller` is of a call, and the rule names none", "add a `call`"},
+	{"recv:reset:caller=/lib/libpq.so.5!a", 19,
+         "`caller` takes the name of a file, without folders",
+         "write `libpq.so.5!a`"},
+	{"recv:reset:caller=!a", 19, "`!a` is not MODULE or MODULE!SYMBOL",
+         "write `libpq.so.5` or `libpq.so.5!PQexec`"},
 	{"reset:per=run", 7, "a rule without `call` acts once per connection",
          NULL},
 	{"exhaust=descriptors:for=1s:port=80", 28,

@@ -81,6 +81,10 @@ static void rules_that_select_the_same_share_a_class(void **state)
 		{"recv:reset:state=CLOSE_WAIT; recv:reset", 2},
 		{"resolve:delay=1s:host=a; resolve:delay=2s:host=A.", 1},
 		{"resolve:delay=1s:host=a; resolve:delay=2s:host=b", 2},
+		{"recv:reset:caller=a!f; recv:reset:caller=a!f", 1},
+		{"recv:reset:caller=a!f; recv:reset:caller=a", 2},
+		{"recv:reset:caller=a!f; recv:reset:caller=a!g", 2},
+		{"recv:reset:caller=a; recv:reset", 2},
 		{"recv:reset:connection=10%; recv:reset:connection=1", 2},
 		/* their cells keep a mark */
 		{"recv:reset:turn=2; recv:reset:turn=2", 2},
@@ -98,6 +102,62 @@ static void rules_that_select_the_same_share_a_class(void **state)
 			         p->n_classes);
 		free(p);
 	}
+}
+
+static const char *caller_text(const struct fault_plan *p, uint32_t caller,
+                               char *buf, size_t size)
+{
+	const struct plan_caller *c = &plan_callers(p)[caller - 1];
+
+	snprintf(buf, size, "%s!%s", plan_string(p, c->module_off),
+	         plan_string(p, c->symbol_off));
+	return buf;
+}
+
+static void callers_are_listed_once(void **state)
+{
+	struct fault_plan *p = plan_of(
+		"recv:reset:caller=a!f; send:reset:caller=b; recv:reset; "
+		"recv:reset:caller=b; recv:reset:caller=a!f:nth=2; "
+		"recv:reset:caller=f!a");
+	const struct plan_class *c = plan_classes(p);
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(p->n_callers, 3);
+	assert_int_equal(p->n_classes, 5);
+	assert_string_equal(caller_text(p, c[0].caller, buf, 16), "a!f");
+	assert_string_equal(caller_text(p, c[1].caller, buf, 16), "b!");
+	assert_int_equal(c[2].caller, 0);
+	assert_int_equal(c[3].caller, c[1].caller);
+	assert_string_equal(caller_text(p, c[4].caller, buf, 16), "f!a");
+	free(p);
+}
+
+/* As many as there are bits; one more is refused, however they come. */
+static void there_are_at_most_64_callers(void **state)
+{
+	struct scenario *s = scenario_new();
+	struct diag_list diags = {0};
+	char rule[96];
+
+	(void)state;
+	for (int i = 1; i <= PLAN_MAX_CALLERS; i++) {
+		snprintf(rule, sizeof(rule),
+		         "recv:reset:caller=lib!f%d; send:reset:caller=lib!f%d",
+		         i, i);
+		assert_int_equal(scenario_add_rules(s, rule, "-e", &diags), 0);
+	}
+	assert_int_equal(
+		scenario_add_rules(s, "recv:reset:caller=lib!f7", "-e", &diags),
+		0);
+	assert_int_equal(diags.n_errors, 0);
+	scenario_add_rules(s, "recv:reset:caller=lib", "-e", &diags);
+	assert_int_equal(diags.n_errors, 1);
+	assert_string_equal(diags.v[0].message,
+	                    "more than 64 different callers");
+	diag_list_release(&diags);
+	scenario_free(s);
 }
 
 static void a_class_has_at_most_32_rules(void **state)
@@ -578,6 +638,8 @@ int main(void)
 		cmocka_unit_test(a_plan_without_rules_has_one_program),
 		cmocka_unit_test(rules_that_select_the_same_share_a_class),
 		cmocka_unit_test(a_class_has_at_most_32_rules),
+		cmocka_unit_test(callers_are_listed_once),
+		cmocka_unit_test(there_are_at_most_64_callers),
 		cmocka_unit_test(per_is_the_default_of_the_family),
 		cmocka_unit_test(keys_go_where_the_plan_has_them),
 		cmocka_unit_test(the_clock_is_only_read_where_a_rule_needs_it),

@@ -660,6 +660,62 @@ static void what_never_came_is_said(void **state)
 	          "f.yaml:3:1: no connection came\n");
 }
 
+/*
+ * Stopped while it waits, and only `last` is to come; gone: the other side is.
+ */
+static void stop_while_it_waits(struct step last, bool gone, int status,
+                                const char *said)
+{
+	struct step round[] = {send_of("x"), wait_ms(60000), last};
+	struct step v[] = {repeat_of(1, round, 3), of_kind(STEP_CLOSE)};
+	struct bench b;
+	int fd;
+
+	serve(&b, v, 2);
+	fd = call(&b);
+	get(fd, "x");
+	if (gone)
+		close(fd);
+	bench_end(&b, true, status, said);
+	if (!gone)
+		close(fd);
+}
+
+static void what_nobody_would_see_needs_no_end(void **state)
+{
+	(void)state;
+	stop_while_it_waits(of_kind(STEP_HALF_CLOSE), true, 0, "");
+	stop_while_it_waits(of_kind(STEP_RESET), true, 0, "");
+	stop_while_it_waits(wait_ms(1), true, 0, "");
+}
+
+static void what_somebody_would_see_needs_one(void **state)
+{
+	const char said[] = AT "expected wait 60s, was stopped before that\n";
+
+	(void)state;
+	stop_while_it_waits(of_kind(STEP_HALF_CLOSE), false, 1, said);
+	stop_while_it_waits(recv_end(RECV_EOF), true, 1, said);
+	stop_while_it_waits(send_of("y"), true, 1, said);
+}
+
+/* `repeat` ends with its last round only: the next one sends again. */
+static void a_round_to_come_counts(void **state)
+{
+	struct step round[] = {send_of("x"), wait_ms(60000)};
+	struct step v[] = {repeat_of(2, round, 2)};
+	struct bench b;
+	int fd;
+
+	(void)state;
+	serve(&b, v, 1);
+	fd = call(&b);
+	get(fd, "x");
+	close(fd);
+	bench_end(&b, true, 1,
+	          AT "expected wait 60s, was stopped before that\n");
+}
+
 static void what_is_stopped_in_the_middle_is_said(void **state)
 {
 	struct step v[] = {send_of("x"), recv_of("hello")};
@@ -724,6 +780,9 @@ int main(void)
 		cmocka_unit_test(a_text_is_not_searched_for_ever),
 		cmocka_unit_test(a_lost_client_in_mid_round_is_a_failure),
 		cmocka_unit_test(what_never_came_is_said),
+		cmocka_unit_test(what_nobody_would_see_needs_no_end),
+		cmocka_unit_test(what_somebody_would_see_needs_one),
+		cmocka_unit_test(a_round_to_come_counts),
 		cmocka_unit_test(what_is_stopped_in_the_middle_is_said),
 		cmocka_unit_test(nobody_listens),
 	};

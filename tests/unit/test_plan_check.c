@@ -103,6 +103,10 @@ static const struct fault_plan *rich_plan(void)
 	r = plan_maker_rule(&maker, 5);
 	r->actions[0].kind = ACTION_ANSWER;
 	r->actions[0].value = 2;
+	c->caller = 2;
+	maker.callers[0].module_off = plan_maker_string(&maker, "libc.so.6");
+	maker.callers[1].module_off = plan_maker_string(&maker, "libpq.so.5");
+	maker.callers[1].symbol_off = plan_maker_string(&maker, "PQexec");
 	maker.host.name_off = plan_maker_string(&maker, "host.test");
 	maker.host.n_addrs = 2;
 	maker.answers[0] = (struct plan_addr){.family = 4, .prefix_len = 32};
@@ -134,6 +138,17 @@ static void use_hosts(const struct fault_plan *plan)
 		engine_host_matches(plan_string(plan, h->name_off),
 		                    "host.test.");
 		use_addresses(plan, h->addrs_off, h->n_addrs);
+	}
+}
+
+static void use_callers(const struct fault_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_callers; i++) {
+		const struct plan_caller *c = &plan_callers(plan)[i];
+
+		assert_true(*plan_string(plan, c->module_off));
+		assert_true(strlen(plan_string(plan, c->symbol_off)) <
+		            plan->strings_len);
 	}
 }
 
@@ -200,6 +215,7 @@ static void use(const struct fault_plan *plan)
 	}
 	use_self(plan, run, &call);
 	use_hosts(plan);
+	use_callers(plan);
 	engine_unwatch(run, call.first_watch);
 	plan_maker_free_run(run);
 }
@@ -410,6 +426,15 @@ SPOIL(host_nameless, HOST->name_off = 0)
 SPOIL(host_name_far, HOST->name_off = p->strings_len)
 SPOIL(host_without, HOST->n_addrs = 0)
 SPOIL(host_addrs_far, HOST->addrs_off = p->size - 20)
+#define CALLER ((struct plan_caller *)((char *)p + p->callers_off))
+SPOIL(caller_none, c->caller = p->n_callers + 1)
+SPOIL(callers_many, p->n_callers = PLAN_MAX_CALLERS + 1)
+SPOIL(callers_far, p->callers_off = p->size - 4)
+SPOIL(callers_odd, p->callers_off += 2)
+SPOIL(caller_nameless, CALLER->module_off = 0)
+SPOIL(caller_name_far, CALLER->module_off = p->strings_len)
+SPOIL(caller_symbol_far, CALLER->symbol_off = p->strings_len)
+SPOIL(self_caller, c[3].caller = 1)
 SPOIL(signal_number, r->actions[0].kind = ACTION_KILL; r->actions[0].value = 65)
 SPOIL(short_zero, r->actions[0].kind = ACTION_SHORT; r->actions[0].value = 0)
 SPOIL(inverse, r->actions[0].kind = ACTION_DELAY;
@@ -498,6 +523,14 @@ static const struct wrong wrongs[] = {
 	{"a host's name is no string of the plan", host_name_far},
 	{"a host has no list of addresses of the plan", host_without},
 	{"a host has no list of addresses of the plan", host_addrs_far},
+	{"a class has a caller that is not there", caller_none},
+	{"the plan has an impossible number of callers", callers_many},
+	{"the plan's callers are outside of it", callers_far},
+	{"the plan's callers are outside of it", callers_odd},
+	{"a caller's name is no string of the plan", caller_nameless},
+	{"a caller's name is no string of the plan", caller_name_far},
+	{"a caller's name is no string of the plan", caller_symbol_far},
+	{"a rule without a call has a caller", self_caller},
 	{"an action has an impossible value", signal_number},
 	{"an action has an impossible value", short_zero},
 	{"a distribution is outside of the plan", inverse},

@@ -277,6 +277,10 @@ static void test_events_are_sentences(void **state)
 	has(print(&r), "reset, by itself  conn 1 accepted  <- rule");
 	r.want = N_ACTIONS;
 	has(print(&r), "an action, by itself");
+	r = make((enum fault_call)RECORD_MODULE, 0, 0);
+	r.flags = RECORD_NAME;
+	strcpy(r.name, "libpq.so.5");
+	has(print(&r), "calls from libpq.so.5");
 	r = make((enum fault_call)250, 0, 0);
 	has(print(&r), "unknown record 250");
 }
