@@ -309,6 +309,7 @@ void read_address(struct lang *l, const struct node *n, void *field)
 void read_signal(struct lang *l, const struct node *n, void *field)
 {
 	const char *words[64], *s = need_text(l, n);
+	char *near;
 	size_t n_words = 0;
 	int number = s ? signal_number(s) : 0;
 
@@ -330,8 +331,9 @@ void read_signal(struct lang *l, const struct node *n, void *field)
 		           "`%s` is a number, not a signal's name", s);
 		return;
 	}
-	lang_error(l, n->at,
-	           did_you_mean(l, strncmp(s, "SIG", 3) ? s : s + 3, words,
-	                        n_words),
+	near = arena_strdup(l->arena, s + (strncasecmp(s, "SIG", 3) ? 0 : 3));
+	for (char *c = near; *c; c++)
+		*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+	lang_error(l, n->at, did_you_mean(l, near, words, n_words),
 	           "unknown signal `%s`", s);
 }

@@ -160,6 +160,13 @@ static void read_ready(struct lang *l, const struct node *n, void *field)
 		p->ready = READY_LISTENING;
 		return;
 	}
+	/* As a text nobody would ever write it, and the limit would pass. */
+	if (n->kind == NODE_SCALAR && n->plain &&
+	    (!strcmp(n->text, "true") || !strcmp(n->text, "false"))) {
+		lang_error(l, n->at, "write `listening`, or the text in quotes",
+		           "`ready` is a sign to wait for, not `%s`", n->text);
+		return;
+	}
 	if (text_read(l, n, &p->ready_text))
 		p->ready = READY_TEXT;
 }
@@ -315,6 +322,11 @@ static void read_program(struct lang *l, const struct pair *p,
 	program_init(ret, arena_strdup(l->arena, p->key->text));
 	ret->loc = locate(l, p->key->at);
 	check_name(l, p->key);
+	if (p->value->kind == NODE_SCALAR && *p->value->text) {
+		lang_error(l, p->value->at, "write `{run: COMMAND}`",
+		           "a program is keys and values, not a text");
+		return;
+	}
 	if (!read_map(l, p->value, &program_keys, ret, given))
 		return;
 	/* A key that is none may have been meant to be the one. */
