@@ -15,7 +15,11 @@ my ($port, $question) = @ARGV;
 local $SIG{ALRM} = sub { print "nothing within 10 s\n"; exit };
 alarm 10;
 socket(my $s, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
-connect($s, sockaddr_in($port, INADDR_LOOPBACK)) or die "connect: $!";
+# The RST may come before the connect has been told.
+if (!connect($s, sockaddr_in($port, INADDR_LOOPBACK))) {
+	print $! == ECONNRESET ? "reset\n" : "connect: $!\n";
+	exit;
+}
 my ($reply, $n) = ('', 1);
 # The RST may come before the question has left.
 my $sent = syswrite($s, $question);
