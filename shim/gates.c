@@ -255,8 +255,11 @@ static bool was_opened(const struct fault_sock *s, enum gate gate)
 static void take_part(int fd, struct fault_sock *s, enum gate gate,
                       uint64_t until_ns)
 {
-	if (!note(s, gate, until_ns))
+	if (!note(s, gate, until_ns)) {
+		/* The helper was first, and may not have got round to this. */
+		regs_apply(s);
 		return;
+	}
 	/* First, or a helper that has nothing else to do ends before it. */
 	keeper_open_at(fd, s, gate, until_ns);
 	keeper_start();
