@@ -23,6 +23,7 @@ connect($c, getsockname($l)) or die "connect: $!";
 accept(my $a, $l) or die "accept: $!";
 if (!fork) {
 	alarm 20;
+	close $c;
 	syswrite($a, pack 'd', now());
 	for (1 .. 6) {
 		sleep($_ == 1 ? 1 : 0.27);
@@ -36,6 +37,8 @@ for (1 .. 7) {
 	sysread($c, my $sent, 8) == 8 or die "recv: $!";
 	printf "%d\n", (now() - unpack('d', $sent) - $delay) * 1000;
 }
+close $c;
+wait;
 PERL
 
 # On a busy machine one is late now and then; without the age one always is.
