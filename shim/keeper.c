@@ -303,11 +303,11 @@ void keeper_unwatch(int fd, const struct fault_sock *s)
 	if (!atomic_load_explicit(&k.epfd, memory_order_relaxed))
 		return;
 	/* Most sockets are closed without ever having been held. */
-	o = s && ours_exist() ? ours_peek(s) : NULL;
-	if (s && ours_exist() && !(o && atomic_load(&o->registered)))
+	o = ours_exist() ? ours_peek(s) : NULL;
+	if (ours_exist() && !(o && atomic_load(&o->registered)))
 		return;
 	lock_take(&guard);
-	o = s ? ours_of(s) : NULL;
+	o = ours_of(s);
 	if (o && atomic_load(&o->watched) == (uint32_t)fd + 1)
 		atomic_store(&o->watched, 0);
 	if (k.epfd)

@@ -14,14 +14,24 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static unsigned mortal_limit_s;
+/* Weak: one of each in a program, whichever of its files include this. */
+__attribute__((weak)) unsigned mortal_limit_s;
+__attribute__((weak)) bool mortal_spared;
+
+static inline void mortal_spend(void)
+{
+	mortal_spared = false;
+}
 
 static inline void mortal_begin(void)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!mortal_spared)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	mortal_spend();
 	alarm(mortal_limit_s);
 }
 
@@ -30,13 +40,16 @@ static inline void mortal(unsigned limit_s)
 {
 	mortal_limit_s = limit_s;
 	mortal_begin();
-	pthread_atfork(NULL, NULL, mortal_begin);
+	pthread_atfork(NULL, mortal_spend, mortal_begin);
 }
 
-/* In a child that has to go on when its parent ends: the seconds stay. */
-static inline void mortal_orphan(void)
+/*
+ * The next child goes on when its parent ends: the seconds stay.  Said before
+ * the fork, because the parent may end before the child says anything.
+ */
+static inline void mortal_spare_next(void)
 {
-	prctl(PR_SET_PDEATHSIG, 0);
+	mortal_spared = true;
 }
 
 #endif

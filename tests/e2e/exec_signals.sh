@@ -41,13 +41,13 @@ print "up\n";
 sleep 1 while 1;
 END
 for sig in INT TERM; do
-	in_group "$FAULT" exec -- perl polite >log 2>&1 &
-	wait_for has up log
+	in_group "$FAULT" exec -- perl polite >"$sig.log" 2>&1 &
+	wait_for has up "$sig.log"
 	kill -s "$sig" -- -$!
 	wait $!
 	t_is "SIG$sig reaches the program, which decides" "$?" \
 		"$([ $sig = INT ] && echo 5 || echo 6)"
-	t_is "... once" "$(grep -c got log)" 1
+	t_is "... once" "$(grep -c got "$sig.log")" 1
 done
 
 # ---- one that ignores them ---------------------------------------------------

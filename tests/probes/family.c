@@ -213,6 +213,7 @@ static int daemon_child(void)
 	WANT(pipe(pipes), 0);
 	WANT(held(&p), 1);
 	if (!fork()) {
+		mortal_spare_next();
 		if (daemon(0, 0))
 			_exit(1);
 		result = getsid(0) != getppid() && held(&p) ? 0 : 2;

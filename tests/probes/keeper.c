@@ -258,9 +258,9 @@ static int daemonized(void)
 	WANT(arrival(&l) >= DELAY_MS, 1);
 	WANT(pipe(pipes), 0);
 	if (!fork()) {
+		mortal_spare_next();
 		if (fork())
 			_exit(0);
-		mortal_orphan();
 		dup2(pipes[1], 3);
 		closefrom(4);
 		l = make_link();

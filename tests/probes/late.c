@@ -153,8 +153,8 @@ static int child(void)
 		die("pipe");
 	pid = fork();
 	if (!pid) {
+		mortal_spare_next();
 		if (!fork()) {
-			mortal_orphan();
 			events = event(set, WAIT_MS);
 			if (events == EPOLLOUT && to_listener(fd))
 				events = 0;

@@ -282,8 +282,8 @@ void case_exclusive_exits(struct rd *r)
 	}
 	if (pipe(gone))
 		rd_broken("pipe");
+	mortal_spare_next();
 	if (!fork()) {
-		mortal_orphan();
 		close(gone[1]);
 		if (read(gone[0], &byte, 1) != 0)
 			rd_broken("the parent");

@@ -158,11 +158,11 @@ static int start_peer(int family)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair))
 		rd_broken("socketpair");
+	mortal_spare_next(); /* it ends when nobody has its socket */
 	pid = fork();
 	if (pid < 0)
 		rd_broken("fork");
 	if (!pid) {
-		mortal_orphan(); /* it ends when nobody has its socket */
 		close(pair[0]);
 		rd_peer_main(pair[1], family);
 	}

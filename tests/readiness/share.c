@@ -159,12 +159,10 @@ void case_inherited_closed(struct rd *r)
 void case_inherited_orphan(struct rd *r)
 {
 	struct rd_watch w;
-	pid_t pid = hold_and_fork(r, &w);
 
-	if (!pid) {
-		mortal_orphan();
+	mortal_spare_next();
+	if (!hold_and_fork(r, &w))
 		child_takes(r, &w);
-	}
 	exit(0);
 }
 
