@@ -74,6 +74,23 @@ END
 t_ok "the scenarios of the pages are valid" "$FAULT" check "$T"
 t_match "... all of them" "$(cat "$T/out")" '^1[0-9] files'
 
+# What docs/test-frameworks.md shows is what tests/e2e/pytest.sh and jest.sh run.
+python3 - docs/test-frameworks.md tests/programs/pytest/* tests/programs/jest/* \
+	>"$T/differs" 2>&1 <<'END'
+import re, sys
+page, *files = [open(path).read() for path in sys.argv[1:]]
+blocks = re.findall(r"^```\w+\n(.*?)^```", page, re.M | re.S)
+assert len(blocks) > 5
+for block in blocks:
+    if not any(block in file for file in files):
+        print(block)
+END
+if [ -s "$T/differs" ]; then
+	t_fail "docs/test-frameworks.md shows what is tested" "$T/differs"
+else
+	t_pass "docs/test-frameworks.md shows what is tested"
+fi
+
 # docs/conformance.md takes minutes to make: here it must have the cases and the
 # number of runs that the programs have, and nothing that differs.
 conformance=$BUILD/tests/conformance/state_after

@@ -40,7 +40,8 @@ stock() {
 stock_commands() {
 	mkdir -p "$1"
 	for stock_name in nginx lighttpd haproxy redis-server redis-cli memcached \
-		curl wget python3 node socat busybox websocketd musl-hello; do
+		curl wget python3 node socat busybox websocketd musl-hello \
+		pytest jest; do
 		stock_command=$(stock_path "$stock_name") || continue
 		{
 			echo '#!/bin/sh'
@@ -49,6 +50,15 @@ stock_commands() {
 			# Statically linked, or by another C library.
 			busybox | websocketd | musl-hello) ;;
 			*) echo "export LD_LIBRARY_PATH='$STOCK_LIBS'" ;;
+			esac
+			case $stock_name in
+			pytest) stock_command="$(stock_path python3)' -m 'pytest" ;;
+			# Its working directory is the project's, which needs a link
+			# to what node reads: nodejs.
+			jest)
+				echo "export NODE_PATH='$stock_root/usr/share/nodejs'"
+				stock_command="$(stock_path node)' '$stock_command"
+				;;
 			esac
 			echo "exec '$stock_command' \"\$@\""
 		} >"$1/$stock_name"
