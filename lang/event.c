@@ -124,6 +124,14 @@ static const struct pair *find_kind(const struct step_reader *r,
 	return found;
 }
 
+void beside_wrong(const struct step_reader *r, const struct node *key,
+                  const char *word, const char *example)
+{
+	lang_error(r->l, key->at,
+	           arena_printf(r->l->arena, "write `%s`", example),
+	           "`%s` does not go with `%s`", key->text, word);
+}
+
 /* What stands beside the event, and does it belong there? */
 static bool check_besides(const struct step_reader *r, const struct node *map,
                           const struct row *row)
@@ -134,10 +142,7 @@ static bool check_besides(const struct step_reader *r, const struct node *map,
 
 		if (!beside || beside & row->beside)
 			continue;
-		lang_error(
-			r->l, key->at,
-			arena_printf(r->l->arena, "write `%s`", row->example),
-			"`%s` does not go with `%s`", key->text, row->word);
+		beside_wrong(r, key, row->word, row->example);
 		return false;
 	}
 	return true;

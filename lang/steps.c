@@ -474,10 +474,7 @@ static bool check_besides(const struct step_reader *r, const struct node *map,
 		}
 		if (!beside || beside & row->beside)
 			continue;
-		lang_error(
-			r->l, key->at,
-			arena_printf(r->l->arena, "write `%s`", row->example),
-			"`%s` does not go with `%s`", key->text, row->word);
+		beside_wrong(r, key, row->word, row->example);
 		return false;
 	}
 	return true;

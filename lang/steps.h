@@ -32,6 +32,10 @@ void scripts_read(struct lang *l, const struct node *map, struct scenario *s);
 bool event_read(const struct step_reader *r, const struct node *n,
                 struct event *ret);
 
+/* Complains about a key beside the word of a step or an event. */
+void beside_wrong(const struct step_reader *r, const struct node *key,
+                  const char *word, const char *example);
+
 /* A name that rules have; NULL after a complaint. */
 char *rule_name_read(struct lang *l, const struct node *n,
                      const struct scenario *s);

@@ -40,6 +40,14 @@ int blocking_converse_by(const struct blocking_time *time,
 /* Converse, report, close; or reset.  Frees the connection. */
 int blocking_serve_by(const struct blocking_time *time, struct connection *c);
 
+/* connect(2) of a blocking socket: 0 or -errno, -ETIMEDOUT at the deadline. */
+typedef int connect_until_fn(int fd, const struct addrinfo *ai,
+                             int64_t deadline_ns);
+
+/* A blocking socket, connected by such a call.  Says why not. */
+int blocking_connect_by(connect_until_fn *until, const struct addrinfo *ai,
+                        const char *name, int64_t deadline_ns, int *ret_fd);
+
 /*
  * Accept until stopped, told to by --once, or broken, and give each connection
  * to begin, which owns it.  between is called before each accept, or NULL.

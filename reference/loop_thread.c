@@ -220,24 +220,9 @@ static int connect_until(int fd, const struct addrinfo *ai, int64_t deadline_ns)
 int thread_connect(const struct io_loop *io, const struct addrinfo *ai,
                    const char *name, int64_t deadline_ns, int *ret_fd)
 {
-	int err;
-	int fd;
-
 	(void)io;
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		err = -errno;
-		message_call("socket for", name, -err);
-		return err;
-	}
-	err = connect_until(fd, ai, deadline_ns);
-	if (err) {
-		message_call("connect to", name, -err);
-		close(fd);
-		return err;
-	}
-	*ret_fd = fd;
-	return 0;
+	return blocking_connect_by(connect_until, ai, name, deadline_ns,
+	                           ret_fd);
 }
 
 int thread_converse(const struct io_loop *io, struct connection *c)

@@ -159,20 +159,9 @@ static void print_head(FILE *f, const struct command *c, const char *what)
 
 char *command_failed(const struct command_process *p, const char *what)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *f;
-
 	if (p->exited && WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0)
 		return NULL;
-	f = open_memstream(&text, &size);
-	if (!f)
-		return NULL;
-	print_head(f, p->command, what);
-	print_end(f, p);
-	print_output(f, p);
-	fclose(f);
-	return text;
+	return command_says(p, what, NULL);
 }
 
 char *command_says(const struct command_process *p, const char *what,
@@ -185,7 +174,10 @@ char *command_says(const struct command_process *p, const char *what,
 	if (!f)
 		return NULL;
 	print_head(f, p->command, what);
-	fputs(said, f);
+	if (said)
+		fputs(said, f);
+	else
+		print_end(f, p);
 	print_output(f, p);
 	fclose(f);
 	return text;

@@ -59,7 +59,8 @@ void command_kill(struct guardian *g, struct command_process *p);
  */
 char *command_failed(const struct command_process *p, const char *what);
 
-/* The same of one that is said something else of; NULL: no memory. */
+/* The same of one that is said something else of; said NULL: how it ended.
+ * NULL: no memory. */
 char *command_says(const struct command_process *p, const char *what,
                    const char *said);
 
