@@ -4,9 +4,11 @@
 # compares with a real name server.
 # run: limit 120
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../programs/env.sh"
 probe=$BUILD/tests/probes/resolve
 [ -x "$probe" ] || t_skip_all "the probe is not built"
 cd "$T" || exit 1
+stock_commands "$T/commands"
 
 # scenario HOSTS [FAULTS]: of one program, which runs ./run.sh and writes ./seen.
 scenario() {
@@ -106,6 +108,7 @@ t_is "... just the one" "$(grep -c '^ *rule .*: [0-9]* hit' out)" 1
 
 # ---- programs ---------------------------------------------------------------
 
+PATH=$T/commands:$PATH
 cat >next.py <<'END'
 import socket, sys
 s = socket.create_connection(("api.test", int(sys.argv[1])), 5)

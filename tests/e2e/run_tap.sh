@@ -1,6 +1,7 @@
 #!/bin/sh
 # `fault run --format tap`: TAP 14 that `prove` accepts, and whose YAML is YAML.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../programs/env.sh"
 command -v prove >/dev/null || t_skip_all "no prove"
 cd "$T" || exit 1
 unset FORCE_COLOR TAP_VERSION
@@ -15,18 +16,18 @@ version: 1
 matrix: {n: ["#1", 'b\s']}
 programs: {a: {run: [sh, -c, "printf 'quote \" back \\\\ tab\\t bell\\a\\n  ...\\n---\\n'; exit 3"]}}
 END
-"$FAULT" run -j 1 --format tap s.yaml odd.yaml >out 2>err
+"$FAULT" run -j 1 --format tap s.yaml odd.yaml >tap 2>err
 t_is "a run with failures: 1" $? 1
-t_is "the version comes first" "$(head -1 out)" "TAP version 14"
-t_is "then one plan" "$(sed -n 2p out) $(grep -c '^1\.\.' out)" "1..5 1"
-t_is "results are numbered" "$(sed -n 's/^\(not \)*ok \([0-9]*\) - .*/\2/p' out | tr '\n' ' ')" "1 2 3 4 5 "
-t_match "a hash in an id is escaped" "$(cat out)" '^not ok 4 - odd.yaml.n=\\#1\]$'
-t_match "... and a backslash" "$(cat out)" '^not ok 5 - odd.yaml.n=b\\\\s\]$'
+t_is "the version comes first" "$(head -1 tap)" "TAP version 14"
+t_is "then one plan" "$(sed -n 2p tap) $(grep -c '^1\.\.' tap)" "1..5 1"
+t_is "results are numbered" "$(sed -n 's/^\(not \)*ok \([0-9]*\) - .*/\2/p' tap | tr '\n' ' ')" "1 2 3 4 5 "
+t_match "a hash in an id is escaped" "$(cat tap)" '^not ok 4 - odd.yaml.n=\\#1\]$'
+t_match "... and a backslash" "$(cat tap)" '^not ok 5 - odd.yaml.n=b\\\\s\]$'
 t_is "nothing on stderr" "$(cat err)" ""
-t_match "the summary is a comment" "$(tail -1 out)" '^# 5 scenarios: 1 passed'
-t_no_match "no control bytes" "$(cat out)" "$(printf '[\001-\010\013-\037]')"
+t_match "the summary is a comment" "$(tail -1 tap)" '^# 5 scenarios: 1 passed'
+t_no_match "no control bytes" "$(cat tap)" "$(printf '[\001-\010\013-\037]')"
 
-cat >yaml.py <<'END'
+cat >blocks.py <<'END'
 import sys, yaml
 blocks, block = [], None
 for line in open(sys.argv[1]):
@@ -48,8 +49,10 @@ assert odd["message"] == "a: exit status 3, expected 0", odd
 assert odd["at"] == {"file": "odd.yaml", "line": 3, "column": 12}, odd
 assert any('quote " back \\ tab' in line for line in odd["output"]), odd
 END
+stock_commands "$T/commands"
+PATH=$T/commands:$PATH
 if python3 -c 'import yaml' 2>/dev/null; then
-	t_ok "its YAML says why, where, and how to repeat it" python3 yaml.py out
+	t_ok "its YAML says why, where, and how to repeat it" python3 blocks.py tap
 else
 	t_skip "its YAML says why, where, and how to repeat it" "no python3 with yaml"
 fi
