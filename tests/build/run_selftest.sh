@@ -99,4 +99,22 @@ echo '1..0 # SKIP no network'
 END
 t_exit 0 "a program may skip all of it" "$top/tests/run" "$T/skips"
 t_is "  which is counted" "$(tail -n 1 "$T/out")" "0 passed, 0 failed, 1 skipped"
+
+# The one waits for the other, which is not begun before it ends if they take turns.
+mkfifo "$T/meet"
+program meets <<END
+# run: waits
+# run: each a b c
+case \$1 in
+a) read -r word <"$T/meet" ;;
+b) echo word >"$T/meet" ;;
+c) echo 'not ok 1 - c'; echo 1..1; exit 1 ;;
+esac
+echo "ok 1 - \$1"
+echo 1..1
+END
+t_exit 1 "who waits and has parts is run with each, at the same time" \
+	"$top/tests/run" -t 20 "$T/meets"
+t_is "  and each is counted" "$(tail -n 1 "$T/out")" "2 passed, 1 failed"
+t_match "  and named" "$(cat "$T/out")" "again: .*/meets c$"
 t_done

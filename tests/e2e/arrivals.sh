@@ -2,7 +2,7 @@
 # Of a long delay the helper looks at the queue seldom; what comes between two
 # looks has the age that the kernel knows, and is not as late as the next look.
 # (Shorter ones: tests/readiness, arrivals*.)
-# run: parallel
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # `expect: calls, order, files`: what holds passes, each thing that does not hold
 # fails, and says what there was instead.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 cd "$T" || exit 1

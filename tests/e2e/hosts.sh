@@ -2,7 +2,7 @@
 # `hosts` of a scenario: names that the resolver of every program knows. What a
 # program sees of them is what it sees of an injected answer, which resolve.sh
 # compares with a real name server.
-# run: limit 120
+# run: waits limit 120
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 probe=$BUILD/tests/probes/resolve

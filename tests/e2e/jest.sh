@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tests in jest switch faults on and off themselves: they pass, fail when nothing
 # is armed, and find programs that are wrong. docs/test-frameworks.md is about them.
-# run: limit 120
+# run: waits limit 120
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 . "$(dirname "$0")/../projects.sh"

@@ -3,7 +3,7 @@
 # and whatever the program does meanwhile, and nobody sees how it ends. (What
 # each call says is in tests/conformance, connect-late*.) Arguments: only these
 # cases.
-# run: parallel
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../probes/try.sh"
 need_probes late_same late

@@ -2,6 +2,7 @@
 # Scripted programs: a client is tested without a server being written, a server
 # without a client, and static and Go programs are reached too. What did not run
 # through fails, with its place in the file.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 cd "$T" || exit 1

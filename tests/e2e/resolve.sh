@@ -1,7 +1,7 @@
 #!/bin/sh
 # The resolver under faults: what a program sees of an injected answer or error
 # is what it sees of a real one, from a real name server (tests/probes/dns.c).
-# run: limit 120
+# run: waits limit 120
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 . "$(dirname "$0")/../programs/under"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # `fault run -j`: scenarios beside each other, each in a worker of its own; who
 # wants to be alone is; nothing stays behind, however it ends.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 stubborn=$BUILD/tests/probes/stubborn
 [ -x "$stubborn" ] || t_skip_all "the probe stubborn is not built"

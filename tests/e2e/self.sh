@@ -2,6 +2,7 @@
 # Rules without `call`: they act by themselves, on each selected connection, and
 # on nothing else. tests/probes/self.c looks at both ends. Arguments: only these
 # modes.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../probes/try.sh"
 need_probes self

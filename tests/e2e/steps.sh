@@ -1,6 +1,7 @@
 #!/bin/sh
 # The timeline: steps, the events that they wait for, programs that steps start
 # and stop, several instances of one.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 command -v python3 >/dev/null || t_skip_all "no python3"
