@@ -97,4 +97,19 @@ for action in stall '{short: 1B}' '{rate: 1KiB/s}' '{corrupt: 1B}'; do
 	held after-own-end "call: send, role: accepted, inject: $action" \
 		"nor to what is sent after one's own shutdown: $action"
 done
+
+# ---- nothing comes behind the mark of a rule with bytes --------------------------
+
+if wanted silent-peer; then
+	behind='-> bytes 8: reached, but no call behind them had anything to receive'
+	under silent-peer "call: recv, role: accepted, bytes: 8B, inject: {short: 1B}"
+	t_match "the report tells of a peer that is silent behind the mark" \
+		"$(cat "$T/out")" "$behind\$"
+	under silent-peer "call: recv, role: accepted, bytes: 8B, inject: reset"
+	t_match "and what does not wait for it" "$(cat "$T/out")" \
+		"$behind \(without \`call\`, \`seen: 8B\` does not wait for one\)\$"
+	under silent-peer "call: recv, role: accepted, bytes: 9B, inject: reset"
+	t_match "but not before it" "$(cat "$T/out")" \
+		'-> bytes 9: at most 8 on one connection$'
+fi
 t_done

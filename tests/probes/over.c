@@ -196,6 +196,17 @@ static int silence_at_end(void)
 	return 0;
 }
 
+/* The peer says so much, and is silent. */
+static int silent_peer(void)
+{
+	p = make_pair();
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	WANT(recv_one(), DATA);
+	WANT(recv(p.accepted, (char[DATA]){0}, DATA, MSG_DONTWAIT), -1);
+	WANT(errno, EAGAIN);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct probe_case cases[] = {
@@ -207,6 +218,7 @@ int main(int argc, char **argv)
 		{"after-eof", after_eof},
 		{"after-own-end", after_own_end},
 		{"silence-at-end", silence_at_end},
+		{"silent-peer", silent_peer},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
