@@ -173,6 +173,14 @@ bool engine_take(const struct fault_plan *plan, struct fault_run *run,
 void engine_gated(struct fault_run *run, const struct engine_choice *choice,
                   enum fault_gate gate);
 
+/*
+ * The claimed rule could not be made real, and nothing of it was done: its hit
+ * is taken back and counted as gated.  The event is spent all the same, and
+ * the last of its `times` does not come back.
+ */
+void engine_withdraw(struct fault_run *run, const struct engine_choice *choice,
+                     enum fault_gate gate);
+
 /* The real call succeeded and nothing was due: it counts. */
 void engine_count(const struct fault_plan *plan, struct fault_run *run,
                   const struct engine_call *call);

@@ -37,6 +37,19 @@ held() {
 	fi
 }
 
+# undone CASE RULE SENTENCE: it has begun, and nothing came of it.
+undone() {
+	wanted "$1" || return 0
+	under "$1" "$2"
+	if grep -q '^    probe: exit status 0 ' "$T/out" &&
+		grep -q ' 0 hits$' "$T/out" &&
+		grep -q 'gated by the kernel did not allow' "$T/out"; then
+		t_pass "$3"
+	else
+		t_fail "$3" "$T/out"
+	fi
+}
+
 # acts CASE RULE SENTENCE: that is not too much.
 acts() {
 	wanted "$1" || return 0
@@ -60,6 +73,8 @@ held finished "call: recv, role: accepted, inject: eof" \
 	"an end that is there is not made again"
 held finished "call: recv, role: accepted, nth: 2, inject: stall" \
 	"an end that was read is not taken back"
+undone finished "call: shutdown, role: accepted, nth: 1, inject: [pass, reset]" \
+	"a shutdown that finishes both leaves nothing to reset"
 held after-eof "call: close, role: accepted, inject: reset" \
 	"a peer that is gone by another rule resets nothing" \
 	"call: recv, role: accepted, inject: eof"
