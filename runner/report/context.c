@@ -45,6 +45,16 @@ static void print_safe(FILE *out, const char *s, size_t len)
 	}
 }
 
+/* The last one may have no newline. */
+static size_t count_lines(const char *s, size_t len)
+{
+	size_t n = len && s[len - 1] != '\n';
+
+	for (size_t i = 0; i < len; i++)
+		n += s[i] == '\n';
+	return n;
+}
+
 static void print_tail(FILE *out, const char *program, const char *stream,
                        const struct capture *c)
 {
@@ -53,8 +63,11 @@ static void print_tail(FILE *out, const char *program, const char *stream,
 
 	if (!len)
 		return;
-	fprintf(out, "    %s of %s%s:\n", stream, program,
-	        len < c->len ? ", its end" : "");
+	fprintf(out, "    %s of %s", stream, program);
+	if (len < c->len)
+		fprintf(out, ", the last %zu of %zu lines",
+		        count_lines(tail, len), count_lines(c->data, c->len));
+	fputs(":\n", out);
 	print_safe(out, tail, len);
 }
 

@@ -115,6 +115,19 @@ fails never "a service that is never ready" 'hang: .*: a is not ready' <<'END'
 limit: 300ms
 programs: {a: {run: "sleep 100", ready: listening}}
 END
+fails job_that_listens "a server that does not say that it is one" \
+	'server still runs \(it listens: a service says `ready: listening`\)$' <<'END'
+limit: 1s
+programs: {server: {run: "SERVER --port ${port}"}}
+END
+fails not_said "a service that does not say what is awaited" \
+	'output has not had `listen` \(it listens: `ready: listening` waits for that\)$' <<'END'
+limit: 1s
+programs: {server: {run: "sh -c 'SERVER --port ${port} >&-'", ready: listen}}
+END
+fails long "a long output" '^    stdout of a, the last 20 of 30 lines:$' <<'END'
+programs: {a: {run: "sh -c 'seq 30; exit 1'"}}
+END
 fails early "a service that ends before it is ready" \
 	'a exited with status 4 before it was ready' <<'END'
 programs: {a: {run: "sh -c 'exit 4'", ready: listening}}
