@@ -259,7 +259,7 @@ static void conclude(struct run_place *p, struct work *w, bool skipped)
 	apply_todo(report, w->scenario);
 	if (report->outcome != OUTCOME_PASSED || p->settings->all_details)
 		report->context = report_context(w->scenario, &w->result,
-		                                 &report->findings);
+		                                 &report->findings, &w->vars);
 	if (report->outcome != OUTCOME_PASSED &&
 	    report->outcome != OUTCOME_TODO &&
 	    report->outcome != OUTCOME_INTERRUPTED)

@@ -160,8 +160,17 @@ static void print_rules(FILE *out, const struct scenario *s,
 	}
 }
 
+/* One says nothing; of several a program may have been given the wrong one. */
+static void print_ports(FILE *out, const struct launch_vars *v)
+{
+	for (size_t i = 0; v->n_ports > 1 && i < v->n_ports; i++)
+		fprintf(out, "%s${%s} %s%s",
+		        i ? ", " : "    ports: ", v->ports[i].name,
+		        v->ports[i].text, i + 1 == v->n_ports ? "\n" : "");
+}
+
 char *report_context(const struct scenario *s, const struct session_result *r,
-                     const struct judgement *j)
+                     const struct judgement *j, const struct launch_vars *v)
 {
 	const struct whole w = {s, r, j};
 	char *text = NULL;
@@ -173,6 +182,7 @@ char *report_context(const struct scenario *s, const struct session_result *r,
 	print_outputs(f, &w);
 	for (size_t i = 0; i < r->n_programs; i++)
 		print_program(f, &w, i);
+	print_ports(f, v);
 	print_rules(f, s, r);
 	if (fclose(f)) {
 		free(text);

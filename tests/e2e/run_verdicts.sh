@@ -128,6 +128,12 @@ END
 fails long "a long output" '^    stdout of a, the last 20 of 30 lines:$' <<'END'
 programs: {a: {run: "sh -c 'seq 30; exit 1'"}}
 END
+fails ports "a port that nobody has" \
+	'^    ports: \$\{port\} [0-9]+, \$\{port\.srv\} [0-9]+$' <<'END'
+programs:
+  server: {run: "SERVER --port ${port}", ready: listening}
+  client: {run: "CLIENT --connect ${host}:${port.srv}"}
+END
 fails early "a service that ends before it is ready" \
 	'a exited with status 4 before it was ready' <<'END'
 programs: {a: {run: "sh -c 'exit 4'", ready: listening}}
