@@ -307,7 +307,9 @@ static void judge_status(struct court *c, size_t i, const struct expectation *e)
 			return;
 		exit_text(&e->exit, want, sizeof(want));
 		find(c, FINDING_FAIL, -1, &e->exit.loc, "%s: %s, expected %s%s",
-		     c->name, how, WIFSIGNALED(p->status) ? "exit status " : "",
+		     c->name, how,
+		     WIFSIGNALED(p->status) && !e->exit.nonzero ? "exit status "
+		                                                : "",
 		     want);
 	} else if (program_of(c, i)->kind != PROGRAM_RUN) {
 		judge_script(c, i);
