@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "runner/last_calls.h"
 #include "runner/quote.h"
 #include "runner/report/context.h"
 
@@ -170,7 +171,8 @@ static void print_ports(FILE *out, const struct launch_vars *v)
 }
 
 char *report_context(const struct scenario *s, const struct session_result *r,
-                     const struct judgement *j, const struct launch_vars *v)
+                     const struct judgement *j, const struct launch_vars *v,
+                     const char *trace_path)
 {
 	const struct whole w = {s, r, j};
 	char *text = NULL;
@@ -182,6 +184,7 @@ char *report_context(const struct scenario *s, const struct session_result *r,
 	print_outputs(f, &w);
 	for (size_t i = 0; i < r->n_programs; i++)
 		print_program(f, &w, i);
+	print_last_calls(f, trace_path, s, r);
 	print_ports(f, v);
 	print_rules(f, s, r);
 	if (fclose(f)) {

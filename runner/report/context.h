@@ -1,7 +1,7 @@
 /*
  * context.h - what a reader needs around the findings of a scenario: the ends
- * of its programs' output, how they ended, which ports they were given, how
- * often the rules have hit.
+ * of its programs' output, how they ended, where they hang, which ports
+ * they were given, how often the rules have hit.
  */
 #ifndef FAULT_RUNNER_REPORT_CONTEXT_H
 #define FAULT_RUNNER_REPORT_CONTEXT_H
@@ -13,6 +13,7 @@
 
 /* Lines, indented, without control bytes; to be freed.  NULL: no memory. */
 char *report_context(const struct scenario *s, const struct session_result *r,
-                     const struct judgement *j, const struct launch_vars *v);
+                     const struct judgement *j, const struct launch_vars *v,
+                     const char *trace_path);
 
 #endif

@@ -111,6 +111,18 @@ fails hang "a hang" 'hang: the limit of 0.3 s passed: b still runs$' <<'END'
 limit: 300ms
 programs: {a: {run: "true"}, b: {run: "sleep 100"}}
 END
+says '^    last call of b: none was seen$'
+t_no_match "... of no other program" "$(cat out)" 'last call of a'
+fails mute_peer "a client that waits for ever" \
+	'^ {8}[0-9.]+ client\[[0-9/]+\] (recv|read)\(fd [0-9]+, [0-9]+\) \.\.\.  conn 1 client' <<'END'
+limit: 1s
+programs:
+  peer: {listen: "${port}", steps: [drain]}
+  idle: {run: "SERVER --port ${port.idle}", ready: listening}
+  client: {run: "CLIENT --connect ${host}:${port}"}
+END
+says '^    last call of client:$'
+t_no_match "... of no service that was ready" "$(cat out)" 'last call of idle'
 fails never "a service that is never ready" 'hang: .*: a is not ready' <<'END'
 limit: 300ms
 programs: {a: {run: "sleep 100", ready: listening}}
