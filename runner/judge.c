@@ -306,8 +306,11 @@ static void judge_status(struct court *c, size_t i, const struct expectation *e)
 		if (exit_matches(&e->exit, p->status))
 			return;
 		exit_text(&e->exit, want, sizeof(want));
-		find(c, FINDING_FAIL, -1, &e->exit.loc, "%s: %s, expected %s",
-		     c->name, how, want);
+		find(c, FINDING_FAIL, -1, &e->exit.loc, "%s: %s, expected %s%s",
+		     c->name, how,
+		     WIFSIGNALED(p->status) && !e->exit.nonzero ? "exit status "
+		                                                : "",
+		     want);
 	} else if (program_of(c, i)->kind != PROGRAM_RUN) {
 		judge_script(c, i);
 	} else if (!program_is_service(program_of(c, i)) &&

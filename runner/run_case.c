@@ -258,8 +258,9 @@ static void conclude(struct run_place *p, struct work *w, bool skipped)
 	report->timing = depends_on_time(report);
 	apply_todo(report, w->scenario);
 	if (report->outcome != OUTCOME_PASSED || p->settings->all_details)
-		report->context = report_context(w->scenario, &w->result,
-		                                 &report->findings);
+		report->context =
+			report_context(w->scenario, &w->result,
+		                       &report->findings, &w->vars, w->trace);
 	if (report->outcome != OUTCOME_PASSED &&
 	    report->outcome != OUTCOME_TODO &&
 	    report->outcome != OUTCOME_INTERRUPTED)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/engine.h"
 #include "runner/cmd.h"
@@ -204,7 +205,10 @@ static void print_dry(const char *id, const struct scenario *s)
 {
 	printf("%s\n", id);
 	for (size_t i = 0; i < s->n_programs; i++) {
-		printf("    %s:", s->programs[i].name);
+		printf("    %s:%s", s->programs[i].name,
+		       s->programs[i].kind == PROGRAM_LISTEN    ? " (listens)"
+		       : s->programs[i].kind == PROGRAM_CONNECT ? " (connects)"
+		                                                : "");
 		for (char **a = s->programs[i].argv; a && *a; a++)
 			printf(strpbrk(*a, " '\"$") ? " '%s'" : " %s", *a);
 		putchar('\n');
@@ -234,9 +238,23 @@ static void print_plan(const struct load *l)
 	}
 }
 
+/* Nothing is there: a folder of something else, a glob that is misspelled. */
+static void say_none_found(const struct run_options *o)
+{
+	for (size_t i = 0; i < o->n_paths; i++)
+		fprintf(stderr,
+		        access(o->paths[i], F_OK) == 0
+		                ? "fault run: nothing to run: no *.yaml in or "
+		                  "below %s, but for _*.yaml\n"
+		                : "fault run: nothing to run: no scenario "
+		                  "matches %s\n",
+		        o->paths[i]);
+}
+
 static int nothing_to_run(const struct load *l)
 {
 	const struct run_options *o = l->options;
+	size_t n = l->plan->selection.n;
 
 	if (l->n_chosen)
 		fprintf(stderr,
@@ -248,10 +266,16 @@ static int nothing_to_run(const struct load *l)
 		        "fault run: nothing to run: none of them failed last, "
 		        "says %s/.failed\n",
 		        o->settings.out);
+	else if (!n)
+		say_none_found(o);
 	else
-		fprintf(stderr, "fault run: nothing to run: no scenario is "
-		                "selected; --list and no --tag name what there "
-		                "is\n");
+		fprintf(stderr,
+		        "fault run: nothing to run: %s selects none of the %zu "
+		        "scenario%s\n",
+		        !o->n_tags     ? "--filter"
+		        : o->n_filters ? "--tag with --filter"
+		                       : "--tag",
+		        n, n == 1 ? "" : "s");
 	return EXIT_NOTHING;
 }
 
@@ -316,6 +340,7 @@ static int read_failed(struct load *l)
 int run_plan_load(struct run_plan *p, const struct run_options *o)
 {
 	struct load l = {.plan = p, .options = o};
+	size_t n_errors;
 	bool ok;
 
 	*p = (struct run_plan){0};
@@ -331,7 +356,10 @@ int run_plan_load(struct run_plan *p, const struct run_options *o)
 	ok = !p->selection.n_errors && !p->selection.missing;
 	for (size_t i = 0; i < p->selection.n; i++)
 		ok = check_case(&l, &p->selection.v[i]) && ok;
-	print_diags(&l.diags);
+	n_errors = print_diags(&l.diags);
+	if (n_errors)
+		fprintf(stderr, "%zu error%s: nothing was started\n", n_errors,
+		        n_errors == 1 ? "" : "s");
 	if (explain_no_programs(&l) || !ok)
 		return EXIT_USAGE;
 	if (p->n == 0)

@@ -76,13 +76,29 @@ static void run_phase(struct session *s)
 }
 
 /* "is not ready": what was it waited for? */
-static void say_not_ready(FILE *f, const struct program *p)
+static void say_not_ready(const struct session *s, FILE *f, size_t instance)
 {
+	const struct instance_result *r = &s->result->instances[instance];
+	const struct program *p = &s->scenario->programs[r->program];
+	const char *slash = p->ready_text.regex ? "/" : "`";
+
 	fputs(" is not ready: ", f);
-	if (p->ready == READY_TEXT)
-		fputs("its output has not had that text", f);
-	else
+	if (p->ready != READY_TEXT) {
 		fputs("it was not seen to listen", f);
+		return;
+	}
+	fprintf(f, "its output has not had %s%s%s", slash, p->ready_text.text,
+	        slash);
+	if (session_listens(s, r))
+		fputs(" (it listens: `ready: listening` waits for that)", f);
+}
+
+/* The commonest reason why one does not end: it is a service. */
+static void say_still_runs(const struct session *s, FILE *f, size_t instance)
+{
+	fputs(" still runs", f);
+	if (session_listens(s, &s->result->instances[instance]))
+		fputs(" (it listens: a service says `ready: listening`)", f);
 }
 
 /* Whom the limit found: "client still runs, server is not ready: ...". */
@@ -103,9 +119,9 @@ static void say_who_runs(const struct session *s, FILE *f, size_t *ret_first)
 		session_instance_name(s->scenario, r, i, name, sizeof(name));
 		fprintf(f, "%s%s", n++ ? ", " : "", name);
 		if (service)
-			say_not_ready(f, &s->scenario->programs[program]);
+			say_not_ready(s, f, i);
 		else
-			fputs(" still runs", f);
+			say_still_runs(s, f, i);
 		if (*ret_first == s->scenario->n_programs)
 			*ret_first = program;
 	}

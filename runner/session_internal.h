@@ -96,6 +96,8 @@ void session_stop_phase(struct session *s);
  * Who has become ready, and who cannot any more: then the session has ended.
  */
 void session_check_ready(struct session *s);
+/* Has it, or a process below it, been seen to listen? */
+bool session_listens(const struct session *s, const struct instance_result *r);
 /* Are all instances of program i ready, or over? */
 bool session_has_begun(const struct session *s, size_t i);
 

@@ -22,15 +22,20 @@ static bool said(const struct session *s, const struct instance_result *r)
 	       text_find(t, r->err.data, r->err.len, 0) >= 0;
 }
 
+bool session_listens(const struct session *s, const struct instance_result *r)
+{
+	return session_has_library(s, r->program)
+	               ? observe_listens(&s->observe, (uint32_t)r->pid)
+	               : tree_listens(r->pid);
+}
+
 static bool is_ready(const struct session *s, const struct instance_result *r)
 {
 	if (!session_is_service(s, r->program))
 		return true;
 	if (s->scenario->programs[r->program].ready == READY_TEXT)
 		return said(s, r);
-	return session_has_library(s, r->program)
-	               ? observe_listens(&s->observe, (uint32_t)r->pid)
-	               : tree_listens(r->pid);
+	return session_listens(s, r);
 }
 
 static void describe_end(int status, char *buf, size_t size)

@@ -35,7 +35,8 @@ static bool sets_path(const struct program *p)
 static bool refuse(struct session *s, size_t i, const struct reach_report *r)
 {
 	const struct program *p = &s->scenario->programs[i];
-	bool missing = r->reach == REACH_NOT_FOUND;
+	bool missing =
+		r->reach == REACH_NOT_FOUND || r->reach == REACH_NOT_IN_PATH;
 
 	if (missing || r->reach == REACH_NOT_EXECUTABLE) {
 		if (missing && sets_path(p))

@@ -143,7 +143,7 @@ END
 wrong "a file that is not there" 's/    a: \{/    c: {/' \
 	'wrong.yaml:6:5: .*/tmp/c: there is no such file$'
 wrong "a text that is not there" 's/one, /two, one, /' \
-	': has no `one` behind the texts before, expected$'
+	': has no `one` behind the texts before, expected; its first line is `one`$'
 wrong "a text that must not be" 's/not: three/not: \/tw.\//' \
 	': has /tw\./, which must not be'
 wrong "another size" 's/size: 8B/size: ..7B/' ': has 8 bytes, expected \.\.7$'

@@ -236,6 +236,8 @@ programs:
 END
 t_exit 2 "a program that is none" "$FAULT" peer hand.yaml nobody
 says 'there is no program .nobody'
+t_exit 2 "a program that is misspelt" "$FAULT" peer hand.yaml sever
+says 'did you mean .server'
 t_exit 2 "a program that is not scripted" "$FAULT" peer hand.yaml other
 says 'is no scripted program'
 t_exit 2 "standard input that is no program" \

@@ -14,6 +14,7 @@ END
 cat >odd.yaml <<'END'
 version: 1
 matrix: {n: ["#1", 'b\s']}
+expect: {a: {stdout: none}}
 programs: {a: {run: [sh, -c, "printf 'quote \" back \\\\ tab\\t bell\\a\\n  ...\\n---\\n'; exit 3"]}}
 END
 "$FAULT" run -j 1 --format tap s.yaml odd.yaml >tap 2>err
@@ -46,7 +47,11 @@ for b in blocks:
     assert isinstance(b["duration_ms"], float) and b["seed"] == 0, b
 odd = blocks[2]
 assert odd["message"] == "a: exit status 3, expected 0", odd
-assert odd["at"] == {"file": "odd.yaml", "line": 3, "column": 12}, odd
+assert odd["at"] == {"file": "odd.yaml", "line": 4, "column": 12}, odd
+assert odd["findings"] == [
+    {"message": "a: stdout has no `none`, expected",
+     "at": {"file": "odd.yaml", "line": 3, "column": 22}},
+    {"message": odd["message"], "at": odd["at"]}], odd
 assert any('quote " back \\ tab' in line for line in odd["output"]), odd
 END
 stock_commands "$T/commands"

@@ -178,7 +178,7 @@ programs:
   $(job a 'sleep 20')
 steps: [{signal: {a: KILL}}, {wait: {exit: a}}, {signal: {server: TERM}}, {wait: {exit: server}}]
 END
-fails "... unless something else is expected of it" 'a: killed by SIGKILL, expected 0' <<END
+fails "... unless something else is expected of it" 'a: killed by SIGKILL, expected exit status 0' <<END
 programs: {$(job a 'sleep 20')}
 steps: [{signal: {a: KILL}}]
 expect: {a: {exit: 0}}

@@ -272,7 +272,11 @@ static void an_expectation_outweighs_the_step(void **state)
 	b.instance.status = SIGNALED(SIGTERM);
 	b.expect.exit.given = true;
 	b.expect.exit.n = 1;
-	judged(&b, OUTCOME_FAILED, "a: killed by SIGTERM, expected 0");
+	judged(&b, OUTCOME_FAILED,
+	       "a: killed by SIGTERM, expected exit status 0");
+	b.expect.exit.nonzero = true;
+	judged(&b, OUTCOME_FAILED,
+	       "a: killed by SIGTERM, expected a status other than 0");
 	b.expect.exit.given = false;
 	b.program.ready = READY_TEXT;
 	b.expect.alive = 1;
