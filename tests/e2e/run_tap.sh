@@ -17,16 +17,16 @@ matrix: {n: ["#1", 'b\s']}
 expect: {a: {stdout: none}}
 programs: {a: {run: [sh, -c, "printf 'quote \" back \\\\ tab\\t bell\\a\\n  ...\\n---\\n'; exit 3"]}}
 END
-"$FAULT" run -j 1 --format tap s.yaml odd.yaml >tap 2>err
+"$FAULT" run -j 1 --format tap s.yaml odd.yaml >run.tap 2>err
 t_is "a run with failures: 1" $? 1
-t_is "the version comes first" "$(head -1 tap)" "TAP version 14"
-t_is "then one plan" "$(sed -n 2p tap) $(grep -c '^1\.\.' tap)" "1..5 1"
-t_is "results are numbered" "$(sed -n 's/^\(not \)*ok \([0-9]*\) - .*/\2/p' tap | tr '\n' ' ')" "1 2 3 4 5 "
-t_match "a hash in an id is escaped" "$(cat tap)" '^not ok 4 - odd.yaml.n=\\#1\]$'
-t_match "... and a backslash" "$(cat tap)" '^not ok 5 - odd.yaml.n=b\\\\s\]$'
+t_is "the version comes first" "$(head -1 run.tap)" "TAP version 14"
+t_is "then one plan" "$(sed -n 2p run.tap) $(grep -c '^1\.\.' run.tap)" "1..5 1"
+t_is "results are numbered" "$(sed -n 's/^\(not \)*ok \([0-9]*\) - .*/\2/p' run.tap | tr '\n' ' ')" "1 2 3 4 5 "
+t_match "a hash in an id is escaped" "$(cat run.tap)" '^not ok 4 - odd.yaml.n=\\#1\]$'
+t_match "... and a backslash" "$(cat run.tap)" '^not ok 5 - odd.yaml.n=b\\\\s\]$'
 t_is "nothing on stderr" "$(cat err)" ""
-t_match "the summary is a comment" "$(tail -1 tap)" '^# 5 scenarios: 1 passed'
-t_no_match "no control bytes" "$(cat tap)" "$(printf '[\001-\010\013-\037]')"
+t_match "the summary is a comment" "$(tail -1 run.tap)" '^# 5 scenarios: 1 passed'
+t_no_match "no control bytes" "$(cat run.tap)" "$(printf '[\001-\010\013-\037]')"
 
 cat >blocks.py <<'END'
 import sys, yaml
@@ -57,7 +57,7 @@ END
 stock_commands "$T/commands"
 PATH=$T/commands:$PATH
 if python3 -c 'import yaml' 2>/dev/null; then
-	t_ok "its YAML says why, where, and how to repeat it" python3 blocks.py tap
+	t_ok "its YAML says why, where, and how to repeat it" python3 blocks.py run.tap
 else
 	t_skip "its YAML says why, where, and how to repeat it" "no python3 with yaml"
 fi
