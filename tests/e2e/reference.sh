@@ -132,6 +132,40 @@ refused() {
 	finish p 0 && return $status
 }
 
+# until_is TEXT COMMAND...: until it prints this
+until_is() {
+	local end=$((SECONDS + limit)) want=$1 got=
+	shift
+	until got=$("$@"); [ "$got" = "$want" ]; do
+		[ $SECONDS -lt $end ] || why "$*: '$got', not '$want'" ||
+			return 1
+	done
+}
+
+count_connecting() {	# to this port
+	grep -ci "[0-9A-F]*:[0-9A-F]* [0-9A-F]*:$(printf %04X "$1") 02 " /proc/net/tcp
+}
+
+state_of() {
+	sed 's/.*) \(.\) .*/\1/' "/proc/$1/stat"
+}
+
+# Stopped while it connects, and continued: it goes on.  (With a time-out of the
+# socket the call ends with EINTR, although there is no handler: signal(7).)
+stopped_in_connect() {
+	local others status=0
+	peer p full
+	await p 'port *' || return 1
+	others=$(count_connecting "${line#port }")
+	start cli "$client" --connect "127.0.0.1:${line#port }" --io "$1" \
+		--timeout 1s
+	until_is $((others + 1)) count_connecting "${line#port }" &&
+	kill -STOP "$cli_pid" && until_is T state_of "$cli_pid" || status=1
+	kill -CONT "$cli_pid"
+	await cli 'client: connect to *ETIMEDOUT*' || status=1
+	finish cli 1 && finish p 0 && return $status
+}
+
 # A peer that leaves the client alone, in one way or another.
 time_out() {
 	peer p "$2"
@@ -215,6 +249,8 @@ for io in $styles; do
 	report $? "$io: a refused client says so"
 	time_out "$io" full
 	report $? "$io: a client gives up when its SYN is not answered"
+	stopped_in_connect "$io"
+	report $? "$io: a client that was stopped while it connects goes on"
 	time_out "$io" silent --source
 	report $? "$io: a client gives up when nothing comes"
 	time_out "$io" silent --echo 64MiB
