@@ -153,7 +153,7 @@ state_of() {
 # Stopped while it connects, and continued: it goes on.  (With a time-out of the
 # socket the call ends with EINTR, although there is no handler: signal(7).)
 stopped_in_connect() {
-	local others status=0
+	local others cli_pid='' status=0
 	peer p full
 	await p 'port *' || return 1
 	others=$(count_connecting "${line#port }")
