@@ -193,34 +193,23 @@ static int connect_until(int fd, const struct addrinfo *ai, int64_t deadline_ns)
 	return err;
 }
 
-int blocking_connect_by(connect_until_fn *until, const struct addrinfo *ai,
-                        const char *name, int64_t deadline_ns, int *ret_fd)
+int blocking_connect_by(connect_until_fn *until, int fd,
+                        const struct addrinfo *ai, const char *name,
+                        int64_t deadline_ns)
 {
-	int err;
-	int fd;
+	int err = until(fd, ai, deadline_ns);
 
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		err = -errno;
-		message_call("socket for", name, -err);
-		return err;
-	}
-	err = until(fd, ai, deadline_ns);
-	if (err) {
+	if (err)
 		message_call("connect to", name, -err);
-		close(fd);
-		return err;
-	}
-	*ret_fd = fd;
-	return 0;
+	return err;
 }
 
-int blocking_connect(const struct io_loop *io, const struct addrinfo *ai,
-                     const char *name, int64_t deadline_ns, int *ret_fd)
+int blocking_connect(const struct io_loop *io, int fd,
+                     const struct addrinfo *ai, const char *name,
+                     int64_t deadline_ns)
 {
 	(void)io;
-	return blocking_connect_by(connect_until, ai, name, deadline_ns,
-	                           ret_fd);
+	return blocking_connect_by(connect_until, fd, ai, name, deadline_ns);
 }
 
 /* ---- server ---- */

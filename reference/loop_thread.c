@@ -223,12 +223,11 @@ static int connect_until(int fd, const struct addrinfo *ai, int64_t deadline_ns)
 	return err ? err : set_ticks(fd);
 }
 
-int thread_connect(const struct io_loop *io, const struct addrinfo *ai,
-                   const char *name, int64_t deadline_ns, int *ret_fd)
+int thread_connect(const struct io_loop *io, int fd, const struct addrinfo *ai,
+                   const char *name, int64_t deadline_ns)
 {
 	(void)io;
-	return blocking_connect_by(connect_until, ai, name, deadline_ns,
-	                           ret_fd);
+	return blocking_connect_by(connect_until, fd, ai, name, deadline_ns);
 }
 
 int thread_converse(const struct io_loop *io, struct connection *c)
