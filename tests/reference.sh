@@ -8,7 +8,7 @@
 
 set -u
 cd "$(dirname "$0")/../.." || exit 3
-dir=${REFERENCE_DIR:-build/release/reference}
+dir=${REFERENCE_DIR:-${BUILD:-build/release}/reference}
 server=$dir/server
 client=$dir/client
 limit=20			# seconds, for any single wait
