@@ -281,6 +281,18 @@ t_exit 3 "more descriptors than there may be are refused" \
 	sh -c 'ulimit -n 64 && "$FAULT" run s.yaml'
 t_match "... with the number" "$(cat out)" 'need 124 descriptors, and no more than 64'
 
+# poll(2) takes no more entries than there may be descriptors.
+cat >turns.yaml <<'END'
+version: 1
+limit: 20s
+programs:
+  a: {run: "true", attach: false, repeat: 80}
+  b: {run: "head -c 200000 /dev/zero", attach: false, started: false}
+steps: [{wait: {exit: a}}, {start: b}]
+END
+t_exit 0 "those that are over cost no descriptors" \
+	bash -c 'ulimit -Sn 128 && "$FAULT" run turns.yaml'
+
 # ---- the queue is away for two seconds ---------------------------------------
 
 outage() {
