@@ -188,6 +188,7 @@ kill -STOP "$(children $fault_pid)"
 wait $fault_pid
 t_is "a worker hangs: 3" $? 3
 t_match "... its scenario could not run" "$(cat log)" 'did not come to an end long after the limit'
+t_match "... after all the time that it had" "$(cat log)" '^ERROR +hang\.yaml +\(([1-9]|[0-9][0-9])'
 t_match "... and the run goes on" "$(tail -1 log)" '^7 scenarios: 6 passed, 1 could not run'
 while read -r pid; do
 	running "$pid" && t_fail "process $pid of the worker that hung is gone"

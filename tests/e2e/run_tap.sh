@@ -90,6 +90,14 @@ t_match "... bails out" "$(cat out)" '^Bail out! at the first failure'
 t_exit 1 "... which prove does not take for a pass" \
 	prove --exec "$FAULT run -j 1 -x --format tap" s.yaml
 
+"$FAULT" run -x --format tap 's.yaml[r=false]' >out 2>err
+t_no_match "... but not behind the last one" "$(cat out)" '^Bail out'
+# shellcheck disable=SC2016 # $FAULT is that shell's
+bash -c 'ulimit -n 6 && exec "$FAULT" run -j 2 --format tap s.yaml' >out 2>err
+t_is "one that no process is there for is a result" \
+	"$(sed -n 's/^\(not ok [0-9]*\) - .*/\1/p' out | tr '\n' ' ')$(cat err)" "not ok 1 not ok 2 "
+t_match "... with the reason" "$(cat out)" '^  message: "there is no process to run it in: Too many open files"$'
+
 printf 'version: 1\nlimit: 200ms\nprograms: {a: {run: "sleep 5"}}\n' >slow.yaml
 "$FAULT" run --format tap slow.yaml >out 2>err
 t_match "a warning goes to stderr" "$(cat err)" '^fault run: slow: slow.yaml has run for half of its limit of 0.2 s'
