@@ -249,6 +249,9 @@ static void conclude(struct run_place *p, struct work *w, bool skipped)
 
 	report->time_ns = w->result.time_ns + w->fixtures.time_ns;
 	report->outcome = judge_outcome(&w->result, &report->findings);
+	if (report->findings.lost)
+		case_report_find(report, FINDING_ENVIRONMENT, NULL,
+		                 "out of memory: not all is told here");
 	if (report->outcome == OUTCOME_PASSED && w->fixtures.interrupted)
 		report->outcome = OUTCOME_INTERRUPTED;
 	if (skipped && report->outcome == OUTCOME_PASSED) {
