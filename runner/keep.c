@@ -98,11 +98,11 @@ static FILE *open_in(const char *dir, const char *name, const char *suffix)
 /* 0 or -errno, of whatever was written too. */
 static int close_written(FILE *f)
 {
-	bool failed = ferror(f);
+	int err = ferror(f) ? errno : 0;
 
-	if (fclose(f))
-		return -errno;
-	return failed ? -EIO : 0;
+	if (fclose(f) && !err)
+		err = errno;
+	return -err;
 }
 
 static int write_capture(const char *dir, const char *name, const char *suffix,

@@ -65,7 +65,7 @@ enum {
 	N_COMMANDS = sizeof(commands) / sizeof(commands[0])
 };
 
-static int print_help(FILE *out)
+static void print_help(FILE *out)
 {
 	fprintf(out, "Usage: fault COMMAND [ARGUMENT]...\n\n"
 	             "Makes the socket calls of unmodified programs fail, on "
@@ -80,7 +80,6 @@ static int print_help(FILE *out)
 	             "Exit status: 0 passed, 1 failed, 2 usage or invalid "
 	             "file, 3 environment,\n4 nothing ran, 130 ^C, 143 "
 	             "SIGTERM; exec: the program's own, 125 ours.\n");
-	return EXIT_PASSED;
 }
 
 static int unknown(const char *word)
@@ -97,16 +96,16 @@ static int unknown(const char *word)
 	return EXIT_USAGE;
 }
 
-/* A descriptor of ours must not become somebody's stdin, stdout or stderr. */
+/*
+ * A descriptor of ours must not become somebody's stdin, stdout or stderr. What
+ * is written to a stdout that was closed fails as it would have.
+ */
 static void fill_stdio(void)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null",
+			     fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
 }
 
 /* A result that could not be written is none. */
@@ -126,12 +125,14 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-	    strcmp(argv[1], "help") == 0)
-		return print_help(stdout);
+	    strcmp(argv[1], "help") == 0) {
+		print_help(stdout);
+		return said(EXIT_PASSED);
+	}
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("fault %s (plan format %u)\n", FAULT_VERSION,
 		       PLAN_VERSION);
-		return EXIT_PASSED;
+		return said(EXIT_PASSED);
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)

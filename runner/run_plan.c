@@ -11,6 +11,7 @@
 #include "runner/glob.h"
 #include "runner/launch.h"
 #include "runner/print_diags.h"
+#include "runner/quote.h"
 #include "runner/run_plan.h"
 #include "runner/slow_factor.h"
 
@@ -142,7 +143,9 @@ static bool explain_no_programs(const struct load *l)
 		if (suite_has_programs(one->suite))
 			continue;
 		for (size_t p = 0; p < l->options->n_paths; p++) {
-			if (strcmp(l->options->paths[p], one->file) != 0)
+			const char *path = l->options->paths[p];
+
+			if (strcmp(selection_plain_name(path), one->file) != 0)
 				continue;
 			fprintf(stderr,
 			        "fault run: %s has faults but no programs; try "
@@ -204,9 +207,11 @@ static void print_dry(const char *id, const struct scenario *s)
 {
 	printf("%s\n", id);
 	for (size_t i = 0; i < s->n_programs; i++) {
-		printf("    %s:", s->programs[i].name);
-		for (char **a = s->programs[i].argv; a && *a; a++)
-			printf(strpbrk(*a, " '\"$") ? " '%s'" : " %s", *a);
+		printf("    %s: ", s->programs[i].name);
+		if (s->programs[i].argv)
+			quote_words(stdout, s->programs[i].argv);
+		else
+			printf("scripted");
 		putchar('\n');
 	}
 	for (size_t i = 0; i < s->n_rules; i++)

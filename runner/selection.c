@@ -25,8 +25,7 @@ bool selection_matches(const char *path, const char *id)
 	return glob_has_wildcard(path) && glob_means(path, id);
 }
 
-/* One name for each file, in ids, whether `./` is typed before it or not. */
-static const char *plain_name(const char *file)
+const char *selection_plain_name(const char *file)
 {
 	while (strncmp(file, "./", 2) == 0)
 		file += 2 + strspn(file + 2, "/");
@@ -159,7 +158,7 @@ static void add_glob(struct selection *s, const char *path,
 		s->missing = true;
 	}
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
-		const char *name = plain_name(files.v[i]);
+		const char *name = selection_plain_name(files.v[i]);
 
 		if (file_wanted(path, name))
 			add_file(s, name, path, vars, diags);
@@ -182,7 +181,7 @@ static void add_named(struct selection *s, const char *file, const char *rest,
 		fprintf(stderr, "fault: %s: %s\n", file, strerror(-r));
 	s->missing |= r < 0 && !s->may_be_gone;
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
-		const char *name = plain_name(files.v[i]);
+		const char *name = selection_plain_name(files.v[i]);
 
 		if (asprintf(&path, "%s%s", name, rest) < 0)
 			break;
@@ -208,7 +207,7 @@ void selection_add(struct selection *s, const char *path,
 {
 	char *file;
 
-	path = plain_name(path);
+	path = selection_plain_name(path);
 	file = file_part(path);
 	if (!file) {
 		s->n_errors++;

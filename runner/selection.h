@@ -35,6 +35,9 @@ void selection_add(struct selection *s, const char *path,
                    const struct suite_vars *vars, struct diag_list *diags);
 void selection_release(struct selection *s);
 
+/* One name for each file, in ids, whether `./` is typed before it or not. */
+const char *selection_plain_name(const char *file);
+
 /* Does FILE, FILE::CASE, a whole id or a glob of these mean this one? */
 bool selection_matches(const char *path, const char *id);
 
