@@ -14,7 +14,7 @@ END
 cat >odd.yaml <<'END'
 version: 1
 matrix: {n: ["#1", 'b\s']}
-programs: {a: {run: [sh, -c, "printf 'quote \" back \\\\ tab\\t bell\\a\\n  ...\\n---\\n'; exit 3"]}}
+programs: {a: {run: [sh, -c, "printf 'quote \" back \\\\ tab\\t bell\\a \\377 \\302\\233\\n  ...\\n---\\n'; exit 3"]}}
 END
 "$FAULT" run -j 1 --format tap s.yaml odd.yaml >tap 2>err
 t_is "a run with failures: 1" $? 1

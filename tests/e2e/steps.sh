@@ -56,7 +56,7 @@ steps: [{repeat: 100, steps: [{wait: 1ms}]}, {wait: {output: a, has: late}, with
 END
 
 fails "an event that does not come in time fails its step" \
-	's.yaml:4:5: waited 0.2 s for `never` in the output of a: a still runs, its last line is `hello\?\[1m`' <<END
+	's.yaml:4:5: waited 0.2 s for `never` in the output of a: a still runs, its last line is `hello\\x1b\[1m`' <<END
 programs: {$(job a "printf \"first\\\\nhello\\\\033[1m\\\\n\"; sleep 20")}
 steps:
   - {wait: {output: a, has: never}, within: 200ms}
