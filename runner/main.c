@@ -4,8 +4,11 @@
  *   commands     cmd_*.c, one per row of the table below; options.c their
  *                command lines; print_diags.c diagnostics
  *   a suite      run_options.c, run_plan.c (what), run_schedule.c (when),
- *                run_workers.c (where), run_case.c (one of them)
- *   a run        session.c (from start to end), session_start.c (one program)
+ *                run_workers.c (where), run_case.c (one of them),
+ *                shard.c, failed.c, slow_factor.c (options of it)
+ *   a run        session.c (from start to end), session_*.c (its phases),
+ *                timeline.c, session_steps.c, events.c, call_watch.c (steps),
+ *                fixtures.c, command.c (before and behind it)
  *     processes  guardian.c and guardian_main.c (they own all programs),
  *                tree.c (the end of a tree), interrupt.c (^C),
  *                asleep.c (are they at rest)
@@ -18,12 +21,14 @@
  *   peers        cmd_peer.c: peer.c (sockets), peer_script.c (steps),
  *                peer_recv.c, peer_send.c, peer_say.c; peer_hand.c (how a
  *                scripted program gets there)
- *   the verdict  judge.c (expectations, oracles), funnel.c (why no hit),
- *                text.c (TEXT)
+ *   the verdict  judge.c (expectations, oracles), expect_*.c (files, calls,
+ *                order), funnel.c (why no hit), text.c (TEXT)
  *   the report   report/ (report.c and a file for each format), keep.c (what a
  *                failure leaves)
  *   from outside cmd_arm.c, arming.c
- *   which        selection.c, suite_files.c, glob.c, shard.c, failed.c
+ *   which        selection.c, suite_files.c, glob.c
+ *   in words     print_*.c (scenarios, rules, traces, YAML), list_*.c and
+ *                schema_types.c (tables), quote.c (text for a terminal)
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -318,6 +318,12 @@ static int read_failed(struct load *l)
 	return l->options->failed || l->options->failed_first ? r : 0;
 }
 
+static int no_memory(void)
+{
+	fputs("fault run: out of memory\n", stderr);
+	return EXIT_ENVIRONMENT;
+}
+
 int run_plan_load(struct run_plan *p, const struct run_options *o)
 {
 	struct load l = {.plan = p, .options = o};
@@ -332,7 +338,7 @@ int run_plan_load(struct run_plan *p, const struct run_options *o)
 	p->planned = calloc(p->selection.n + 1, sizeof(*p->planned));
 	p->order = calloc(p->selection.n + 1, sizeof(*p->order));
 	if (!p->cases || !p->planned || !p->order)
-		return EXIT_ENVIRONMENT;
+		return no_memory();
 	ok = !p->selection.n_errors && !p->selection.missing;
 	for (size_t i = 0; i < p->selection.n; i++)
 		ok = check_case(&l, &p->selection.v[i]) && ok;
@@ -342,7 +348,7 @@ int run_plan_load(struct run_plan *p, const struct run_options *o)
 	if (p->n == 0)
 		return nothing_to_run(&l);
 	if (!run_plan_order(p, o, 1))
-		return EXIT_ENVIRONMENT;
+		return no_memory();
 	if (!o->list && !o->dry_run)
 		return -1;
 	print_plan(&l);

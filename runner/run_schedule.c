@@ -394,7 +394,8 @@ static void wait_for_workers(struct schedule *s)
 	s->polls[n] = (struct pollfd){s->interrupt.fd, POLLIN, 0};
 	if (poll(s->polls, n + 1, time_left(s)) < 0 && errno != EINTR) {
 		stop(s, "poll(2) fails");
-		end_running(s, SIGTERM);
+		if (!s->told_to_end)
+			end_running(s, SIGTERM);
 	}
 	take_signals(s);
 	watch_time(s);

@@ -18,7 +18,8 @@ static bool glob_means(const char *pattern, const char *id)
 	       glob_match(pattern, id, case_id_file_len(id), true);
 }
 
-bool selection_matches(const char *path, const char *id)
+/* Does FILE, FILE::CASE, a whole id or a glob of these mean this one? */
+static bool means(const char *path, const char *id)
 {
 	if (case_id_is_meant(path, id))
 		return true;
@@ -81,8 +82,9 @@ static const struct suite *add_file(struct selection *s, const char *file,
 		return NULL;
 	}
 	for (size_t i = 0; i < suite_n_cases(suite); i++)
-		if (selection_matches(path, suite_case_id(suite, i)))
-			add_case(s, suite, s->files[s->n_suites - 1], i);
+		if (means(path, suite_case_id(suite, i)) &&
+		    !add_case(s, suite, s->files[s->n_suites - 1], i))
+			s->n_errors++;
 	return suite;
 }
 
@@ -183,8 +185,10 @@ static void add_named(struct selection *s, const char *file, const char *rest,
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
 		const char *name = selection_plain_name(files.v[i]);
 
-		if (asprintf(&path, "%s%s", name, rest) < 0)
+		if (asprintf(&path, "%s%s", name, rest) < 0) {
+			s->n_errors++;
 			break;
+		}
 		suite = add_file(s, name, path, vars, diags);
 		if (suite && s->n == n_before && *rest && files.n == 1 &&
 		    !glob_has_wildcard(rest) && !s->may_be_gone) {
