@@ -384,6 +384,20 @@ static int time_left(const struct schedule *s)
 	return left < 0 ? 0 : left > 1000000 ? 1000000 : (int)left;
 }
 
+/*
+ * Before anybody is given up: who has a report ready does not hang, even if we
+ * were stopped for long ourselves.
+ */
+static void take_reports(struct schedule *s)
+{
+	for (size_t i = 0; i < s->workers.n; i++) {
+		struct case_report c;
+
+		if (s->slots[i].busy && workers_receive(&s->workers, i, &c) > 0)
+			finish(s, i, &c);
+	}
+}
+
 static void wait_for_workers(struct schedule *s)
 {
 	size_t n = s->workers.n;
@@ -398,14 +412,8 @@ static void wait_for_workers(struct schedule *s)
 			end_running(s, SIGTERM);
 	}
 	take_signals(s);
+	take_reports(s);
 	watch_time(s);
-	for (size_t i = 0; i < n; i++) {
-		struct case_report c;
-
-		if (s->slots[i].busy && s->polls[i].revents &&
-		    workers_receive(&s->workers, i, &c) > 0)
-			finish(s, i, &c);
-	}
 }
 
 /* ---- the whole ----------------------------------------------------------- */

@@ -195,6 +195,29 @@ while read -r pid; do
 done <hang
 t_ok "nothing is left of it" tmp_is_empty
 
+# ---- fault itself was stopped --------------------------------------------------
+cat >two.yaml <<'END'
+version: 1
+limit: 300s
+matrix: {n: [1, 2]}
+programs: {a: {run: [sh, -c, "echo >begun.${n}; until [ -e go.${n} ]; do sleep 0.02; done"]}}
+END
+"$FAULT" run -j 1 --slow-factor 0.01 two.yaml >log 2>&1 &
+fault_pid=$!
+wait_for test -e begun.1
+first=$(children $fault_pid)
+kill -STOP $fault_pid
+touch go.1
+end=$(($(date +%s) + 10))
+past() { [ "$(date +%s)" -gt $end ]; }
+wait_for -t 30 past
+kill -CONT $fault_pid
+wait_for test -e begun.2
+t_is "a worker that had its report ready did not hang" "$(children $fault_pid)" "$first"
+touch go.2
+wait $fault_pid
+t_is "... and both pass" "$? $(grep -c ^ok log)" "0 2"
+
 # ---- ended from outside -------------------------------------------------------
 cat >several.yaml <<END
 version: 1
