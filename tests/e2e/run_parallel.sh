@@ -209,7 +209,7 @@ first=$(children $fault_pid)
 kill -STOP $fault_pid
 touch go.1
 end=$(($(date +%s) + 10))
-past() { [ "$(date +%s)" -gt $end ]; }
+past() { [ "$(date +%s)" -gt "$end" ]; }
 wait_for -t 30 past
 kill -CONT $fault_pid
 wait_for test -e begun.2
