@@ -16,6 +16,7 @@ version: 1
 matrix: {n: ["#1", 'b\s']}
 programs: {a: {run: [sh, -c, "printf 'quote \" back \\\\ tab\\t bell\\a \\377 \\302\\233\\n  ...\\n---\\n'; exit 3"]}}
 END
+# shellcheck disable=SC2094 # the word tap is a format, no file
 "$FAULT" run -j 1 --format tap s.yaml odd.yaml >tap 2>err
 t_is "a run with failures: 1" $? 1
 t_is "the version comes first" "$(head -1 tap)" "TAP version 14"
@@ -92,7 +93,6 @@ t_exit 1 "... which prove does not take for a pass" \
 
 "$FAULT" run -x --format tap 's.yaml[r=false]' >out 2>err
 t_no_match "... but not behind the last one" "$(cat out)" '^Bail out'
-# shellcheck disable=SC2016 # $FAULT is that shell's
 bash -c 'ulimit -n 6 && exec "$FAULT" run -j 2 --format tap s.yaml' >out 2>err
 t_is "one that no process is there for is a result" \
 	"$(sed -n 's/^\(not ok [0-9]*\) - .*/\1/p' out | tr '\n' ' ')$(cat err)" "not ok 1 not ok 2 "

@@ -246,7 +246,6 @@ says 'many.yaml:3:3: the library did not attach to bash: the run has had 4096 pr
 
 # ---- files may not grow -------------------------------------------------------
 printf 'version: 1\nprograms: {a: {run: "head -c 3000000 /dev/zero"}}\nexpect: {a: {exit: 1}}\n' >big.yaml
-# shellcheck disable=SC2016 # $FAULT is that shell's
 {
 	t_exit 3 "no file may be written: 3" bash -c '(ulimit -f 0; exec "$FAULT" run big.yaml) 2>&1 | cat; exit "${PIPESTATUS[0]}"'
 	t_match "... and why" "$(cat out)" 'cannot start head: File too large'
