@@ -586,7 +586,8 @@ static void tell_due(FILE *out, const struct funnel *f,
 			fprintf(out, ", gated by %s", fault_gate_names[g]);
 }
 
-char *funnel_explain(const char *trace_path, const struct scenario *s,
+/* One line, to be freed; NULL: the trace cannot be read. */
+static char *explain(const char *trace_path, const struct scenario *s,
                      const struct session_result *r, size_t rule)
 {
 	struct funnel *f = calloc(1, sizeof(*f));
@@ -635,7 +636,7 @@ char **funnels_explain(const char *trace_path, const struct scenario *s,
 	for (size_t i = 0; v && i < s->n_rules && n < MAX_EXPLAINED; i++) {
 		if (!judge_rule_missing(s, r, i))
 			continue;
-		v[i] = funnel_explain(trace_path, s, r, i);
+		v[i] = explain(trace_path, s, r, i);
 		n++;
 	}
 	return v;

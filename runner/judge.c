@@ -31,12 +31,13 @@ void judgement_vadd(struct judgement *j, enum finding_kind kind, int verdict,
 	struct finding f = {
 		.kind = kind, .verdict = verdict, .instance = NO_INSTANCE};
 
-	if (!v)
-		return;
-	j->v = v;
+	if (v)
+		j->v = v;
 	snprintf(f.where, sizeof(f.where), "%s", where ? where : "");
-	if (vasprintf(&f.text, format, args) >= 0)
+	if (v && vasprintf(&f.text, format, args) >= 0)
 		v[j->n++] = f;
+	else
+		j->lost = true;
 }
 
 void judgement_add(struct judgement *j, enum finding_kind kind, int verdict,
@@ -539,6 +540,8 @@ enum outcome judge_outcome(const struct session_result *r,
 		failed |= j->v[i].kind == FINDING_FAIL;
 		inconclusive |= j->v[i].kind == FINDING_INCONCLUSIVE;
 	}
+	if (j->lost)
+		return OUTCOME_ENVIRONMENT;
 	if (failed)
 		return OUTCOME_FAILED;
 	return inconclusive ? OUTCOME_INCONCLUSIVE : OUTCOME_PASSED;

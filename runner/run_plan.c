@@ -12,6 +12,7 @@
 #include "runner/glob.h"
 #include "runner/launch.h"
 #include "runner/print_diags.h"
+#include "runner/quote.h"
 #include "runner/run_plan.h"
 #include "runner/slow_factor.h"
 
@@ -143,7 +144,9 @@ static bool explain_no_programs(const struct load *l)
 		if (suite_has_programs(one->suite))
 			continue;
 		for (size_t p = 0; p < l->options->n_paths; p++) {
-			if (strcmp(l->options->paths[p], one->file) != 0)
+			const char *path = l->options->paths[p];
+
+			if (strcmp(selection_plain_name(path), one->file) != 0)
 				continue;
 			fprintf(stderr,
 			        "fault run: %s has faults but no programs; try "
@@ -205,12 +208,13 @@ static void print_dry(const char *id, const struct scenario *s)
 {
 	printf("%s\n", id);
 	for (size_t i = 0; i < s->n_programs; i++) {
-		printf("    %s:%s", s->programs[i].name,
-		       s->programs[i].kind == PROGRAM_LISTEN    ? " (listens)"
-		       : s->programs[i].kind == PROGRAM_CONNECT ? " (connects)"
-		                                                : "");
-		for (char **a = s->programs[i].argv; a && *a; a++)
-			printf(strpbrk(*a, " '\"$") ? " '%s'" : " %s", *a);
+		printf("    %s: ", s->programs[i].name);
+		if (s->programs[i].argv)
+			quote_words(stdout, s->programs[i].argv);
+		else
+			printf(s->programs[i].kind == PROGRAM_LISTEN
+			               ? "(listens)"
+			               : "(connects)");
 		putchar('\n');
 	}
 	for (size_t i = 0; i < s->n_rules; i++)
@@ -337,6 +341,12 @@ static int read_failed(struct load *l)
 	return l->options->failed || l->options->failed_first ? r : 0;
 }
 
+static int no_memory(void)
+{
+	fputs("fault run: out of memory\n", stderr);
+	return EXIT_ENVIRONMENT;
+}
+
 int run_plan_load(struct run_plan *p, const struct run_options *o)
 {
 	struct load l = {.plan = p, .options = o};
@@ -352,7 +362,7 @@ int run_plan_load(struct run_plan *p, const struct run_options *o)
 	p->planned = calloc(p->selection.n + 1, sizeof(*p->planned));
 	p->order = calloc(p->selection.n + 1, sizeof(*p->order));
 	if (!p->cases || !p->planned || !p->order)
-		return EXIT_ENVIRONMENT;
+		return no_memory();
 	ok = !p->selection.n_errors && !p->selection.missing;
 	for (size_t i = 0; i < p->selection.n; i++)
 		ok = check_case(&l, &p->selection.v[i]) && ok;
@@ -365,7 +375,7 @@ int run_plan_load(struct run_plan *p, const struct run_options *o)
 	if (p->n == 0)
 		return nothing_to_run(&l);
 	if (!run_plan_order(p, o, 1))
-		return EXIT_ENVIRONMENT;
+		return no_memory();
 	if (!o->list && !o->dry_run)
 		return -1;
 	print_plan(&l);

@@ -210,37 +210,66 @@ static void finish(struct session *s)
 	collect_rules(s);
 }
 
-static void run(struct session *s)
+/* Who watches: 0, or -errno of call. */
+static int open_observers(struct session *s, int64_t now, const char **call)
+{
+	const char *trace = s->options->trace_path;
+	int r;
+
+	*call = trace ? trace : "observe";
+	r = observe_init(&s->observe, s->result->plan, s->result->plan_len,
+	                 &s->segments, trace, now);
+	if (r < 0)
+		return r;
+	s->observe.max_records = s->options->max_records;
+	s->observe.record = s->options->record;
+	s->observe.record_context = s->options->record_context;
+	s->observe.calls = &s->calls;
+	*call = "steps";
+	r = call_watches_init(&s->calls, s->scenario, s->options->seed);
+	if (r == 0) {
+		*call = "thread";
+		r = wake_start(&s->wake, s->segments.run);
+	}
+	if (r < 0) {
+		call_watches_release(&s->calls);
+		observe_release(&s->observe);
+	}
+	return r;
+}
+
+/* False: the session has ended. */
+static bool open_all(struct session *s, int64_t now)
 {
 	const char *call = "";
-	int64_t now = now_ns();
 	int r = segments_create(s->result->plan, s->result->plan_len,
 	                        &s->segments, &call);
 
-	if (r == 0) {
-		call = s->options->trace_path ? s->options->trace_path
-		                              : "observe";
-		r = observe_init(&s->observe, s->result->plan,
-		                 s->result->plan_len, &s->segments,
-		                 s->options->trace_path, now);
-		if (r == 0) {
-			s->observe.max_records = s->options->max_records;
-			s->observe.record = s->options->record;
-			s->observe.record_context = s->options->record_context;
-			call = "thread";
-			r = wake_start(&s->wake, s->segments.run);
-			if (r < 0)
-				observe_release(&s->observe);
-		}
-	}
-	if (r < 0) {
-		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
-		            "%s: %s", call, strerror(-r));
-		segments_release(&s->segments);
+	if (r == 0)
+		r = open_observers(s, now, &call);
+	if (r == 0)
+		return true;
+	session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs, "%s: %s",
+	            call, strerror(-r));
+	segments_release(&s->segments);
+	return false;
+}
+
+static void close_all(struct session *s)
+{
+	command_release(&s->step.command);
+	wake_stop(&s->wake);
+	call_watches_release(&s->calls);
+	observe_release(&s->observe);
+	segments_release(&s->segments);
+}
+
+static void run(struct session *s)
+{
+	int64_t now = now_ns();
+
+	if (!open_all(s, now))
 		return;
-	}
-	if (call_watches_init(&s->calls, s->scenario, s->options->seed) == 0)
-		s->observe.calls = &s->calls;
 	session_begin_steps(s);
 	if (s->scenario->limit_ns && !s->options->passthrough)
 		s->limit_ns =
@@ -248,11 +277,7 @@ static void run(struct session *s)
 	for (advance(s); s->phase != PHASE_OVER; advance(s))
 		session_await(s);
 	finish(s);
-	command_release(&s->step.command);
-	wake_stop(&s->wake);
-	call_watches_release(&s->calls);
-	observe_release(&s->observe);
-	segments_release(&s->segments);
+	close_all(s);
 }
 
 static int prepare(const struct scenario *scenario,

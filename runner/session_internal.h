@@ -1,7 +1,8 @@
 /*
  * session_internal.h - shared by the files of a session: session.c (the state
  * machine), session_start.c (starting one program), session_ready.c,
- * session_attached.c, session_stop.c and session_await.c (what comes in).
+ * session_attached.c, session_steps.c (the timeline), session_stop.c and
+ * session_await.c (what comes in).
  */
 #ifndef FAULT_RUNNER_SESSION_INTERNAL_H
 #define FAULT_RUNNER_SESSION_INTERNAL_H

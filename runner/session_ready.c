@@ -38,16 +38,6 @@ static bool is_ready(const struct session *s, const struct instance_result *r)
 	return session_listens(s, r);
 }
 
-static void describe_end(int status, char *buf, size_t size)
-{
-	if (WIFSIGNALED(status))
-		snprintf(buf, size, "was killed by SIG%s",
-		         sigabbrev_np(WTERMSIG(status)));
-	else
-		snprintf(buf, size, "exited with status %d",
-		         WEXITSTATUS(status));
-}
-
 /* It can not become ready any more, though nobody expected that. */
 static void not_ready(struct session *s, size_t i)
 {
@@ -55,10 +45,10 @@ static void not_ready(struct session *s, size_t i)
 	const struct program *p = &s->scenario->programs[r->program];
 	char how[64], name[256];
 
-	describe_end(r->status, how, sizeof(how));
 	session_instance_name(s->scenario, s->result, i, name, sizeof(name));
 	session_end(s, SESSION_NOT_READY, r->program,
-	            "%s %s before it was ready (%s)%s", name, how,
+	            "%s %s before it was ready (%s)%s", name,
+	            session_how_ended(r->status, how, sizeof(how)),
 	            p->ready == READY_TEXT ? p->ready_text.text : "listening",
 	            WIFEXITED(r->status) && WEXITSTATUS(r->status) == 0
 	                    ? "; if it goes into the background, give it the "

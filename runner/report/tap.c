@@ -91,11 +91,10 @@ static void print_lines(FILE *out, const char *key, const char *text)
  */
 static void print_findings(FILE *out, const struct case_report *c)
 {
-	const struct finding *worst;
+	const struct finding *worst = case_report_worst(c);
 
-	if (!c->findings.n)
+	if (!worst)
 		return;
-	worst = &c->findings.v[c->findings.n - 1];
 	print_string(out, "message", worst->text);
 	print_place(out, "", worst->where);
 	if (worst->verdict >= 0)

@@ -265,4 +265,6 @@ END
 t_exit 3 "a file of files is not where fault was started" "$FAULT" run input.yaml
 t_match "... which is said" "$(cat out)" \
 	'a: stdin requests: No such file or directory; those of `files` are at \$\{tmp\}/NAME$'
+mkfifo requests
+t_exit 0 "a FIFO without a writer is nothing to wait for" timeout 30 "$FAULT" run input.yaml
 t_done

@@ -282,4 +282,20 @@ t_ok "... uses no processor" awk 'NR == 2 {
 	print "seconds:", sum
 	exit sum > 0.2
 }' "$T/times"
+
+# ---- what is no file ----------------------------------------------------------
+fails "a script does not wait for who writes into a FIFO" wait_fifo <<'END'
+setup: ["mkfifo ${tmp}/fifo"]
+programs:
+  server: {listen: "${port}", steps: [{wait: {file: fifo, has: x}, within: 200ms}]}
+  client: {connect: "127.0.0.1:${port}", steps: [{recv: eof}]}
+END
+says 'wait for file .*/fifo, it did not come within 0.2s'
+fails "... and does not send from one" send_fifo <<'END'
+setup: ["mkfifo ${tmp}/fifo"]
+programs:
+  server: {listen: "${port}", steps: [{send: {file: fifo}}]}
+  client: {connect: "127.0.0.1:${port}", steps: [{recv: eof}]}
+END
+says 'send file .*/fifo, cannot read it: Illegal seek'
 t_done

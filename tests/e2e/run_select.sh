@@ -50,6 +50,25 @@ t_is "... and names scripts" "$("$FAULT" run --dry-run six/d.yaml | tail -2)" \
 	"    a: (listens)
     b: (connects)"
 
+cat >words.yaml <<'END'
+version: 1
+programs:
+  s: {listen: "${port}", steps: [{recv: eof}]}
+  a: {run: [echo, "it's", "", "a b"]}
+END
+t_is "... each word as a shell takes it" "$("$FAULT" run --dry-run words.yaml)" "words.yaml
+    s: (listens)
+    a: echo 'it'\\''s' '' 'a b'"
+printf 'version: 1\nfaults: [{call: recv, inject: reset}]\n' >alone.yaml
+t_exit 2 "a file of faults alone has nothing to run" "$FAULT" run ./alone.yaml
+t_match "... which is said" "$(cat out)" 'alone.yaml has faults but no programs; try `fault exec'
+
+# ---- a result that nobody can be told
+t_exit 3 "stdout is closed" sh -c '"$FAULT" run --list suite >&-'
+t_match "... which is said" "$(cat out)" 'standard output: Bad file descriptor'
+t_exit 3 "stdout is full" sh -c '"$FAULT" --help >/dev/full'
+t_exit 3 "... at --version, too" sh -c '"$FAULT" --version >/dev/full'
+
 # ---- globs and filters --------------------------------------------------------
 t_is "a glob of files" "$(list 'suite/*.yaml')" \
 	"suite/a.yaml[n=1]

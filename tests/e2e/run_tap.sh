@@ -15,7 +15,7 @@ cat >odd.yaml <<'END'
 version: 1
 matrix: {n: ["#1", 'b\s']}
 expect: {a: {stdout: none}}
-programs: {a: {run: [sh, -c, "printf 'quote \" back \\\\ tab\\t bell\\a\\n  ...\\n---\\n'; exit 3"]}}
+programs: {a: {run: [sh, -c, "printf 'quote \" back \\\\ tab\\t bell\\a \\377 \\302\\233\\n  ...\\n---\\n'; exit 3"]}}
 END
 "$FAULT" run -j 1 --format tap s.yaml odd.yaml >run.tap 2>err
 t_is "a run with failures: 1" $? 1
@@ -94,6 +94,13 @@ t_is "-x: 1" $? 1
 t_match "... bails out" "$(cat out)" '^Bail out! at the first failure'
 t_exit 1 "... which prove does not take for a pass" \
 	prove --exec "$FAULT run -j 1 -x --format tap" s.yaml
+
+"$FAULT" run -x --format tap 's.yaml[r=false]' >out 2>err
+t_no_match "... but not behind the last one" "$(cat out)" '^Bail out'
+bash -c 'ulimit -n 6 && exec "$FAULT" run -j 2 --format tap s.yaml' >out 2>err
+t_is "one that no process is there for is a result" \
+	"$(sed -n 's/^\(not ok [0-9]*\) - .*/\1/p' out | tr '\n' ' ')$(cat err)" "not ok 1 not ok 2 "
+t_match "... with the reason" "$(cat out)" '^  message: "there is no process to run it in: Too many open files"$'
 
 printf 'version: 1\nlimit: 200ms\nprograms: {a: {run: "sleep 5"}}\n' >slow.yaml
 "$FAULT" run --format tap slow.yaml >out 2>err

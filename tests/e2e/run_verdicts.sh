@@ -274,4 +274,15 @@ programs:
 END
 run 3 "4,100 processes" many
 says 'many.yaml:3:3: the library did not attach to bash: the run has had 4096 processes, and no more can be followed'
+
+# ---- files may not grow -------------------------------------------------------
+printf 'version: 1\nprograms: {a: {run: "head -c 3000000 /dev/zero"}}\nexpect: {a: {exit: 1}}\n' >big.yaml
+{
+	t_exit 3 "no file may be written: 3" bash -c '(ulimit -f 0; exec "$FAULT" run big.yaml) 2>&1 | cat; exit "${PIPESTATUS[0]}"'
+	t_match "... and why" "$(cat out)" 'cannot start head: File too large'
+	t_exit 1 "what is kept may not be so large" bash -c '(ulimit -f 1024; exec "$FAULT" run big.yaml) 2>&1 | cat; exit "${PIPESTATUS[0]}"'
+	t_match "... which is said" "$(cat out)" 'cannot keep .*: File too large; --out'
+}
+printf 'version: 1\nprograms: {a: {run: "grep SigIgn /proc/self/status"}}\nexpect: {a: {stdout: "0000000000000000"}}\n' >ignored.yaml
+run 0 "programs start with all signals as they are by default" ignored
 t_done

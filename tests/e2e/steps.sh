@@ -56,7 +56,7 @@ steps: [{repeat: 100, steps: [{wait: 1ms}]}, {wait: {output: a, has: late}, with
 END
 
 fails "an event that does not come in time fails its step" \
-	's.yaml:4:5: waited 0.2 s for `never` in the output of a: a still runs, its last line is `hello\?\[1m`' <<END
+	's.yaml:4:5: waited 0.2 s for `never` in the output of a: a still runs, its last line is `hello\\x1b\[1m`' <<END
 programs: {$(job a "printf \"first\\\\nhello\\\\033[1m\\\\n\"; sleep 20")}
 steps:
   - {wait: {output: a, has: never}, within: 200ms}
@@ -280,6 +280,18 @@ END
 t_exit 3 "more descriptors than there may be are refused" \
 	sh -c 'ulimit -n 64 && "$FAULT" run s.yaml'
 t_match "... with the number" "$(cat out)" 'need 124 descriptors, and no more than 64'
+
+# poll(2) takes no more entries than there may be descriptors.
+cat >turns.yaml <<'END'
+version: 1
+limit: 20s
+programs:
+  a: {run: "true", attach: false, repeat: 80}
+  b: {run: "head -c 200000 /dev/zero", attach: false, started: false}
+steps: [{wait: {exit: a}}, {start: b}]
+END
+t_exit 0 "those that are over cost no descriptors" \
+	bash -c 'ulimit -Sn 128 && "$FAULT" run turns.yaml'
 
 # ---- the queue is away for two seconds ---------------------------------------
 

@@ -334,9 +334,21 @@ static void a_step_that_failed_is_told_where_it_stands(void **state)
 	free(message);
 }
 
+static void what_was_lost_is_no_pass(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	b.judgement.lost = true;
+	assert_int_equal(judge_outcome(&b.result, &b.judgement),
+	                 OUTCOME_ENVIRONMENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_lost_is_no_pass),
 		cmocka_unit_test(jobs_must_exit_with_zero),
 		cmocka_unit_test(exit_expectations_are_ranges),
 		cmocka_unit_test(services_live_until_they_are_stopped),
