@@ -183,6 +183,15 @@ not() {
 	! "$@"
 }
 
+# mine PID: it is a child of this shell's. What has ended and was waited for may
+# have given its number to a process that is none of ours.
+mine() {
+	case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+	?" $$ "*) ;;
+	*) return 1 ;;
+	esac
+}
+
 # stop PID: SIGTERM, SIGKILL if that does not help; its status in $t_status.
 stop() {
 	if running "$1"; then
@@ -196,7 +205,9 @@ stop() {
 t_cleanup() {
 	t_exit_status=$?
 	trap - EXIT
-	for t_pid in $t_pids; do stop "$t_pid" >&2; done
+	for t_pid in $t_pids; do
+		if mine "$t_pid"; then stop "$t_pid" >&2; fi
+	done
 	cd / && rm -rf "$T"
 	exit "$t_exit_status"
 }
