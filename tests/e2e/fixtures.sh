@@ -173,7 +173,7 @@ seen "... it ran" teardown
 t_match "... it is told first" "$(grep -A1 ': teardown' out | tail -1)" 'a: exit status 5, expected 0'
 run 1 "teardown runs behind the limit" <<'END'
 version: 1
-limit: 200ms
+limit: 2s
 teardown: ["sh -c 'echo teardown >>seen'"]
 programs: {a: {run: "sleep 1000"}}
 END
