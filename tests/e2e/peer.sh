@@ -252,7 +252,7 @@ t_is "SIGTERM before anybody came: not through" "$?" 1
 t_match "... and why" "$(cat hand.log)" 'hand.yaml:4:[0-9]+: no connection came'
 
 # ---- at the limit ---------------------------------------------------------------
-limit="limit: 500ms"
+limit="limit: 3s"
 fails "a script that waits for what never comes" never <<'END'
 programs:
   server: {listen: "${port}", steps: [{recv: "GET b"}]}

@@ -368,7 +368,7 @@ static int n_connected(int n)
 			POLLOUT, 0};
 
 		connect(fd.fd, (void *)&a, len);
-		connected += poll(&fd, 1, 0) == 1;
+		connected += poll(&fd, 1, connected ? 0 : 5000) == 1;
 	}
 	return connected;
 }
