@@ -23,13 +23,22 @@ static bool never_became(const struct instance_result *r,
 	return WEXITSTATUS(r->status) == 126 || WEXITSTATUS(r->status) == 127;
 }
 
+/* We ended it before a busy machine let it come as far as that. */
+static bool had_no_time(const struct instance_result *r)
+{
+	return r->exited && (r->stopped || r->killed || r->signals) &&
+	       r->ended_ns - r->started_ns < ATTACH_NS;
+}
+
 static bool is_attached(const struct session *s, size_t i)
 {
 	const struct instance_result *r = &s->result->instances[i];
 	const struct observed_process *p;
 
 	p = observe_process(&s->observe, (uint32_t)r->pid);
-	if (!p || p->failed)
+	if (!p)
+		return had_no_time(r);
+	if (p->failed)
 		return false;
 	return !observe_lost_image(p) || never_became(r, p);
 }
@@ -47,7 +56,7 @@ static void say_unattached(struct session *s, size_t i)
 static bool is_due(const struct instance_result *r,
                    const struct observed_process *p, bool over)
 {
-	return r->exited || over || (p && p->failed) ||
+	return r->exited || (p && (over || p->failed)) ||
 	       now_ns() > r->started_ns + ATTACH_NS;
 }
 

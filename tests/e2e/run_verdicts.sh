@@ -275,6 +275,23 @@ END
 run 3 "4,100 processes" many
 says 'many.yaml:3:3: the library did not attach to bash: the run has had 4096 processes, and no more can be followed'
 
+# As on a busy machine: the limit is over before the program has come to anything.
+cat >late.c <<'END'
+#include <unistd.h>
+unsigned la_version(unsigned version) { sleep(30); return version; }
+END
+if cc -shared -fPIC -o late.so late.c 2>out; then
+	sed "s|AUDIT|$T/late.so|" >late.yaml <<-'END'
+		version: 1
+		limit: 300ms
+		programs: {a: {run: "sleep 1000", env: {LD_AUDIT: AUDIT}}}
+	END
+	run 1 "a program that the limit ended before it could be reached" late
+	says 'hang: the limit of 0.3 s passed: a still runs'
+else
+	t_skip "a program that the limit ended before it could be reached" "no compiler"
+fi
+
 # ---- files may not grow -------------------------------------------------------
 printf 'version: 1\nprograms: {a: {run: "head -c 3000000 /dev/zero"}}\nexpect: {a: {exit: 1}}\n' >big.yaml
 {
