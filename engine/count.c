@@ -263,3 +263,12 @@ void engine_gated(struct fault_run *run, const struct engine_choice *choice,
 	bump(&s->due);
 	bump(&s->gated[gate]);
 }
+
+void engine_withdraw(struct fault_run *run, const struct engine_choice *choice,
+                     enum fault_gate gate)
+{
+	struct fault_rule_state *s = state_of(run, (uint32_t)choice->rule);
+
+	atomic_fetch_sub(&s->hits, 1);
+	bump(&s->gated[gate]);
+}

@@ -173,6 +173,14 @@ bool engine_take(const struct fault_plan *plan, struct fault_run *run,
 void engine_gated(struct fault_run *run, const struct engine_choice *choice,
                   enum fault_gate gate);
 
+/*
+ * The claimed rule could not be made real, and nothing of it was done: its hit
+ * is taken back and counted as gated.  The event is spent all the same, and
+ * the last of its `times` does not come back.
+ */
+void engine_withdraw(struct fault_run *run, const struct engine_choice *choice,
+                     enum fault_gate gate);
+
 /* The real call succeeded and nothing was due: it counts. */
 void engine_count(const struct fault_plan *plan, struct fault_run *run,
                   const struct engine_call *call);
@@ -213,6 +221,9 @@ uint8_t engine_noise(const struct fault_plan *plan,
 int engine_late_outcome(const struct plan_rule *rule,
                         const struct plan_action *lasting);
 
+/* Is the connection itself reset for this errno of the call (errnos.def)? */
+bool engine_by_reset(enum fault_call call, int err);
+
 /* What of the process the gates see; read only when a rule is due. */
 struct engine_facts {
 	bool nonblocking; /* O_NONBLOCK, or MSG_DONTWAIT */
@@ -221,12 +232,17 @@ struct engine_facts {
 	bool handler_norestart; /* and one of these without SA_RESTART */
 	bool peek_promised;     /* G5 */
 	bool whole;             /* blocking with MSG_WAITALL: never short */
-	bool by_reference; /* MSG_ZEROCOPY: the pages themselves are sent */
+	bool no_buffer;         /* MSG_ZEROCOPY: the pages themselves are sent;
+	                           MSG_TRUNC: nothing is written to it */
+	/* Both ends have finished, or the peer's RST is here. */
+	bool over;
+	bool at_end; /* the peer's end is next: no byte is left before it */
 };
 
 /*
  * May this action be carried out on this call?  GATE_NONE: yes.  action lies in
- * rule->actions.  Of a call that is NONE only the state is looked at.
+ * rule->actions.  Of a call that is NONE only the state is looked at, with
+ * over and at_end.
  */
 enum fault_gate engine_gate(const struct engine_call *call,
                             const struct plan_rule *rule,
@@ -237,7 +253,8 @@ enum fault_gate engine_gate(const struct engine_call *call,
  * Rules without `call` (language.md 3).  `call` describes a connection, with
  * .call NONE, or the process: then first_watch is the process's list and only
  * rules that act on it (`exhaust`) are found.  first_watch, connection, role,
- * state, program, process_cells, seen, and all clocks have to be filled in.
+ * state, program, process_cells, seen, and all clocks have to be filled in; of
+ * the facts over and at_end.
  *
  * Each such rule acts once on each connection (process) for each time that it
  * is armed.
@@ -250,6 +267,7 @@ enum fault_gate engine_gate(const struct engine_call *call,
  */
 bool engine_self_take(const struct fault_plan *plan, struct fault_run *run,
                       const struct engine_call *call,
+                      const struct engine_facts *facts,
                       struct engine_choice *choice);
 
 /*

@@ -148,7 +148,64 @@ static bool data_pass_by(const struct engine_call *call,
 {
 	return action->kind == ACTION_CORRUPT &&
 	       (fault_calls[call->call].shape.kind == SHAPE_LEN ||
-	        facts->by_reference);
+	        facts->no_buffer);
+}
+
+bool engine_by_reset(enum fault_call call, int err)
+{
+	const struct fault_errno_row *row = fault_errno_find(call, err);
+
+	return row && (row->how == HOW_RESET || row->how == HOW_BROKEN ||
+	               row->how == HOW_RENAME);
+}
+
+static bool has_shut_down(const struct engine_call *call)
+{
+	return in_states(call,
+	                 STATE_BIT(STATE_FIN_WAIT) | STATE_BIT(STATE_LAST_ACK));
+}
+
+/* What is sent meets EPIPE, and what is received 0, whatever is done to it. */
+static bool moves_nothing(const struct engine_call *call,
+                          const struct engine_facts *facts)
+{
+	static const uint32_t fin_read =
+		STATE_BIT(STATE_CLOSE_WAIT) | STATE_BIT(STATE_LAST_ACK);
+
+	if (family_of(call) == FAMILY_SEND)
+		return has_shut_down(call);
+	if (family_of(call) == FAMILY_RECV)
+		return facts->at_end || in_states(call, fin_read);
+	return call->state == STATE_LAST_ACK;
+}
+
+/*
+ * Nothing would come of it, and a hit without a fault is a lie.  A FIN that is
+ * still to be read may come late: `stall`.  No `force`.
+ */
+static bool comes_too_late(const struct engine_call *call,
+                           const struct plan_action *action,
+                           const struct engine_facts *facts)
+{
+	static const struct engine_facts fin_may_come;
+
+	switch (action->kind) {
+	case ACTION_ERROR:
+		return facts->over && engine_by_reset(call->call, action->err);
+	case ACTION_RESET:
+		return facts->over;
+	case ACTION_EOF:
+		return facts->at_end && (action->flags & PLAN_ACTION_HALF ||
+		                         has_shut_down(call));
+	case ACTION_STALL:
+		return moves_nothing(call, &fin_may_come);
+	case ACTION_SHORT:
+	case ACTION_RATE:
+	case ACTION_CORRUPT:
+		return moves_nothing(call, facts);
+	default:
+		return false;
+	}
 }
 
 enum fault_gate engine_gate(const struct engine_call *call,
@@ -160,6 +217,8 @@ enum fault_gate engine_gate(const struct engine_call *call,
 		return GATE_LOOP;
 	if (data_pass_by(call, action, facts))
 		return GATE_DATA;
+	if (comes_too_late(call, action, facts))
+		return GATE_OVER;
 	if (rule->flags & PLAN_RULE_FORCE)
 		return GATE_NONE;
 	if (action->kind == ACTION_ERROR)

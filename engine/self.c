@@ -17,6 +17,7 @@
 struct own_case {
 	struct engine_case k;
 	uint32_t cell;
+	const struct engine_facts *facts;
 };
 
 static bool fill(struct own_case *o, const struct fault_watch *w)
@@ -79,12 +80,11 @@ static bool spend(struct fault_cell *cell, uint32_t arming)
 /* Nobody calls: only the state of the connection counts. */
 static enum fault_gate gate_of(const struct own_case *o)
 {
-	static const struct engine_facts nothing;
 	enum fault_gate gate = GATE_NONE;
 
 	for (unsigned i = 0; i < o->k.rule->n_actions && !gate; i++)
 		gate = engine_gate(o->k.call, o->k.rule, &o->k.rule->actions[i],
-		                   &nothing);
+		                   o->facts);
 	return gate;
 }
 
@@ -112,9 +112,11 @@ static bool take(struct own_case *o, struct fault_run *run,
 
 bool engine_self_take(const struct fault_plan *plan, struct fault_run *run,
                       const struct engine_call *call,
+                      const struct engine_facts *facts,
                       struct engine_choice *choice)
 {
-	struct own_case o = {.k = {.plan = plan, .run = run, .call = call}};
+	struct own_case o = {.k = {.plan = plan, .run = run, .call = call},
+	                     .facts = facts};
 	uint32_t w = call->first_watch, class_from = 0;
 
 	while (next_own(&o, &w, &class_from)) {

@@ -13,9 +13,9 @@
 
 enum {
 	MAX_KEPT = 200,      /* diagnostics */
-	EXCERPT_BEFORE = 90, /* bytes of a long line before the column */
-	EXCERPT_AFTER = 70,
-	MAX_WORD = 48 /* longer words are not compared */
+	EXCERPT_BEFORE = 44, /* bytes of a long line before the column */
+	EXCERPT_BYTES = 69,  /* in all: with its number 80 columns */
+	MAX_WORD = 48        /* longer words are not compared */
 };
 
 static void diag_release(struct diag *d)
@@ -98,13 +98,15 @@ static void add_excerpt(struct diag *d, const struct source *s)
 
 	if (begin >= end)
 		return;
-	if (offset > begin + EXCERPT_BEFORE) {
+	if (end > begin + EXCERPT_BYTES && offset > begin + EXCERPT_BEFORE) {
 		begin = offset - EXCERPT_BEFORE;
+		if (begin + EXCERPT_BYTES > end)
+			begin = end - EXCERPT_BYTES;
 		while (begin < offset && in_character(s, begin))
 			begin++;
 	}
-	if (end > offset + EXCERPT_AFTER) {
-		end = offset + EXCERPT_AFTER;
+	if (end > begin + EXCERPT_BYTES) {
+		end = begin + EXCERPT_BYTES;
 		while (end > offset && in_character(s, end))
 			end--;
 	}

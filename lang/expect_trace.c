@@ -191,6 +191,9 @@ static void read_call(struct lang *l, const struct node *n,
 		read_result(l, given[KEY_RESULT].value, words, n_words, e);
 	e->has_gap = given[KEY_GAP].key != NULL;
 	e->has_bytes = given[KEY_BYTES].key != NULL;
+	/* One call has no gap: that would be asserted of nothing. */
+	if (e->has_gap && !order && !given[KEY_COUNT].key)
+		e->count.min = 2;
 	if (l->n_errors != errors)
 		return;
 	check_which(l, given, words, n_words, e);

@@ -48,7 +48,8 @@ void unknown_word(struct lang *l, struct mark at, enum place place,
 	if (not_yet(l, at, place, word) || other_tools(l, at, place, word))
 		return;
 	if (place == AS_ACTION && fault_errno_number(word)) {
-		lang_error(l, at, "the action is `error`, and takes it",
+		lang_error(l, at,
+		           arena_printf(l->arena, "write `{error: %s}`", word),
 		           "`%s` is an errno, not an action", word);
 		return;
 	}

@@ -171,6 +171,11 @@ static void add_word(struct line *o, struct node *word)
 			o->l, word->at,
 			arena_printf(o->l->arena, "write `%s=…`", word->text),
 			"`%s` needs a value", word->text);
+	else if (fault_errno_number(word->text))
+		lang_error(o->l, word->at,
+		           arena_printf(o->l->arena, "write `error=%s`",
+		                        word->text),
+		           "`%s` is an errno, not an action", word->text);
 	else
 		unknown_word(o->l, word->at, AS_ACTION, "action", word->text,
 		             words, n);
@@ -184,6 +189,11 @@ static void add_item(struct line *o, const struct item *i, bool first)
 		lang_error(o->l, word->at,
 		           "an IPv6 address stands in brackets: peer=[::1]",
 		           "nothing stands between two colons");
+		return;
+	}
+	if (strchr(word->text, ' ') && !strchr(word->text, ',')) {
+		lang_error(o->l, word->at, "as in recv:reset:nth=3",
+		           "`%s`: words are separated by colons", word->text);
 		return;
 	}
 	if (i->equals < i->end) {

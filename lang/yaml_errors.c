@@ -82,6 +82,26 @@ static size_t count(const char *s, size_t len, char c)
 	return n;
 }
 
+/*
+ * As far as its line tells.  A single quote is one only where a value begins:
+ * in the middle of a text it is an apostrophe.
+ */
+static bool is_quoted(const struct trouble *t, size_t offset)
+{
+	char quote = '\0';
+
+	for (size_t i = t->begin; i < offset; i++) {
+		char c = byte_at(t, i);
+
+		if (quote)
+			quote = c == quote ? '\0' : quote;
+		else if ((c == '"' || c == '\'') && i > t->begin &&
+		         strchr(" [{,", byte_at(t, i - 1)))
+			quote = c;
+	}
+	return quote != '\0';
+}
+
 /* peer: [::1]:80 */
 static bool is_address(struct trouble *t)
 {
@@ -90,7 +110,7 @@ static bool is_address(struct trouble *t)
 	for (size_t i = t->begin; i < t->end; i++) {
 		size_t n = 1;
 
-		if (byte_at(t, i) != '[')
+		if (byte_at(t, i) != '[' || is_quoted(t, i))
 			continue;
 		while (i + n < t->end && memchr("0123456789abcdefABCDEF:.",
 		                                byte_at(t, i + n), 24))
@@ -159,6 +179,7 @@ static const struct {
          "quote the text"},
 	{"could not find expected ':'", "a key without its `:`", NULL},
 	{"cannot start any token", "a text cannot begin so", "quote it"},
+	{"expected node content", "a text cannot begin so", "quote it"},
 	{"unknown escape character", "an unknown escape in a quoted text",
          "single quotes take \\ as it is"},
 	{"expected ',' or ']'", "a list that goes wrong here",

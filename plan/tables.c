@@ -99,6 +99,7 @@ const char *const fault_gate_names[N_GATES] = {
 	[GATE_LEVER] = "the kernel did not allow to make it real",
 	[GATE_LENGTH] = "the call asks for no more than this",
 	[GATE_DATA] = "the data do not pass through this call",
+	[GATE_OVER] = "the connection, or this direction of it, has ended",
 };
 
 #define STATES(s)  STATE_BIT(STATE_##s)

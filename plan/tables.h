@@ -183,6 +183,7 @@ enum fault_gate {
 	GATE_LEVER,  /* the kernel refused what was needed to make it real */
 	GATE_LENGTH, /* nothing left to shorten: the call asks for one byte */
 	GATE_DATA,   /* the data do not pass through the call: sendfile */
+	GATE_OVER,   /* the connection, or its direction, has ended already */
 	N_GATES
 };
 extern const char *const fault_gate_names[N_GATES]; /* "G2: blocking socket" */

@@ -44,9 +44,13 @@ int blocking_serve_by(const struct blocking_time *time, struct connection *c);
 typedef int connect_until_fn(int fd, const struct addrinfo *ai,
                              int64_t deadline_ns);
 
-/* A blocking socket, connected by such a call.  Says why not. */
-int blocking_connect_by(connect_until_fn *until, const struct addrinfo *ai,
-                        const char *name, int64_t deadline_ns, int *ret_fd);
+/* After EINTR: 0 when it is connected after all, or as above. */
+int blocking_finish_connect(int fd, int64_t deadline_ns);
+
+/* Connect by such a call.  Says why not. */
+int blocking_connect_by(connect_until_fn *until, int fd,
+                        const struct addrinfo *ai, const char *name,
+                        int64_t deadline_ns);
 
 /*
  * Accept until stopped, told to by --once, or broken, and give each connection

@@ -18,6 +18,8 @@
 static const struct option_row rows[] = {
 	{"--connect", "HOST:PORT", "to this peer; [v6]:PORT", OPTION_PEER,
          N_SERVICES},
+	{"--bind", "ADDR", "from this address of the machine", OPTION_BIND,
+         N_SERVICES},
 	{"--io", "STYLE", "one of those below (blocking)", OPTION_IO,
          N_SERVICES},
 	{"--echo", "SIZE", "send a stream, expect it back", OPTION_SERVICE_SIZE,
@@ -66,14 +68,24 @@ static int connect_one(const struct options *o, const struct addrinfo *ai,
                        char name[static ADDRESS_TEXT])
 {
 	int err;
+	int fd;
 
 	net_address_text(ai->ai_addr, ai->ai_addrlen, name);
-	err = o->io->connect(o->io, ai, name, deadline_ns, ret_fd);
-	if (err || !net_connected_to_self(*ret_fd))
+	err = net_socket_to(ai, o->io->socket_flags, o->bind, name, &fd);
+	if (err)
 		return err;
-	message("connect to %s: nobody listens, it met itself", name);
-	net_reset(*ret_fd);
-	return -ECONNREFUSED;
+	err = o->io->connect(o->io, fd, ai, name, deadline_ns);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	if (net_connected_to_self(fd)) {
+		message("connect to %s: nobody listens, it met itself", name);
+		net_reset(fd);
+		return -ECONNREFUSED;
+	}
+	*ret_fd = fd;
+	return 0;
 }
 
 /* The first address that answers, and its name. */

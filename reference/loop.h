@@ -51,8 +51,8 @@ struct io_loop {
 	const struct calls *calls;
 	const struct waiter_kind *waiter; /* of an event loop; else NULL */
 
-	/* socket(2) type flags of the style's listener. */
-	int listener_flags;
+	/* socket(2) type flags of the style's sockets. */
+	int socket_flags;
 
 	/* The most that an echo client may have in flight: session_init. */
 	uint64_t window;
@@ -81,9 +81,10 @@ struct io_loop {
 	int (*apart)(int (*work)(void *context), void *context,
 	             int64_t deadline_ns);
 
-	/* Client: a connected socket, in the mode that converse needs. */
-	int (*connect)(const struct io_loop *io, const struct addrinfo *ai,
-	               const char *name, int64_t deadline_ns, int *ret_fd);
+	/* Client: connect this socket, in the mode that converse needs. */
+	int (*connect)(const struct io_loop *io, int fd,
+	               const struct addrinfo *ai, const char *name,
+	               int64_t deadline_ns);
 
 	/* Client: until the session is finished or the deadline passed. */
 	int (*converse)(const struct io_loop *io, struct connection *c);
@@ -117,8 +118,9 @@ int server_take(struct server *server, int fd, struct connection **ret_c);
 int blocking_catch_stop(struct server *server);
 int blocking_start_client(void);
 int blocking_serve(struct server *server);
-int blocking_connect(const struct io_loop *io, const struct addrinfo *ai,
-                     const char *name, int64_t deadline_ns, int *ret_fd);
+int blocking_connect(const struct io_loop *io, int fd,
+                     const struct addrinfo *ai, const char *name,
+                     int64_t deadline_ns);
 int blocking_converse(const struct io_loop *io, struct connection *c);
 
 /* loop_fork.c */
@@ -130,15 +132,15 @@ int fork_apart(int (*work)(void *context), void *context, int64_t deadline_ns);
 int thread_serve(struct server *server);
 int thread_apart(int (*work)(void *context), void *context,
                  int64_t deadline_ns);
-int thread_connect(const struct io_loop *io, const struct addrinfo *ai,
-                   const char *name, int64_t deadline_ns, int *ret_fd);
+int thread_connect(const struct io_loop *io, int fd, const struct addrinfo *ai,
+                   const char *name, int64_t deadline_ns);
 int thread_converse(const struct io_loop *io, struct connection *c);
 
 /* loop_events.c */
 int events_catch_stop(struct server *server);
 int events_serve(struct server *server);
-int events_connect(const struct io_loop *io, const struct addrinfo *ai,
-                   const char *name, int64_t deadline_ns, int *ret_fd);
+int events_connect(const struct io_loop *io, int fd, const struct addrinfo *ai,
+                   const char *name, int64_t deadline_ns);
 int events_converse(const struct io_loop *io, struct connection *c);
 
 #endif

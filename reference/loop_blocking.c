@@ -77,6 +77,14 @@ static int receive_some(const struct blocking_time *time, struct connection *c)
 	return connection_check(c);
 }
 
+/* The peer's time to finish is shorter than what was left for it to speak. */
+static int half_close(const struct blocking_time *time, struct connection *c)
+{
+	int err = connection_half_close(c);
+
+	return err ? err : go_on(time, c);
+}
+
 static int step(const struct blocking_time *time, struct connection *c)
 {
 	const unsigned char *bytes;
@@ -85,11 +93,11 @@ static int step(const struct blocking_time *time, struct connection *c)
 	if (len > 0)
 		return send_some(time, c, bytes, len);
 	if (session_owes_half_close(&c->session))
-		return connection_half_close(c);
+		return half_close(time, c);
 	return receive_some(time, c);
 }
 
-/* The timer is set once: a deadline that moved is set when it expires. */
+/* The timer is set once: a deadline that moved on is set when it expires. */
 int blocking_converse_by(const struct blocking_time *time, struct connection *c)
 {
 	int err = 0;
@@ -159,7 +167,7 @@ int blocking_converse(const struct io_loop *io, struct connection *c)
  * connect(2): a call that was interrupted goes on by itself, and calling again
  * gives EALREADY.  Wait until it is writable; SO_ERROR then says how it ended.
  */
-static int finish_connect(int fd, int64_t deadline_ns)
+int blocking_finish_connect(int fd, int64_t deadline_ns)
 {
 	struct pollfd connecting = {.fd = fd, .events = POLLOUT};
 	int n;
@@ -180,39 +188,28 @@ static int connect_until(int fd, const struct addrinfo *ai, int64_t deadline_ns)
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0)
 		err = -errno;
 	if (err == -EINTR)
-		err = finish_connect(fd, deadline_ns);
+		err = blocking_finish_connect(fd, deadline_ns);
 	interrupt_at(NO_DEADLINE);
 	return err;
 }
 
-int blocking_connect_by(connect_until_fn *until, const struct addrinfo *ai,
-                        const char *name, int64_t deadline_ns, int *ret_fd)
+int blocking_connect_by(connect_until_fn *until, int fd,
+                        const struct addrinfo *ai, const char *name,
+                        int64_t deadline_ns)
 {
-	int err;
-	int fd;
+	int err = until(fd, ai, deadline_ns);
 
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		err = -errno;
-		message_call("socket for", name, -err);
-		return err;
-	}
-	err = until(fd, ai, deadline_ns);
-	if (err) {
+	if (err)
 		message_call("connect to", name, -err);
-		close(fd);
-		return err;
-	}
-	*ret_fd = fd;
-	return 0;
+	return err;
 }
 
-int blocking_connect(const struct io_loop *io, const struct addrinfo *ai,
-                     const char *name, int64_t deadline_ns, int *ret_fd)
+int blocking_connect(const struct io_loop *io, int fd,
+                     const struct addrinfo *ai, const char *name,
+                     int64_t deadline_ns)
 {
 	(void)io;
-	return blocking_connect_by(connect_until, ai, name, deadline_ns,
-	                           ret_fd);
+	return blocking_connect_by(connect_until, fd, ai, name, deadline_ns);
 }
 
 /* ---- server ---- */

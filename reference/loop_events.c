@@ -111,9 +111,8 @@ static int finish_connect(const struct io_loop *io, int fd, const char *name,
 	return err;
 }
 
-static int start_connect(const struct io_loop *io, int fd,
-                         const struct addrinfo *ai, const char *name,
-                         int64_t deadline_ns)
+int events_connect(const struct io_loop *io, int fd, const struct addrinfo *ai,
+                   const char *name, int64_t deadline_ns)
 {
 	int err;
 
@@ -123,27 +122,6 @@ static int start_connect(const struct io_loop *io, int fd,
 	if (err == -EINPROGRESS || err == -EINTR)
 		return finish_connect(io, fd, name, deadline_ns);
 	message_call("connect to", name, -err);
-	return err;
-}
-
-int events_connect(const struct io_loop *io, const struct addrinfo *ai,
-                   const char *name, int64_t deadline_ns, int *ret_fd)
-{
-	int err;
-	int fd;
-
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	            0);
-	if (fd < 0) {
-		err = -errno;
-		message_call("socket for", name, -err);
-		return err;
-	}
-	err = start_connect(io, fd, ai, name, deadline_ns);
-	if (err)
-		close(fd);
-	else
-		*ret_fd = fd;
 	return err;
 }
 

@@ -146,8 +146,10 @@ static void begin(void *context, struct connection *c)
 		err = shortage_wait_out(
 			try_fork, &child->pid, "fork for", c->peer,
 			now_ns() + LISTENER_PATIENCE_MS * NS_PER_MS);
-	if (!err && child->pid == 0)
+	if (!err && child->pid == 0) {
+		free(child);
 		be_child(family, c);
+	}
 	if (err) {
 		free(child);
 		connection_reset(c);

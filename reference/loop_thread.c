@@ -203,26 +203,31 @@ int thread_apart(int (*work)(void *context), void *context, int64_t deadline_ns)
 	return worker.err;
 }
 
-/* connect(2) says EINPROGRESS when SO_SNDTIMEO has expired: socket(7). */
+/*
+ * connect(2) says EINPROGRESS when SO_SNDTIMEO has expired: socket(7); and with
+ * it a stop and a continue are EINTR, even without a handler: signal(7).
+ */
 static int connect_until(int fd, const struct addrinfo *ai, int64_t deadline_ns)
 {
 	int64_t left_ns = deadline_ns - now_ns();
+	int err = 0;
 
 	if (left_ns <= 0)
 		return -ETIMEDOUT;
 	if (set_timeout(fd, SO_SNDTIMEO, "SO_SNDTIMEO", left_ns) < 0)
 		return -ENOPROTOOPT;
-	if (connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
-		return set_ticks(fd);
-	return errno == EINPROGRESS ? -ETIMEDOUT : -errno;
+	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0)
+		err = errno == EINPROGRESS ? -ETIMEDOUT : -errno;
+	if (err == -EINTR)
+		err = blocking_finish_connect(fd, deadline_ns);
+	return err ? err : set_ticks(fd);
 }
 
-int thread_connect(const struct io_loop *io, const struct addrinfo *ai,
-                   const char *name, int64_t deadline_ns, int *ret_fd)
+int thread_connect(const struct io_loop *io, int fd, const struct addrinfo *ai,
+                   const char *name, int64_t deadline_ns)
 {
 	(void)io;
-	return blocking_connect_by(connect_until, ai, name, deadline_ns,
-	                           ret_fd);
+	return blocking_connect_by(connect_until, fd, ai, name, deadline_ns);
 }
 
 int thread_converse(const struct io_loop *io, struct connection *c)

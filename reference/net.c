@@ -1,6 +1,7 @@
 /*
  * net.c - addresses, listening, pending errors; contract in net.h.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -165,6 +166,64 @@ int net_listen(const char *host, const char *port, int backlog, int type_flags,
 	if (err)
 		return err;
 	err = name_listener(fd, ret_name);
+	if (err)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return err;
+}
+
+/* Its length; 0: the text is no address. */
+static socklen_t address_of(const char *text, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		return sizeof(*v4);
+	}
+	if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		return sizeof(*v6);
+	}
+	return 0;
+}
+
+bool net_is_address(const char *text)
+{
+	struct sockaddr_storage address;
+
+	return address_of(text, &address) > 0;
+}
+
+static int bind_from(int fd, const char *from)
+{
+	struct sockaddr_storage address;
+	socklen_t len = address_of(from, &address);
+	int err;
+
+	if (bind(fd, (struct sockaddr *)&address, len) == 0)
+		return 0;
+	err = errno;
+	message_call("bind to", from, err);
+	return -err;
+}
+
+int net_socket_to(const struct addrinfo *ai, int type_flags, const char *from,
+                  const char *name, int *ret_fd)
+{
+	int err;
+	int fd;
+
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | type_flags, 0);
+	if (fd < 0) {
+		err = errno;
+		message_call("socket for", name, err);
+		return -err;
+	}
+	err = from ? bind_from(fd, from) : 0;
 	if (err)
 		close(fd);
 	else

@@ -43,6 +43,17 @@ int net_resolve(const char *host, const char *port, int64_t deadline_ns,
 int net_listen(const char *host, const char *port, int backlog, int type_flags,
                int *ret_fd, char ret_name[static ADDRESS_TEXT]);
 
+/* 127.0.0.1 or ::1 as text, no name. */
+bool net_is_address(const char *text);
+
+/*
+ * A socket to connect to ai with (close-on-exec, type_flags as in socket(2)),
+ * bound to an address of this machine and a port of the kernel's choice, if
+ * from is not NULL.  name is ai's, for messages.  Says why.
+ */
+int net_socket_to(const struct addrinfo *ai, int type_flags, const char *from,
+                  const char *name, int *ret_fd);
+
 /* The pending error, cleared by reading: 0 or -errno. */
 int net_socket_error(int fd);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "message.h"
+#include "net.h"
 #include "options.h"
 
 #define MAX_WORD  32
@@ -320,6 +321,10 @@ static bool set_value(const struct option_row *row, const char *text,
 	case OPTION_PEER:
 		o->peer = text;
 		return true;
+	case OPTION_BIND:
+		o->bind = text;
+		return net_is_address(text) ||
+		       bad_value(row, text, "an address: 127.0.0.1 or ::1");
 	case OPTION_IO:
 		return parse_io(text, &o->io);
 	case OPTION_SERVICE_SIZE:

@@ -29,6 +29,7 @@ struct options {
 	const char *host;
 	const char *port; /* NULL: not given */
 	const char *peer; /* NULL: not given */
+	const char *bind; /* NULL: not given */
 	const struct io_loop *io;
 	const struct service *service; /* the default, until one is given */
 	const char *service_option;    /* that gave it; NULL: none */
@@ -44,6 +45,7 @@ enum option_kind {
 	OPTION_HOST,
 	OPTION_PORT,
 	OPTION_PEER, /* HOST:PORT or [v6]:PORT */
+	OPTION_BIND, /* an address */
 	OPTION_IO,   /* the name of a style */
 	/* The row's service: at most one of these may be given. */
 	OPTION_SERVICE,          /* without argument */

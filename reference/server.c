@@ -88,8 +88,8 @@ static int run(const struct options *o)
 	err = o->io->catch_stop(&server);
 	if (err)
 		return err;
-	err = net_listen(o->host, o->port, (int)o->backlog,
-	                 o->io->listener_flags, &fd, server.listener.name);
+	err = net_listen(o->host, o->port, (int)o->backlog, o->io->socket_flags,
+	                 &fd, server.listener.name);
 	if (err)
 		return err;
 	listener_init(&server.listener, fd);

@@ -106,6 +106,18 @@ static int print_list(const struct list_kind *kind, const char *only, bool json)
 	return rc ? EXIT_ENVIRONMENT : EXIT_PASSED;
 }
 
+static int which_list(struct options *o)
+{
+	char names[256] = "";
+	size_t len = 0;
+
+	for (const struct list_kind *k = list_kinds; k->name; k++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len,
+		                        "%s, ", k->name);
+	options_error(o, "which table? %sschema", names);
+	return o->exit_code;
+}
+
 static int unknown_list(struct options *o, const char *name)
 {
 	const char *words[16];
@@ -174,10 +186,8 @@ int cmd_list(int argc, char **argv)
 		if (id == OPTION_EXIT || n > 2 || o.exit_code)
 			return o.exit_code;
 	}
-	if (!n) {
-		options_error(&o, "which list?");
-		return o.exit_code;
-	}
+	if (!n)
+		return which_list(&o);
 	if (!markdown && !strcmp(operands[0], "schema"))
 		return print_schema(&o, n);
 	if (markdown)

@@ -162,9 +162,15 @@ static int play_handed_over(void)
 
 static int play_of(const struct scenario *s, const struct request *q)
 {
+	const char *words[PLAN_MAX_PROGRAMS];
+	char suggestion[128];
+	size_t n = 0;
+
 	for (size_t i = 0; i < s->n_programs; i++) {
 		const struct program *p = &s->programs[i];
 
+		if (p->kind != PROGRAM_RUN)
+			words[n++] = p->name;
 		if (strcmp(p->name, q->name) != 0)
 			continue;
 		if (p->kind != PROGRAM_RUN)
@@ -173,7 +179,9 @@ static int play_of(const struct scenario *s, const struct request *q)
 		        q->name);
 		return EXIT_USAGE;
 	}
-	fprintf(stderr, "fault peer: there is no program `%s`\n", q->name);
+	fprintf(stderr, "fault peer: there is no program `%s`%s\n", q->name,
+	        options_suggest(q->name, words, n, suggestion,
+	                        sizeof(suggestion)));
 	return EXIT_USAGE;
 }
 

@@ -2,17 +2,15 @@
  * events.c - see events.h.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "runner/arming.h"
 #include "runner/clock.h"
 #include "runner/events.h"
+#include "runner/quote.h"
 #include "runner/session_internal.h"
 #include "runner/text.h"
 
@@ -96,35 +94,6 @@ static enum event_state look_at_output(const struct session *s,
 
 /* ---- files --------------------------------------------------------------- */
 
-static char *read_file(const char *path, size_t size, size_t *ret_len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char *data = fd < 0 ? NULL : malloc(size + 1);
-	ssize_t n = 0;
-
-	*ret_len = 0;
-	while (data && *ret_len < size) {
-		n = read(fd, data + *ret_len, size - *ret_len);
-		if (n <= 0)
-			break;
-		*ret_len += (size_t)n;
-	}
-	if (fd >= 0)
-		close(fd);
-	return data;
-}
-
-/* Its first CAPTURE_MAX bytes. */
-static bool file_has(const char *path, const struct text_list *has, off_t size)
-{
-	size_t len, max = size < CAPTURE_MAX ? (size_t)size : CAPTURE_MAX;
-	char *data = read_file(path, max, &len);
-	bool found = data && !text_missing(has, data, len);
-
-	free(data);
-	return found;
-}
-
 static bool is_unchanged(const struct event_look *look, const struct stat *st)
 {
 	return look->was_there && look->size == st->st_size &&
@@ -161,10 +130,8 @@ static enum event_state look_at_file(const struct event *e,
 	look->changed = st.st_mtim;
 	if (!e->has.n)
 		return EVENT_CAME;
-	return S_ISREG(st.st_mode) && again &&
-	                       file_has(e->path, &e->has, st.st_size)
-	               ? EVENT_CAME
-	               : EVENT_NOT_YET;
+	return again && text_is_in_file(&e->has, e->path) ? EVENT_CAME
+	                                                  : EVENT_NOT_YET;
 }
 
 /* ---- counts -------------------------------------------------------------- */
@@ -313,19 +280,11 @@ void event_print(const struct session *s, const struct event *e, FILE *out)
 	}
 }
 
-static void print_end(const struct instance_result *r, FILE *out)
-{
-	if (WIFSIGNALED(r->status))
-		fprintf(out, "was killed by SIG%s",
-		        sigabbrev_np(WTERMSIG(r->status)));
-	else
-		fprintf(out, "exited with status %d", WEXITSTATUS(r->status));
-}
-
 static void print_program(const struct session *s, size_t program, FILE *out)
 {
 	const struct instance_result *last = NULL;
 	size_t running = 0;
+	char how[64];
 
 	for (size_t i = 0; i < s->result->n_instances; i++) {
 		const struct instance_result *r = &s->result->instances[i];
@@ -343,20 +302,16 @@ static void print_program(const struct session *s, size_t program, FILE *out)
 	else if (running)
 		fputs(last->ready ? " still runs" : " is not ready", out);
 	else
-		fputc(' ', out), print_end(last, out);
+		fprintf(out, " %s",
+		        session_how_ended(last->status, how, sizeof(how)));
 }
 
-/* A program could have written anything. */
 static void print_line(const char *line, size_t len, FILE *out)
 {
 	while (len && line[len - 1] == '\n')
 		len--;
 	fputc('`', out);
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)line[i];
-
-		fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
-	}
+	quote_line(out, line, len);
 	fputc('`', out);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runner/expect_files.h"
+#include "runner/quote.h"
 #include "runner/text.h"
 
 enum {
@@ -137,8 +138,30 @@ static void cannot_read(const struct inquiry *q, int r)
 	fails(q, &q->e->loc, text);
 }
 
+/* The file is gone when this is read: "; its first line is `x`", into buf. */
+static const char *tell_first_line(const struct inquiry *q, char *buf,
+                                   size_t size)
+{
+	char line[60], *end;
+	ssize_t n = read_at(q->fd, line, sizeof(line), 0);
+	FILE *f;
+
+	*buf = '\0';
+	if (n == 0)
+		return "; it is empty";
+	f = n > 0 ? fmemopen(buf, size, "w") : NULL;
+	if (!f)
+		return "";
+	end = memchr(line, '\n', (size_t)n);
+	fputs("; its first line is `", f);
+	quote_line(f, line, end ? (size_t)(end - line) : (size_t)n);
+	fputs(end || n < (ssize_t)sizeof(line) ? "`" : "...`", f);
+	return fclose(f) ? "" : buf;
+}
+
 static void judge_has(const struct inquiry *q)
 {
+	char first[60 * 4 + 40]; /* each byte as \xHH */
 	off_t at = 0;
 
 	for (size_t i = 0; i < q->e->has.n; i++) {
@@ -152,9 +175,10 @@ static void judge_has(const struct inquiry *q)
 			cannot_read(q, r);
 		else
 			judgement_add(q->ret, FINDING_FAIL, -1, &t->loc,
-			              "%s: has no %s%s%s%s, expected",
+			              "%s: has no %s%s%s%s, expected%s",
 			              q->e->path, slash, t->text, slash,
-			              i ? " behind the texts before" : "");
+			              i ? " behind the texts before" : "",
+			              tell_first_line(q, first, sizeof(first)));
 		return;
 	}
 }

@@ -60,9 +60,11 @@ uint64_t match_bytes(const struct replay_call *c)
 
 /* ---- numbers ------------------------------------------------------------- */
 
-/* NULL: no such socket, or no memory. */
-static uint32_t *number_of(struct by_serial *b, uint32_t serial)
+/* NULL: no such socket, or it is lost. */
+static uint32_t *number_of(struct matcher *m, struct by_serial *b,
+                           uint32_t serial)
 {
+	m->lost |= serial > MAX_SERIAL;
 	if (serial == 0 || serial > MAX_SERIAL)
 		return NULL;
 	if (serial >= b->n) {
@@ -72,6 +74,7 @@ static uint32_t *number_of(struct by_serial *b, uint32_t serial)
 		while (n <= serial)
 			n *= 2;
 		v = realloc(b->v, n * sizeof(*v));
+		m->lost |= !v;
 		if (!v)
 			return NULL;
 		memset(v + b->n, 0, (n - b->n) * sizeof(*v));
@@ -88,7 +91,7 @@ static void number_connection(struct matcher *m, const struct replay_call *c)
 
 	if (!m->e->connection.first || !c->r->connection)
 		return;
-	n = number_of(&m->connection_of, c->r->serial);
+	n = number_of(m, &m->connection_of, c->r->serial);
 	if (n && !*n)
 		*n = which_socket(&m->sockets, c) ? ++m->connections[c->program]
 		                                  : NOT_SELECTED;
@@ -101,7 +104,7 @@ static bool is_selected_connection(struct matcher *m,
 
 	if (!m->e->connection.first)
 		return true;
-	n = number_of(&m->connection_of, c->r->serial);
+	n = number_of(m, &m->connection_of, c->r->serial);
 	return n && *n && *n != NOT_SELECTED &&
 	       engine_pick(&m->e->connection, *n, 0);
 }
@@ -110,8 +113,9 @@ static bool is_selected_connection(struct matcher *m,
 static uint32_t number_call(struct matcher *m, const struct replay_call *c,
                             bool counted)
 {
-	uint32_t *n = m->per_connection ? number_of(&m->calls_of, c->r->serial)
-	                                : &m->calls[c->program];
+	uint32_t *n = m->per_connection
+	                      ? number_of(m, &m->calls_of, c->r->serial)
+	                      : &m->calls[c->program];
 
 	if (!n || !(counted || trace_repeats(c->r)))
 		return 0;
@@ -155,6 +159,7 @@ static void put_off(struct matcher *m, const struct replay_call *c)
 		size_t cap = m->cap_pending ? 2 * m->cap_pending : 16;
 		struct pending *v = realloc(m->pending, cap * sizeof(*v));
 
+		m->lost |= !v;
 		if (!v)
 			return;
 		m->pending = v;

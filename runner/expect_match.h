@@ -63,6 +63,7 @@ struct matcher {
 	struct by_serial connection_of, calls_of;
 	struct pending *pending;
 	size_t n_pending, cap_pending;
+	bool lost; /* a call could not be counted: no memory, or too many */
 	struct sighting seen; /* behind MATCH_FULL: the call that matches */
 };
 

@@ -39,6 +39,7 @@ struct report_claim *expect_report_add(struct expect_report *r,
 		r->v = v;
 	if (!v || vasprintf(&c.text, format, args) < 0) {
 		lost = (struct report_claim){0};
+		r->lost = true;
 		v = &lost;
 	} else {
 		v = &r->v[r->n++];
@@ -158,8 +159,10 @@ static void write_claim(const struct report_claim *c, const struct lines *l,
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
-	if (!f)
+	if (!f) {
+		ret->lost = true;
 		return;
+	}
 	fputs(c->text, f);
 	write_part(f, &c->parts[0], l);
 	write_part(f, &c->parts[1], l);
@@ -167,6 +170,8 @@ static void write_claim(const struct report_claim *c, const struct lines *l,
 		judgement_add(ret, c->kind, -1, c->loc, "%s", text);
 		if (c->timing)
 			judgement_timing(ret);
+	} else {
+		ret->lost = true;
 	}
 	free(text);
 }
@@ -186,5 +191,6 @@ void expect_report_end(struct expect_report *r, const char *trace_path,
 		free(lines.v[i].text);
 	free(lines.v);
 	free(r->v);
+	ret->lost |= r->lost;
 	*r = (struct expect_report){0};
 }

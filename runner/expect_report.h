@@ -30,11 +30,12 @@ struct report_claim {
 struct expect_report {
 	struct report_claim *v;
 	size_t n;
+	bool lost; /* there was no memory for one */
 };
 
 /*
  * One more claim, to be given parts before the next is added; without memory
- * one that nobody will see.
+ * one that is lost (struct judgement).
  */
 struct report_claim *
 expect_report_add(struct expect_report *r, enum finding_kind kind,

@@ -387,6 +387,12 @@ static void tallies_free(struct tally *v, size_t n)
 	free(v);
 }
 
+static void note_lost(struct hearing *h, const struct tally *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h->holes |= v[i].matcher.lost;
+}
+
 static void hear(struct hearing *h, struct replay *p)
 {
 	struct replay_call c;
@@ -396,6 +402,8 @@ static void hear(struct hearing *h, struct replay *p)
 	h->holes |= !trace_reader_complete(&p->reader);
 	while (replay_next_open(p, &c))
 		look_all(h, &c, true);
+	note_lost(h, h->calls, h->s->n_call_expects);
+	note_lost(h, h->order, h->s->n_order);
 	for (size_t i = 0; i < h->s->n_call_expects; i++) {
 		judge_count(h, &h->calls[i]);
 		judge_bytes(h, &h->calls[i]);

@@ -478,10 +478,33 @@ static const char *per_phrase(const struct rule *r)
 	return phrases[per];
 }
 
+/* What was moved ends at the mark: calls are cut there, and none came after. */
+static void tell_mark(FILE *out, const struct rule *r, uint64_t mark)
+{
+	bool receives = false, by_itself = r->n_actions > 0;
+
+	for (unsigned c = 1; c < N_CALLS; c++)
+		if (which_has_call(r->calls, (enum fault_call)c))
+			receives |= fault_calls[c].family == FAMILY_RECV;
+	for (size_t i = 0; i < r->n_actions; i++)
+		by_itself &= !!(fault_actions[r->actions[i].kind].families &
+		                ACTION_SELF);
+	fprintf(out,
+	        " -> bytes %llu: reached, but no call behind them had anything "
+	        "to %s",
+	        (unsigned long long)mark, receives ? "receive" : "send");
+	if (receives && by_itself)
+		fprintf(out,
+		        " (without `call`, `seen: %lluB` does not wait for "
+		        "one)",
+		        (unsigned long long)mark);
+}
+
 /* True: the counts came as far as the rule wants. */
 static bool tell_when(FILE *out, const struct funnel *f)
 {
 	const struct rule *r = f->rule;
+	uint64_t mark = r->bytes.first * r->bytes_unit;
 	char text[64];
 
 	if (r->nth.first > f->n_max) {
@@ -496,11 +519,14 @@ static bool tell_when(FILE *out, const struct funnel *f)
 		        f->turn_max);
 		return false;
 	}
-	if (r->bytes_unit && r->bytes.first &&
-	    (r->bytes.first * r->bytes_unit) > f->bytes_max) {
+	if (mark > f->bytes_max) {
 		fprintf(out, " -> bytes %llu: at most %llu on one connection",
-		        (unsigned long long)(r->bytes.first * r->bytes_unit),
+		        (unsigned long long)mark,
 		        (unsigned long long)f->bytes_max);
+		return false;
+	}
+	if (mark && mark == f->bytes_max) {
+		tell_mark(out, r, mark);
 		return false;
 	}
 	return true;
@@ -560,7 +586,8 @@ static void tell_due(FILE *out, const struct funnel *f,
 			fprintf(out, ", gated by %s", fault_gate_names[g]);
 }
 
-char *funnel_explain(const char *trace_path, const struct scenario *s,
+/* One line, to be freed; NULL: the trace cannot be read. */
+static char *explain(const char *trace_path, const struct scenario *s,
                      const struct session_result *r, size_t rule)
 {
 	struct funnel *f = calloc(1, sizeof(*f));
@@ -609,7 +636,7 @@ char **funnels_explain(const char *trace_path, const struct scenario *s,
 	for (size_t i = 0; v && i < s->n_rules && n < MAX_EXPLAINED; i++) {
 		if (!judge_rule_missing(s, r, i))
 			continue;
-		v[i] = funnel_explain(trace_path, s, r, i);
+		v[i] = explain(trace_path, s, r, i);
 		n++;
 	}
 	return v;

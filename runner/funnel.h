@@ -17,15 +17,9 @@
 #include "runner/session.h"
 
 /*
- * One line for rule (an index), to be freed; NULL when the trace cannot be
- * read.  r: of the session that wrote trace_path.
- */
-char *funnel_explain(const char *trace_path, const struct scenario *s,
-                     const struct session_result *r, size_t rule);
-
-/*
  * For every rule that judge_rule_missing(), at most the first twenty: an array
- * of n_rules texts (NULL: none) for judge().  NULL without memory.
+ * of n_rules texts for judge(), NULL: none, or the trace cannot be read.  r: of
+ * the session that wrote trace_path.  NULL without memory.
  */
 char **funnels_explain(const char *trace_path, const struct scenario *s,
                        const struct session_result *r);

@@ -24,6 +24,8 @@ int interrupt_open(struct interrupt *i)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* Taking the terminal back from a program must not stop us. */
 	signal(SIGTTOU, SIG_IGN);
+	/* `ulimit -f`: write(2) says EFBIG then, and we say that. */
+	signal(SIGXFSZ, SIG_IGN);
 	i->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return i->fd < 0 ? -errno : 0;
 }

@@ -3,8 +3,9 @@
  *
  * Blocked for the whole process (so open it after the guardian was forked and
  * before any thread is made) and read from a signalfd: nothing of `fault` runs
- * in a signal handler.  A signal that was ignored when `fault` started stays
- * ignored (nohup, background jobs of a shell).
+ * in a signal handler.  SIGTTOU and SIGXFSZ are ignored from then on, by us and
+ * not by the guardian's programs.  A signal that was ignored when `fault`
+ * started stays ignored (nohup, background jobs of a shell).
  */
 #ifndef FAULT_RUNNER_INTERRUPT_H
 #define FAULT_RUNNER_INTERRUPT_H

@@ -31,12 +31,13 @@ void judgement_vadd(struct judgement *j, enum finding_kind kind, int verdict,
 	struct finding f = {
 		.kind = kind, .verdict = verdict, .instance = NO_INSTANCE};
 
-	if (!v)
-		return;
-	j->v = v;
+	if (v)
+		j->v = v;
 	snprintf(f.where, sizeof(f.where), "%s", where ? where : "");
-	if (vasprintf(&f.text, format, args) >= 0)
+	if (v && vasprintf(&f.text, format, args) >= 0)
 		v[j->n++] = f;
+	else
+		j->lost = true;
 }
 
 void judgement_add(struct judgement *j, enum finding_kind kind, int verdict,
@@ -306,8 +307,11 @@ static void judge_status(struct court *c, size_t i, const struct expectation *e)
 		if (exit_matches(&e->exit, p->status))
 			return;
 		exit_text(&e->exit, want, sizeof(want));
-		find(c, FINDING_FAIL, -1, &e->exit.loc, "%s: %s, expected %s",
-		     c->name, how, want);
+		find(c, FINDING_FAIL, -1, &e->exit.loc, "%s: %s, expected %s%s",
+		     c->name, how,
+		     WIFSIGNALED(p->status) && !e->exit.nonzero ? "exit status "
+		                                                : "",
+		     want);
 	} else if (program_of(c, i)->kind != PROGRAM_RUN) {
 		judge_script(c, i);
 	} else if (!program_is_service(program_of(c, i)) &&
@@ -536,6 +540,8 @@ enum outcome judge_outcome(const struct session_result *r,
 		failed |= j->v[i].kind == FINDING_FAIL;
 		inconclusive |= j->v[i].kind == FINDING_INCONCLUSIVE;
 	}
+	if (j->lost)
+		return OUTCOME_ENVIRONMENT;
 	if (failed)
 		return OUTCOME_FAILED;
 	return inconclusive ? OUTCOME_INCONCLUSIVE : OUTCOME_PASSED;

@@ -36,6 +36,7 @@ struct finding {
 struct judgement {
 	struct finding *v;
 	size_t n;
+	bool lost; /* there was no memory for one: this is no pass */
 };
 
 enum outcome {
@@ -51,7 +52,7 @@ enum outcome {
 
 /*
  * Behind what ret, zeroed once, has already: one finding more.  loc NULL:
- * nowhere.  Without memory it is left out.
+ * nowhere.  Without memory it is lost.
  */
 void judgement_add(struct judgement *ret, enum finding_kind kind, int verdict,
                    const struct source_loc *loc, const char *format, ...)

@@ -1,8 +1,10 @@
 /*
  * keep.c - see keep.h.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -18,7 +20,8 @@ enum {
 	NAME_MAX_LEN = 200
 };
 
-void keep_path(const char *out, const char *id, char *buf, size_t size)
+void keep_path(const char *out, const char *id, unsigned round, char *buf,
+               size_t size)
 {
 	static const char plain[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -35,6 +38,8 @@ void keep_path(const char *out, const char *id, char *buf, size_t size)
 	if (strlen(id) > NAME_MAX_LEN)
 		snprintf(buf + strlen(buf), size - strlen(buf), "-%08x",
 		         (unsigned)plan_hash_string(id));
+	if (round)
+		snprintf(buf + strlen(buf), size - strlen(buf), "-%u", round);
 }
 
 int make_dirs(const char *path)
@@ -59,6 +64,29 @@ int make_dirs(const char *path)
 	return mkdir(buf, 0777) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+static bool is_kept(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return !strcmp(name, "trace") || !strcmp(name, "report.txt") ||
+	       !strcmp(name, "_scenario.yaml") ||
+	       (dot && (!strcmp(dot, ".stdout") || !strcmp(dot, ".stderr")));
+}
+
+/* Of a run with more instances, or a trace: it would seem to be of this one. */
+static void remove_kept(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	if (!d)
+		return;
+	while ((e = readdir(d)))
+		if (is_kept(e->d_name))
+			unlinkat(dirfd(d), e->d_name, 0);
+	closedir(d);
+}
+
 static FILE *open_in(const char *dir, const char *name, const char *suffix)
 {
 	char path[PATH_SIZE];
@@ -67,20 +95,29 @@ static FILE *open_in(const char *dir, const char *name, const char *suffix)
 	return fopen(path, "we");
 }
 
+/* 0 or -errno, of whatever was written too. */
+static int close_written(FILE *f)
+{
+	int err = ferror(f) ? errno : 0;
+
+	if (fclose(f) && !err)
+		err = errno;
+	return -err;
+}
+
 static int write_capture(const char *dir, const char *name, const char *suffix,
                          const struct capture *c)
 {
 	FILE *f = open_in(dir, name, suffix);
-	int r = 0;
 
 	if (!f)
 		return -errno;
-	if (c->len && fwrite(c->data, 1, c->len, f) != c->len)
-		r = -EIO;
+	if (c->len)
+		fwrite(c->data, 1, c->len, f);
 	if (c->lost)
 		fprintf(f, "\n[%llu more bytes were not kept]\n",
 		        (unsigned long long)c->lost);
-	return fclose(f) ? -errno : r;
+	return close_written(f);
 }
 
 static int copy_file(const char *from, const char *dir, const char *name)
@@ -112,20 +149,22 @@ static int write_texts(const char *dir, const struct case_report *c,
                        const struct session_result *result)
 {
 	FILE *f = open_in(dir, "report", ".txt");
+	int r;
 
 	if (!f)
 		return -errno;
 	fprintf(f, "%s\n", c->id);
 	terminal_details(f, false, c);
-	if (fclose(f))
-		return -errno;
+	r = close_written(f);
+	if (r < 0)
+		return r;
 	f = open_in(dir, "_scenario", ".yaml");
 	if (!f)
 		return -errno;
 	fprintf(f, "# seed %llu\n# %s\n", (unsigned long long)c->seed,
 	        c->repeat ? c->repeat : "");
 	print_scenario(f, c->id, s, result->plan);
-	return fclose(f) ? -errno : 0;
+	return close_written(f);
 }
 
 /* "client", or "client-3" of several instances. */
@@ -150,6 +189,7 @@ int keep_case(const char *dir, const struct case_report *c,
 
 	if (first < 0)
 		return first;
+	remove_kept(dir);
 	first = write_texts(dir, c, s, result);
 	for (size_t i = 0; i < result->n_instances; i++) {
 		const struct instance_result *p = &result->instances[i];

@@ -15,11 +15,16 @@
 #include "runner/report/case_report.h"
 #include "runner/session.h"
 
-/* OUT/ID with what is awkward in a file name replaced. */
-void keep_path(const char *out, const char *id, char *buf, size_t size);
+/*
+ * OUT/ID with what is awkward in a file name replaced; OUT/ID-ROUND in a round
+ * of --repeat (0: none), as several of them may run at once.
+ */
+void keep_path(const char *out, const char *id, unsigned round, char *buf,
+               size_t size);
 
 /*
  * Makes dir and its parents and fills it; trace_path is copied, NULL = none.
+ * What a run before has left in it goes.
  * 0 or the first -errno; what could be written stays.
  */
 int keep_case(const char *dir, const struct case_report *c,

@@ -4,8 +4,11 @@
  *   commands     cmd_*.c, one per row of the table below; options.c their
  *                command lines; print_diags.c diagnostics
  *   a suite      run_options.c, run_plan.c (what), run_schedule.c (when),
- *                run_workers.c (where), run_case.c (one of them)
- *   a run        session.c (from start to end), session_start.c (one program)
+ *                run_workers.c (where), run_case.c (one of them),
+ *                shard.c, failed.c, slow_factor.c (options of it)
+ *   a run        session.c (from start to end), session_*.c (its phases),
+ *                timeline.c, session_steps.c, events.c, call_watch.c (steps),
+ *                fixtures.c, command.c (before and behind it)
  *     processes  guardian.c and guardian_main.c (they own all programs),
  *                tree.c (the end of a tree), interrupt.c (^C),
  *                asleep.c (are they at rest)
@@ -18,12 +21,14 @@
  *   peers        cmd_peer.c: peer.c (sockets), peer_script.c (steps),
  *                peer_recv.c, peer_send.c, peer_say.c; peer_hand.c (how a
  *                scripted program gets there)
- *   the verdict  judge.c (expectations, oracles), funnel.c (why no hit),
- *                text.c (TEXT)
+ *   the verdict  judge.c (expectations, oracles), expect_*.c (files, calls,
+ *                order), funnel.c (why no hit), text.c (TEXT)
  *   the report   report/ (report.c and a file for each format), keep.c (what a
  *                failure leaves)
  *   from outside cmd_arm.c, arming.c
- *   which        selection.c, suite_files.c, glob.c, shard.c, failed.c
+ *   which        selection.c, suite_files.c, glob.c
+ *   in words     print_*.c (scenarios, rules, traces, YAML), list_*.c and
+ *                schema_types.c (tables), quote.c (text for a terminal)
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -65,7 +70,7 @@ enum {
 	N_COMMANDS = sizeof(commands) / sizeof(commands[0])
 };
 
-static int print_help(FILE *out)
+static void print_help(FILE *out)
 {
 	fprintf(out, "Usage: fault COMMAND [ARGUMENT]...\n\n"
 	             "Makes the socket calls of unmodified programs fail, on "
@@ -80,7 +85,6 @@ static int print_help(FILE *out)
 	             "Exit status: 0 passed, 1 failed, 2 usage or invalid "
 	             "file, 3 environment,\n4 nothing ran, 130 ^C, 143 "
 	             "SIGTERM; exec: the program's own, 125 ours.\n");
-	return EXIT_PASSED;
 }
 
 static int unknown(const char *word)
@@ -97,16 +101,16 @@ static int unknown(const char *word)
 	return EXIT_USAGE;
 }
 
-/* A descriptor of ours must not become somebody's stdin, stdout or stderr. */
+/*
+ * A descriptor of ours must not become somebody's stdin, stdout or stderr. What
+ * is written to a stdout that was closed fails as it would have.
+ */
 static void fill_stdio(void)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null",
+			     fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
 }
 
 /* A result that could not be written is none. */
@@ -126,12 +130,14 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-	    strcmp(argv[1], "help") == 0)
-		return print_help(stdout);
+	    strcmp(argv[1], "help") == 0) {
+		print_help(stdout);
+		return said(EXIT_PASSED);
+	}
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("fault %s (plan format %u)\n", FAULT_VERSION,
 		       PLAN_VERSION);
-		return EXIT_PASSED;
+		return said(EXIT_PASSED);
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)

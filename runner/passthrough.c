@@ -88,6 +88,17 @@ static void say_hits(const struct stage *s, const struct session_result *r)
 		        r->rules[i].hits == 1 ? "" : "s");
 }
 
+/* Lines behind the first belong to it. */
+static void say_lines(const char *text)
+{
+	for (const char *c = text; *c; c++) {
+		fputc(*c, stderr);
+		if (*c == '\n')
+			fputs("    ", stderr);
+	}
+	fputc('\n', stderr);
+}
+
 /* Rules only: how the program ends is the caller's to judge. */
 static int judge_rules(const struct stage *s, const struct session_result *r)
 {
@@ -100,8 +111,9 @@ static int judge_rules(const struct stage *s, const struct session_result *r)
 	for (size_t i = 0; i < j.n; i++) {
 		if (j.v[i].kind == FINDING_NOTE)
 			continue;
-		fprintf(stderr, "fault %s: %s%s%s\n", s->p->command,
-		        j.v[i].where, *j.v[i].where ? ": " : "", j.v[i].text);
+		fprintf(stderr, "fault %s: %s%s", s->p->command, j.v[i].where,
+		        *j.v[i].where ? ": " : "");
+		say_lines(j.v[i].text);
 		code = EXIT_OURS;
 	}
 	judgement_release(&j);

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "engine/engine.h"
@@ -19,10 +17,6 @@
 #include "runner/text.h"
 
 #define LOOK_NS (20 * NS_PER_MS) /* so often at a file */
-
-enum {
-	FILE_MAX = 8 << 20 /* so much of a file is searched */
-};
 
 /* ---- lists --------------------------------------------------------------- */
 
@@ -206,23 +200,8 @@ static enum turn wait_time(struct conn *c, const struct step *s)
 /* Is the file there, with all that it should have? */
 static bool file_has(const struct event *e)
 {
-	int fd = open(e->path, O_RDONLY | O_CLOEXEC);
-	bool found = fd >= 0 && !e->has.n;
-	char *data = NULL;
-	ssize_t n = 0;
-	size_t len = 0;
-
-	if (fd >= 0 && !found)
-		data = malloc(FILE_MAX);
-	while (data && len < FILE_MAX &&
-	       (n = read(fd, data + len, FILE_MAX - len)) > 0)
-		len += (size_t)n;
-	if (data)
-		found = !text_missing(&e->has, data, len);
-	free(data);
-	if (fd >= 0)
-		close(fd);
-	return found;
+	return e->has.n ? text_is_in_file(&e->has, e->path)
+	                : access(e->path, F_OK) == 0;
 }
 
 /* As on the timeline: `3` is the third, only `3..5` has an upper end. */

@@ -48,7 +48,8 @@ static ssize_t next_bytes(struct conn *c, const struct step *s, char *buf,
 	*ret = buf;
 	if (s->file) {
 		if (c->file < 0)
-			c->file = open(s->file, O_RDONLY | O_CLOEXEC);
+			c->file = open(s->file,
+			               O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		if (c->file < 0)
 			return -errno;
 		r = pread(c->file, buf, n, (off_t)c->moved);

@@ -217,8 +217,7 @@ static void print_place(FILE *out, const struct fault_plan *plan, size_t i,
 	print_comment(out, r->loc.file ? r->loc.file : "line");
 	fprintf(out, ":%u: ", r->loc.line);
 	print_comment(out, r->text);
-	fprintf(out, ", class %u, per %s\n", class_index,
-	        pers[plan_classes(plan)[class_index].per]);
+	fprintf(out, ", per %s\n", pers[plan_classes(plan)[class_index].per]);
 }
 
 static void print_faults(FILE *out, const struct scenario *s,

@@ -1,8 +1,10 @@
 /*
  * quote.c - see quote.h.
  */
+#include <stdbool.h>
 #include <string.h>
 
+#include "lang/utf8.h"
 #include "runner/quote.h"
 
 void quote_word(FILE *f, const char *s)
@@ -32,14 +34,35 @@ void quote_words(FILE *f, char *const *argv)
 	}
 }
 
+/* Not what a terminal, or YAML, takes for text. */
+static bool is_odd(const unsigned char *p, size_t n)
+{
+	switch (n) {
+	case 0:
+		return true;
+	case 1:
+		return (*p < 0x20 && *p != '\t') || *p == 0x7f;
+	case 2: /* U+0080..U+009F */
+		return p[0] == 0xc2 && p[1] < 0xa0;
+	case 3: /* U+FFFE, U+FFFF */
+		return p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe;
+	default:
+		return false;
+	}
+}
+
 void quote_line(FILE *f, const char *s, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
+	const unsigned char *p = (const unsigned char *)s, *end = p + len;
 
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			fprintf(f, "\\x%02x", c);
-		else
-			fputc(c, f);
+	while (p < end) {
+		size_t n = utf8_length((const char *)p, (size_t)(end - p));
+		bool odd = is_odd(p, n);
+
+		for (n += !n; n; n--, p++)
+			if (odd)
+				fprintf(f, "\\x%02x", *p);
+			else
+				fputc(*p, f);
 	}
 }

@@ -14,7 +14,10 @@ void quote_word(FILE *f, const char *s);
 /* argv, NULL-terminated, with blanks between. */
 void quote_words(FILE *f, char *const *argv);
 
-/* Control bytes of a program as \xHH; no newline is written. */
+/*
+ * Text of a program: control characters (C1 too: xterm obeys them), and bytes
+ * that are no UTF-8, as \xHH; no newline is written.
+ */
 void quote_line(FILE *f, const char *s, size_t len);
 
 #endif

@@ -96,8 +96,14 @@ static enum reach find_program(const char *name, const char *dir, char *ret)
 {
 	if (!*name || !join(ret, NULL, name))
 		return REACH_NOT_FOUND;
-	if (!strchr(name, '/'))
-		return search_path(name, dir, ret);
+	if (!strchr(name, '/')) {
+		enum reach found = search_path(name, dir, ret);
+
+		if (found == REACH_NOT_FOUND && join(ret, dir, name) &&
+		    file_state(ret) != REACH_NOT_FOUND)
+			found = REACH_NOT_IN_PATH;
+		return found;
+	}
 	if (!join(ret, dir, name))
 		return REACH_NOT_FOUND;
 	return file_state(ret);
@@ -297,6 +303,9 @@ const char *reach_reason(enum reach r)
 			"no such program: it is neither a file nor "
 			"found in PATH; check the spelling, and the "
 			"folder it is started in",
+		[REACH_NOT_IN_PATH] =
+			"not found in PATH; the file of that name here is "
+			"meant by ./ before the name",
 		[REACH_NOT_EXECUTABLE] =
 			"may not be executed: a folder, or a file without the "
 			"permission; chmod +x it",

@@ -12,6 +12,7 @@
 enum reach {
 	REACH_OK,
 	REACH_NOT_FOUND,      /* not in PATH, or no such file */
+	REACH_NOT_IN_PATH,    /* the same, although a file here has that name */
 	REACH_NOT_EXECUTABLE, /* no x bit, a directory */
 	REACH_NOT_ELF,        /* neither ELF nor a script with an interpreter */
 	REACH_STATIC,         /* no PT_INTERP */

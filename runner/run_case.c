@@ -86,6 +86,7 @@ static char *repeat_command(const struct run_settings *s, const char *id,
 /* What belongs to one case while it runs. */
 struct work {
 	const char *id;
+	unsigned round;
 	char dir[PATH_SIZE - 16], tmp[PATH_SIZE], trace[PATH_SIZE];
 	struct launch_vars vars;
 	struct scenario *scenario;
@@ -171,7 +172,7 @@ static void keep(const struct run_settings *s, struct work *w)
 	char path[PATH_SIZE];
 	int r;
 
-	keep_path(s->out, w->id, path, sizeof(path));
+	keep_path(s->out, w->id, w->round, path, sizeof(path));
 	report->kept = strdup(path);
 	r = keep_case(path, report, w->scenario, &w->result, w->trace);
 	if (r == 0)
@@ -197,6 +198,7 @@ static void apply_todo(struct case_report *r, const struct scenario *s)
 		r->reason = strdup(s->todo);
 	} else if (r->outcome == OUTCOME_PASSED) {
 		r->outcome = OUTCOME_FAILED;
+		r->passes_now = true;
 		case_report_find(r, FINDING_FAIL, NULL,
 		                 "passes now: delete its `todo` (%s)", s->todo);
 	}
@@ -247,6 +249,9 @@ static void conclude(struct run_place *p, struct work *w, bool skipped)
 
 	report->time_ns = w->result.time_ns + w->fixtures.time_ns;
 	report->outcome = judge_outcome(&w->result, &report->findings);
+	if (report->findings.lost)
+		case_report_find(report, FINDING_ENVIRONMENT, NULL,
+		                 "out of memory: not all is told here");
 	if (report->outcome == OUTCOME_PASSED && w->fixtures.interrupted)
 		report->outcome = OUTCOME_INTERRUPTED;
 	if (skipped && report->outcome == OUTCOME_PASSED) {
@@ -258,8 +263,9 @@ static void conclude(struct run_place *p, struct work *w, bool skipped)
 	report->timing = depends_on_time(report);
 	apply_todo(report, w->scenario);
 	if (report->outcome != OUTCOME_PASSED || p->settings->all_details)
-		report->context = report_context(w->scenario, &w->result,
-		                                 &report->findings);
+		report->context =
+			report_context(w->scenario, &w->result,
+		                       &report->findings, &w->vars, w->trace);
 	if (report->outcome != OUTCOME_PASSED &&
 	    report->outcome != OUTCOME_TODO &&
 	    report->outcome != OUTCOME_INTERRUPTED)
@@ -282,7 +288,7 @@ static void execute(struct run_place *p, struct work *w)
 }
 
 void run_case(struct run_place *p, const struct selected_case *c, uint64_t seed,
-              struct case_report *ret)
+              unsigned round, struct case_report *ret)
 {
 	struct work *w = calloc(1, sizeof(*w));
 
@@ -294,6 +300,7 @@ void run_case(struct run_place *p, const struct selected_case *c, uint64_t seed,
 	}
 	ret->id = w->id = suite_case_id(c->suite, c->index);
 	ret->repeat = repeat_command(p->settings, w->id, seed);
+	w->round = round;
 	w->report = ret;
 	launch_vars_init(&w->vars, p->settings->vars, p->settings->n_vars);
 	if (set_up(p, c, w)) {

@@ -37,9 +37,12 @@ struct run_place {
 int run_place_open(struct run_place *p, const struct run_settings *settings);
 void run_place_close(struct run_place *p);
 
-/* Always fills ret, which is to be released; its id is the suite's. */
+/*
+ * round: of --repeat, 0 = none.  Always fills ret, which is to be released; its
+ * id is the suite's.
+ */
 void run_case(struct run_place *p, const struct selected_case *c, uint64_t seed,
-              struct case_report *ret);
+              unsigned round, struct case_report *ret);
 
 /*
  * The options, each after a space, without which the same command line would

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/engine.h"
 #include "runner/cmd.h"
 #include "runner/glob.h"
 #include "runner/launch.h"
 #include "runner/print_diags.h"
+#include "runner/quote.h"
 #include "runner/run_plan.h"
 #include "runner/slow_factor.h"
 
@@ -142,7 +144,9 @@ static bool explain_no_programs(const struct load *l)
 		if (suite_has_programs(one->suite))
 			continue;
 		for (size_t p = 0; p < l->options->n_paths; p++) {
-			if (strcmp(l->options->paths[p], one->file) != 0)
+			const char *path = l->options->paths[p];
+
+			if (strcmp(selection_plain_name(path), one->file) != 0)
 				continue;
 			fprintf(stderr,
 			        "fault run: %s has faults but no programs; try "
@@ -204,9 +208,13 @@ static void print_dry(const char *id, const struct scenario *s)
 {
 	printf("%s\n", id);
 	for (size_t i = 0; i < s->n_programs; i++) {
-		printf("    %s:", s->programs[i].name);
-		for (char **a = s->programs[i].argv; a && *a; a++)
-			printf(strpbrk(*a, " '\"$") ? " '%s'" : " %s", *a);
+		printf("    %s: ", s->programs[i].name);
+		if (s->programs[i].argv)
+			quote_words(stdout, s->programs[i].argv);
+		else
+			printf(s->programs[i].kind == PROGRAM_LISTEN
+			               ? "(listens)"
+			               : "(connects)");
 		putchar('\n');
 	}
 	for (size_t i = 0; i < s->n_rules; i++)
@@ -234,9 +242,23 @@ static void print_plan(const struct load *l)
 	}
 }
 
+/* Nothing is there: a folder of something else, a glob that is misspelled. */
+static void say_none_found(const struct run_options *o)
+{
+	for (size_t i = 0; i < o->n_paths; i++)
+		fprintf(stderr,
+		        access(o->paths[i], F_OK) == 0
+		                ? "fault run: nothing to run: no *.yaml in or "
+		                  "below %s, but for _*.yaml\n"
+		                : "fault run: nothing to run: no scenario "
+		                  "matches %s\n",
+		        o->paths[i]);
+}
+
 static int nothing_to_run(const struct load *l)
 {
 	const struct run_options *o = l->options;
+	size_t n = l->plan->selection.n;
 
 	if (l->n_chosen)
 		fprintf(stderr,
@@ -248,10 +270,16 @@ static int nothing_to_run(const struct load *l)
 		        "fault run: nothing to run: none of them failed last, "
 		        "says %s/.failed\n",
 		        o->settings.out);
+	else if (!n)
+		say_none_found(o);
 	else
-		fprintf(stderr, "fault run: nothing to run: no scenario is "
-		                "selected; --list and no --tag name what there "
-		                "is\n");
+		fprintf(stderr,
+		        "fault run: nothing to run: %s selects none of the %zu "
+		        "scenario%s\n",
+		        !o->n_tags     ? "--filter"
+		        : o->n_filters ? "--tag with --filter"
+		                       : "--tag",
+		        n, n == 1 ? "" : "s");
 	return EXIT_NOTHING;
 }
 
@@ -313,9 +341,16 @@ static int read_failed(struct load *l)
 	return l->options->failed || l->options->failed_first ? r : 0;
 }
 
+static int no_memory(void)
+{
+	fputs("fault run: out of memory\n", stderr);
+	return EXIT_ENVIRONMENT;
+}
+
 int run_plan_load(struct run_plan *p, const struct run_options *o)
 {
 	struct load l = {.plan = p, .options = o};
+	size_t n_errors;
 	bool ok;
 
 	*p = (struct run_plan){0};
@@ -327,17 +362,20 @@ int run_plan_load(struct run_plan *p, const struct run_options *o)
 	p->planned = calloc(p->selection.n + 1, sizeof(*p->planned));
 	p->order = calloc(p->selection.n + 1, sizeof(*p->order));
 	if (!p->cases || !p->planned || !p->order)
-		return EXIT_ENVIRONMENT;
+		return no_memory();
 	ok = !p->selection.n_errors && !p->selection.missing;
 	for (size_t i = 0; i < p->selection.n; i++)
 		ok = check_case(&l, &p->selection.v[i]) && ok;
-	print_diags(&l.diags);
+	n_errors = print_diags(&l.diags);
+	if (n_errors)
+		fprintf(stderr, "%zu error%s: nothing was started\n", n_errors,
+		        n_errors == 1 ? "" : "s");
 	if (explain_no_programs(&l) || !ok)
 		return EXIT_USAGE;
 	if (p->n == 0)
 		return nothing_to_run(&l);
 	if (!run_plan_order(p, o, 1))
-		return EXIT_ENVIRONMENT;
+		return no_memory();
 	if (!o->list && !o->dry_run)
 		return -1;
 	print_plan(&l);

@@ -35,6 +35,7 @@ struct slot {
 	struct job job;
 	bool busy;
 	bool beside; /* another ran at the same time */
+	int64_t begun_ns;
 	/* Absolute, 0 = never: */
 	int64_t slow_ns; /* it is slow from then on, which is said once */
 	int64_t hung_ns; /* its worker hangs from then on */
@@ -55,7 +56,7 @@ struct schedule {
 	struct pollfd *polls;
 	uint64_t next, n_total; /* jobs in their order: next to look at, all */
 	struct jobs again, alone;
-	size_t n_busy, n_bad;
+	size_t n_busy;
 	bool is_alone;    /* the one that runs wants to be */
 	const char *stop; /* why nothing more is begun */
 	bool timed_out;
@@ -152,22 +153,30 @@ static void stop(struct schedule *s, const char *why)
 		s->stop = why;
 }
 
+static void finish(struct schedule *s, size_t i, struct case_report *c);
+
+static void cannot_start(struct schedule *s, size_t i, uint64_t seed, int err)
+{
+	struct case_report c = {
+		.outcome = OUTCOME_ENVIRONMENT, .broken = true, .seed = seed};
+
+	case_report_find(&c, FINDING_ENVIRONMENT, NULL,
+	                 "there is no process to run it in: %s", strerror(err));
+	finish(s, i, &c);
+}
+
 static void start(struct schedule *s, size_t i, struct job j)
 {
 	const struct planned *p = &s->plan->planned[j.at];
 	struct slot *slot = &s->slots[i];
-	int r = workers_start(&s->workers, i, j.at, seed_of(s, &j));
+	uint64_t seed = seed_of(s, &j);
+	int r = workers_start(&s->workers, i, j.at, seed,
+	                      s->options->repeat ? j.round : 0);
 
-	if (r < 0) {
-		report_warn(&s->report, "cannot start a worker: %s",
-		            strerror(-r));
-		free(j.note);
-		stop(s, "there is no process to run it in");
-		s->report.n[OUTCOME_ENVIRONMENT]++;
-		s->report.n_done++;
-		return;
-	}
-	*slot = (struct slot){.job = j, .busy = true, .beside = s->n_busy > 0};
+	*slot = (struct slot){.job = j,
+	                      .busy = true,
+	                      .beside = s->n_busy > 0,
+	                      .begun_ns = now_ns()};
 	for (size_t k = 0; k < s->workers.n; k++)
 		if (k != i && s->slots[k].busy)
 			s->slots[k].beside = true;
@@ -178,6 +187,8 @@ static void start(struct schedule *s, size_t i, struct job j)
 	s->n_busy++;
 	s->is_alone = j.alone;
 	report_begin(&s->report, p->id);
+	if (r < 0)
+		cannot_start(s, i, seed, -r);
 }
 
 static void start_all(struct schedule *s)
@@ -195,13 +206,11 @@ static void start_all(struct schedule *s)
 /* The finding that matters most, without the lines below its sentence. */
 static char *sentence(const char *head, const struct case_report *c)
 {
-	const char *worst = case_report_worst(c);
+	const struct finding *worst = case_report_worst(c);
+	const char *what = worst ? worst->text : "failed";
 	char *text;
 
-	if (!worst)
-		worst = "failed";
-	if (asprintf(&text, "%s%.*s", head, (int)strcspn(worst, "\n"), worst) <
-	    0)
+	if (asprintf(&text, "%s%.*s", head, (int)strcspn(what, "\n"), what) < 0)
 		return NULL;
 	return text;
 }
@@ -231,7 +240,7 @@ static bool to_be_retried(struct schedule *s, const struct slot *slot,
 
 	if ((c->outcome != OUTCOME_FAILED &&
 	     c->outcome != OUTCOME_INCONCLUSIVE) ||
-	    j.n_tries >= s->options->retries || s->stop)
+	    c->passes_now || j.n_tries >= s->options->retries || s->stop)
 		return false;
 	j.n_tries++;
 	snprintf(head, sizeof(head), "try %u: ", j.n_tries);
@@ -242,18 +251,10 @@ static bool to_be_retried(struct schedule *s, const struct slot *slot,
 	return false;
 }
 
-static bool is_failure(const struct schedule *s, const struct case_report *c)
-{
-	return c->outcome == OUTCOME_FAILED ||
-	       c->outcome == OUTCOME_INCONCLUSIVE ||
-	       c->outcome == OUTCOME_ENVIRONMENT ||
-	       (s->options->flaky_fails && case_report_flaky(c));
-}
-
 static void count_result(struct schedule *s, const struct job *j,
                          struct case_report *c)
 {
-	bool bad = is_failure(s, c);
+	bool bad = report_is_bad(&s->report, c);
 
 	if (c->warning && s->out_failed) {
 		free(c->warning);
@@ -266,10 +267,10 @@ static void count_result(struct schedule *s, const struct job *j,
 	/* In a later round it may pass; it has failed all the same. */
 	if (bad || j->round == 1)
 		failed_note(&s->plan->failed, c->id, bad);
-	s->n_bad += bad;
 	if (c->broken)
 		stop(s, "nothing more can run here");
-	if (s->options->max_fail && s->n_bad >= s->options->max_fail)
+	if (s->options->max_fail &&
+	    report_n_bad(&s->report) >= s->options->max_fail)
 		stop(s, s->options->max_fail == 1 ? "at the first failure"
 		                                  : "at --max-fail");
 }
@@ -286,6 +287,8 @@ static void finish(struct schedule *s, size_t i, struct case_report *c)
 	c->round = j->round;
 	c->n_rounds = (unsigned)s->options->repeat;
 	c->n_tries = j->n_tries;
+	if (!c->time_ns) /* of one that came to no end */
+		c->time_ns = now_ns() - slot->begun_ns;
 	/* A worker that was told to end may not have come to a report. */
 	if (s->told_to_end && c->outcome == OUTCOME_ENVIRONMENT)
 		c->outcome = OUTCOME_INTERRUPTED;
@@ -381,6 +384,20 @@ static int time_left(const struct schedule *s)
 	return left < 0 ? 0 : left > 1000000 ? 1000000 : (int)left;
 }
 
+/*
+ * Before anybody is given up: who has a report ready does not hang, even if we
+ * were stopped for long ourselves.
+ */
+static void take_reports(struct schedule *s)
+{
+	for (size_t i = 0; i < s->workers.n; i++) {
+		struct case_report c;
+
+		if (s->slots[i].busy && workers_receive(&s->workers, i, &c) > 0)
+			finish(s, i, &c);
+	}
+}
+
 static void wait_for_workers(struct schedule *s)
 {
 	size_t n = s->workers.n;
@@ -391,17 +408,12 @@ static void wait_for_workers(struct schedule *s)
 	s->polls[n] = (struct pollfd){s->interrupt.fd, POLLIN, 0};
 	if (poll(s->polls, n + 1, time_left(s)) < 0 && errno != EINTR) {
 		stop(s, "poll(2) fails");
-		end_running(s, SIGTERM);
+		if (!s->told_to_end)
+			end_running(s, SIGTERM);
 	}
 	take_signals(s);
+	take_reports(s);
 	watch_time(s);
-	for (size_t i = 0; i < n; i++) {
-		struct case_report c;
-
-		if (s->slots[i].busy && s->polls[i].revents &&
-		    workers_receive(&s->workers, i, &c) > 0)
-			finish(s, i, &c);
-	}
 }
 
 /* ---- the whole ----------------------------------------------------------- */
@@ -451,7 +463,8 @@ static void summarize(struct schedule *s, int64_t start_ns)
 		.time_ns = now_ns() - start_ns,
 		.seed = o->seed,
 		.how = how,
-		.why = s->stop,
+		.why = s->timed_out || !report_is_whole(&s->report) ? s->stop
+	                                                            : NULL,
 		.rest = rest,
 	};
 

@@ -27,6 +27,7 @@ enum {
 struct order {
 	uint64_t seed;
 	uint64_t index;
+	uint64_t round; /* no padding, which would be sent too */
 };
 
 /* ---- inside of a worker -------------------------------------------------- */
@@ -73,7 +74,8 @@ static void work(const struct workers *w, int fd)
 		bool ok;
 
 		if (r == 0) {
-			run_case(&place, &w->cases[o.index], o.seed, &report);
+			run_case(&place, &w->cases[o.index], o.seed,
+			         (unsigned)o.round, &report);
 		} else {
 			report.broken = true;
 			case_report_find(&report, FINDING_ENVIRONMENT, NULL,
@@ -164,10 +166,11 @@ static int bury(struct worker *v, int flags)
 	return status;
 }
 
-int workers_start(struct workers *w, size_t i, size_t index, uint64_t seed)
+int workers_start(struct workers *w, size_t i, size_t index, uint64_t seed,
+                  unsigned round)
 {
 	struct worker *v = &w->v[i];
-	struct order o = {.seed = seed, .index = index};
+	struct order o = {.seed = seed, .index = index, .round = round};
 
 	/* One that died while it was idle is replaced, too. */
 	for (int tries = 0; tries < 2; tries++) {

@@ -51,8 +51,12 @@ struct workers {
 int workers_open(struct workers *w, size_t n, const struct selected_case *cases,
                  const struct run_settings *settings);
 
-/* Lets worker i run a case.  0 or -errno: there is no process for it. */
-int workers_start(struct workers *w, size_t i, size_t index, uint64_t seed);
+/*
+ * Lets worker i run a case; round: of --repeat, 0 = none.  0 or -errno: there
+ * is no process for it.
+ */
+int workers_start(struct workers *w, size_t i, size_t index, uint64_t seed,
+                  unsigned round);
 
 /*
  * Reads what has come from a busy worker, without waiting.  1 with a report:

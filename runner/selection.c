@@ -18,15 +18,15 @@ static bool glob_means(const char *pattern, const char *id)
 	       glob_match(pattern, id, case_id_file_len(id), true);
 }
 
-bool selection_matches(const char *path, const char *id)
+/* Does FILE, FILE::CASE, a whole id or a glob of these mean this one? */
+static bool means(const char *path, const char *id)
 {
 	if (case_id_is_meant(path, id))
 		return true;
 	return glob_has_wildcard(path) && glob_means(path, id);
 }
 
-/* One name for each file, in ids, whether `./` is typed before it or not. */
-static const char *plain_name(const char *file)
+const char *selection_plain_name(const char *file)
 {
 	while (strncmp(file, "./", 2) == 0)
 		file += 2 + strspn(file + 2, "/");
@@ -82,8 +82,9 @@ static const struct suite *add_file(struct selection *s, const char *file,
 		return NULL;
 	}
 	for (size_t i = 0; i < suite_n_cases(suite); i++)
-		if (selection_matches(path, suite_case_id(suite, i)))
-			add_case(s, suite, s->files[s->n_suites - 1], i);
+		if (means(path, suite_case_id(suite, i)) &&
+		    !add_case(s, suite, s->files[s->n_suites - 1], i))
+			s->n_errors++;
 	return suite;
 }
 
@@ -159,7 +160,7 @@ static void add_glob(struct selection *s, const char *path,
 		s->missing = true;
 	}
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
-		const char *name = plain_name(files.v[i]);
+		const char *name = selection_plain_name(files.v[i]);
 
 		if (file_wanted(path, name))
 			add_file(s, name, path, vars, diags);
@@ -182,10 +183,12 @@ static void add_named(struct selection *s, const char *file, const char *rest,
 		fprintf(stderr, "fault: %s: %s\n", file, strerror(-r));
 	s->missing |= r < 0 && !s->may_be_gone;
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
-		const char *name = plain_name(files.v[i]);
+		const char *name = selection_plain_name(files.v[i]);
 
-		if (asprintf(&path, "%s%s", name, rest) < 0)
+		if (asprintf(&path, "%s%s", name, rest) < 0) {
+			s->n_errors++;
 			break;
+		}
 		suite = add_file(s, name, path, vars, diags);
 		if (suite && s->n == n_before && *rest && files.n == 1 &&
 		    !glob_has_wildcard(rest) && !s->may_be_gone) {
@@ -208,7 +211,7 @@ void selection_add(struct selection *s, const char *path,
 {
 	char *file;
 
-	path = plain_name(path);
+	path = selection_plain_name(path);
 	file = file_part(path);
 	if (!file) {
 		s->n_errors++;

@@ -25,7 +25,8 @@ struct selection {
 	size_t n_suites;
 	struct selected_case *v;
 	size_t n;
-	size_t n_errors;  /* files that are not valid: diagnostics say why */
+	/* Files that are not valid: diagnostics say why; or no memory. */
+	size_t n_errors;
 	bool missing;     /* a path or case does not exist: said on stderr */
 	bool may_be_gone; /* then it is not missing, and nothing is said */
 };
@@ -35,8 +36,8 @@ void selection_add(struct selection *s, const char *path,
                    const struct suite_vars *vars, struct diag_list *diags);
 void selection_release(struct selection *s);
 
-/* Does FILE, FILE::CASE, a whole id or a glob of these mean this one? */
-bool selection_matches(const char *path, const char *id);
+/* One name for each file, in ids, whether `./` is typed before it or not. */
+const char *selection_plain_name(const char *file);
 
 /* Takes out what is there already; before anything refers to the cases. */
 void selection_unique(struct selection *s);

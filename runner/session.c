@@ -76,13 +76,29 @@ static void run_phase(struct session *s)
 }
 
 /* "is not ready": what was it waited for? */
-static void say_not_ready(FILE *f, const struct program *p)
+static void say_not_ready(const struct session *s, FILE *f, size_t instance)
 {
+	const struct instance_result *r = &s->result->instances[instance];
+	const struct program *p = &s->scenario->programs[r->program];
+	const char *slash = p->ready_text.regex ? "/" : "`";
+
 	fputs(" is not ready: ", f);
-	if (p->ready == READY_TEXT)
-		fputs("its output has not had that text", f);
-	else
+	if (p->ready != READY_TEXT) {
 		fputs("it was not seen to listen", f);
+		return;
+	}
+	fprintf(f, "its output has not had %s%s%s", slash, p->ready_text.text,
+	        slash);
+	if (session_listens(s, r))
+		fputs(" (it listens: `ready: listening` waits for that)", f);
+}
+
+/* The commonest reason why one does not end: it is a service. */
+static void say_still_runs(const struct session *s, FILE *f, size_t instance)
+{
+	fputs(" still runs", f);
+	if (session_listens(s, &s->result->instances[instance]))
+		fputs(" (it listens: a service says `ready: listening`)", f);
 }
 
 /* Whom the limit found: "client still runs, server is not ready: ...". */
@@ -103,9 +119,9 @@ static void say_who_runs(const struct session *s, FILE *f, size_t *ret_first)
 		session_instance_name(s->scenario, r, i, name, sizeof(name));
 		fprintf(f, "%s%s", n++ ? ", " : "", name);
 		if (service)
-			say_not_ready(f, &s->scenario->programs[program]);
+			say_not_ready(s, f, i);
 		else
-			fputs(" still runs", f);
+			say_still_runs(s, f, i);
 		if (*ret_first == s->scenario->n_programs)
 			*ret_first = program;
 	}
@@ -194,37 +210,66 @@ static void finish(struct session *s)
 	collect_rules(s);
 }
 
-static void run(struct session *s)
+/* Who watches: 0, or -errno of call. */
+static int open_observers(struct session *s, int64_t now, const char **call)
+{
+	const char *trace = s->options->trace_path;
+	int r;
+
+	*call = trace ? trace : "observe";
+	r = observe_init(&s->observe, s->result->plan, s->result->plan_len,
+	                 &s->segments, trace, now);
+	if (r < 0)
+		return r;
+	s->observe.max_records = s->options->max_records;
+	s->observe.record = s->options->record;
+	s->observe.record_context = s->options->record_context;
+	s->observe.calls = &s->calls;
+	*call = "steps";
+	r = call_watches_init(&s->calls, s->scenario, s->options->seed);
+	if (r == 0) {
+		*call = "thread";
+		r = wake_start(&s->wake, s->segments.run);
+	}
+	if (r < 0) {
+		call_watches_release(&s->calls);
+		observe_release(&s->observe);
+	}
+	return r;
+}
+
+/* False: the session has ended. */
+static bool open_all(struct session *s, int64_t now)
 {
 	const char *call = "";
-	int64_t now = now_ns();
 	int r = segments_create(s->result->plan, s->result->plan_len,
 	                        &s->segments, &call);
 
-	if (r == 0) {
-		call = s->options->trace_path ? s->options->trace_path
-		                              : "observe";
-		r = observe_init(&s->observe, s->result->plan,
-		                 s->result->plan_len, &s->segments,
-		                 s->options->trace_path, now);
-		if (r == 0) {
-			s->observe.max_records = s->options->max_records;
-			s->observe.record = s->options->record;
-			s->observe.record_context = s->options->record_context;
-			call = "thread";
-			r = wake_start(&s->wake, s->segments.run);
-			if (r < 0)
-				observe_release(&s->observe);
-		}
-	}
-	if (r < 0) {
-		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
-		            "%s: %s", call, strerror(-r));
-		segments_release(&s->segments);
+	if (r == 0)
+		r = open_observers(s, now, &call);
+	if (r == 0)
+		return true;
+	session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs, "%s: %s",
+	            call, strerror(-r));
+	segments_release(&s->segments);
+	return false;
+}
+
+static void close_all(struct session *s)
+{
+	command_release(&s->step.command);
+	wake_stop(&s->wake);
+	call_watches_release(&s->calls);
+	observe_release(&s->observe);
+	segments_release(&s->segments);
+}
+
+static void run(struct session *s)
+{
+	int64_t now = now_ns();
+
+	if (!open_all(s, now))
 		return;
-	}
-	if (call_watches_init(&s->calls, s->scenario, s->options->seed) == 0)
-		s->observe.calls = &s->calls;
 	session_begin_steps(s);
 	if (s->scenario->limit_ns && !s->options->passthrough)
 		s->limit_ns =
@@ -232,11 +277,7 @@ static void run(struct session *s)
 	for (advance(s); s->phase != PHASE_OVER; advance(s))
 		session_await(s);
 	finish(s);
-	command_release(&s->step.command);
-	wake_stop(&s->wake);
-	call_watches_release(&s->calls);
-	observe_release(&s->observe);
-	segments_release(&s->segments);
+	close_all(s);
 }
 
 static int prepare(const struct scenario *scenario,

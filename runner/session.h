@@ -133,6 +133,8 @@ void session_result_release(struct session_result *r);
 void session_instance_name(const struct scenario *s,
                            const struct session_result *r, size_t i, char *buf,
                            size_t size);
+/* "was killed by SIGSEGV", "exited with status 3": buf. */
+const char *session_how_ended(int status, char *buf, size_t size);
 /* How many instances of a program there have been so far. */
 uint32_t session_n_instances(const struct session_result *r, size_t program);
 

@@ -180,42 +180,55 @@ enum {
 	N_STREAMS = 2  /* of an instance */
 };
 
-static void fill_sources(const struct session *s, struct pollfd *p)
+static struct capture *stream_of(const struct session *s, size_t i)
 {
-	*p++ = (struct pollfd){guardian_fd(s->guardian), POLLIN, 0};
-	*p++ = (struct pollfd){s->wake.fd, POLLIN, 0};
-	*p++ = (struct pollfd){s->interrupt->fd, POLLIN, 0};
-	for (size_t i = 0; i < s->result->n_instances; i++) {
-		const struct instance_result *r = &s->result->instances[i];
+	struct instance_result *r = &s->result->instances[i / N_STREAMS];
 
-		/* A negative fd is skipped by poll(). */
-		*p++ = (struct pollfd){r->out.fd, POLLIN, 0};
-		*p++ = (struct pollfd){r->err.fd, POLLIN, 0};
-	}
+	return i % N_STREAMS ? &r->err : &r->out;
 }
 
+/*
+ * How many there are.  Open streams only: poll(2) refuses more entries than
+ * descriptors are allowed, and with `repeat` most instances are over.
+ */
+static nfds_t fill_sources(const struct session *s, struct pollfd *p)
+{
+	nfds_t n = 0;
+
+	p[n++] = (struct pollfd){guardian_fd(s->guardian), POLLIN, 0};
+	p[n++] = (struct pollfd){s->wake.fd, POLLIN, 0};
+	p[n++] = (struct pollfd){s->interrupt->fd, POLLIN, 0};
+	for (size_t i = 0; i < N_STREAMS * s->result->n_instances; i++)
+		if (stream_of(s, i)->fd >= 0)
+			p[n++] =
+				(struct pollfd){stream_of(s, i)->fd, POLLIN, 0};
+	return n;
+}
+
+/* The same streams in the same order: only looking closes one. */
 static void read_ready(struct session *s, const struct pollfd *p)
 {
 	p += N_SOURCES;
-	for (size_t i = 0; i < s->result->n_instances; i++, p += N_STREAMS) {
-		if (p[0].revents)
-			capture_read(&s->result->instances[i].out);
-		if (p[1].revents)
-			capture_read(&s->result->instances[i].err);
+	for (size_t i = 0; i < N_STREAMS * s->result->n_instances; i++) {
+		struct capture *c = stream_of(s, i);
+
+		if (c->fd >= 0 && p++->revents)
+			capture_read(c);
 	}
 }
 
 void session_await(struct session *s)
 {
-	size_t n = N_SOURCES + N_STREAMS * s->result->n_instances;
-	struct pollfd *p = calloc(n, sizeof(*p));
+	size_t most = N_SOURCES + N_STREAMS * s->result->n_instances;
+	struct pollfd *p = calloc(most, sizeof(*p));
+	nfds_t n;
 
 	if (!p) {
 		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
 		            "out of memory");
 		return;
 	}
-	fill_sources(s, p);
+	n = fill_sources(s, p);
 	if (poll(p, n, timeout_ms(s)) > 0)
 		read_ready(s, p);
 	free(p);

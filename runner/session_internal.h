@@ -1,7 +1,8 @@
 /*
  * session_internal.h - shared by the files of a session: session.c (the state
  * machine), session_start.c (starting one program), session_ready.c,
- * session_attached.c, session_stop.c and session_await.c (what comes in).
+ * session_attached.c, session_steps.c (the timeline), session_stop.c and
+ * session_await.c (what comes in).
  */
 #ifndef FAULT_RUNNER_SESSION_INTERNAL_H
 #define FAULT_RUNNER_SESSION_INTERNAL_H
@@ -96,6 +97,8 @@ void session_stop_phase(struct session *s);
  * Who has become ready, and who cannot any more: then the session has ended.
  */
 void session_check_ready(struct session *s);
+/* Has it, or a process below it, been seen to listen? */
+bool session_listens(const struct session *s, const struct instance_result *r);
 /* Are all instances of program i ready, or over? */
 bool session_has_begun(const struct session *s, size_t i);
 

@@ -22,25 +22,20 @@ static bool said(const struct session *s, const struct instance_result *r)
 	       text_find(t, r->err.data, r->err.len, 0) >= 0;
 }
 
+bool session_listens(const struct session *s, const struct instance_result *r)
+{
+	return session_has_library(s, r->program)
+	               ? observe_listens(&s->observe, (uint32_t)r->pid)
+	               : tree_listens(r->pid);
+}
+
 static bool is_ready(const struct session *s, const struct instance_result *r)
 {
 	if (!session_is_service(s, r->program))
 		return true;
 	if (s->scenario->programs[r->program].ready == READY_TEXT)
 		return said(s, r);
-	return session_has_library(s, r->program)
-	               ? observe_listens(&s->observe, (uint32_t)r->pid)
-	               : tree_listens(r->pid);
-}
-
-static void describe_end(int status, char *buf, size_t size)
-{
-	if (WIFSIGNALED(status))
-		snprintf(buf, size, "was killed by SIG%s",
-		         sigabbrev_np(WTERMSIG(status)));
-	else
-		snprintf(buf, size, "exited with status %d",
-		         WEXITSTATUS(status));
+	return session_listens(s, r);
 }
 
 /* It can not become ready any more, though nobody expected that. */
@@ -50,10 +45,10 @@ static void not_ready(struct session *s, size_t i)
 	const struct program *p = &s->scenario->programs[r->program];
 	char how[64], name[256];
 
-	describe_end(r->status, how, sizeof(how));
 	session_instance_name(s->scenario, s->result, i, name, sizeof(name));
 	session_end(s, SESSION_NOT_READY, r->program,
-	            "%s %s before it was ready (%s)%s", name, how,
+	            "%s %s before it was ready (%s)%s", name,
+	            session_how_ended(r->status, how, sizeof(how)),
 	            p->ready == READY_TEXT ? p->ready_text.text : "listening",
 	            WIFEXITED(r->status) && WEXITSTATUS(r->status) == 0
 	                    ? "; if it goes into the background, give it the "

@@ -3,6 +3,8 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 
 #include "runner/session.h"
 
@@ -33,6 +35,17 @@ void session_instance_name(const struct scenario *s,
 		snprintf(buf, size, "%s (%u of %u)", name, x->number, n);
 	else
 		snprintf(buf, size, "%s", name);
+}
+
+const char *session_how_ended(int status, char *buf, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(buf, size, "was killed by SIG%s",
+		         sigabbrev_np(WTERMSIG(status)));
+	else
+		snprintf(buf, size, "exited with status %d",
+		         WEXITSTATUS(status));
+	return buf;
 }
 
 void session_result_release(struct session_result *r)

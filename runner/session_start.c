@@ -35,7 +35,8 @@ static bool sets_path(const struct program *p)
 static bool refuse(struct session *s, size_t i, const struct reach_report *r)
 {
 	const struct program *p = &s->scenario->programs[i];
-	bool missing = r->reach == REACH_NOT_FOUND;
+	bool missing =
+		r->reach == REACH_NOT_FOUND || r->reach == REACH_NOT_IN_PATH;
 
 	if (missing || r->reach == REACH_NOT_EXECUTABLE) {
 		if (missing && sets_path(p))
@@ -78,7 +79,8 @@ static bool has_files(struct session *s)
 	}
 	limit.rlim_cur =
 		limit.rlim_max < MAX_FILES ? limit.rlim_max : MAX_FILES;
-	return setrlimit(RLIMIT_NOFILE, &limit) == 0 || errno == EPERM;
+	setrlimit(RLIMIT_NOFILE, &limit); /* else the streams will not open */
+	return true;
 }
 
 bool session_check_programs(struct session *s)
@@ -213,11 +215,27 @@ static size_t capture_size(const struct session *s, size_t program)
 	return size < CAPTURE_MIN ? CAPTURE_MIN : (size_t)size;
 }
 
+static const char *stdin_of(const struct program *p)
+{
+	return p->stdin_file ? p->stdin_file : "/dev/null";
+}
+
+/* A FIFO that nobody writes into is at its end: nothing here waits for it. */
+static int open_stdin(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	return fd;
+}
+
+/* 0 or -errno; f->in < 0: of what it reads. */
 static int open_streams(struct session *s, struct instance_result *r,
                         struct streams *f)
 {
 	const struct program *p = &s->scenario->programs[r->program];
-	const char *in = p->stdin_file ? p->stdin_file : "/dev/null";
 	size_t size = capture_size(s, r->program);
 	int err;
 
@@ -226,12 +244,10 @@ static int open_streams(struct session *s, struct instance_result *r,
 		                      STDERR_FILENO};
 		return 0;
 	}
-	if (p->kind == PROGRAM_RUN)
-		f->in = open(in, O_RDONLY | O_CLOEXEC);
-	else
-		f->in = peer_hand_over(p, s->options->seed);
+	f->in = p->kind == PROGRAM_RUN ? open_stdin(stdin_of(p))
+	                               : peer_hand_over(p, s->options->seed);
 	if (f->in < 0)
-		return p->kind == PROGRAM_RUN ? -errno : f->in;
+		return f->in;
 	err = capture_open(&r->out, size, &f->out);
 	return err < 0 ? err : capture_open(&r->err, size, &f->err);
 }
@@ -353,7 +369,7 @@ static void note_start(struct session *s, struct instance_result *r)
 		atomic_store(&state->started_ns, (uint64_t)r->started_ns);
 }
 
-static void say_no_streams(struct session *s, size_t i, int err)
+static void say_no_streams(struct session *s, size_t i, bool no_input, int err)
 {
 	const struct program *p = &s->scenario->programs[i];
 
@@ -364,9 +380,14 @@ static void say_no_streams(struct session *s, size_t i, int err)
 		            p->name);
 		return;
 	}
+	if (!no_input || p->kind != PROGRAM_RUN) {
+		session_end(s, SESSION_ENVIRONMENT, i, "cannot start %s: %s",
+		            p->name, strerror(-err));
+		return;
+	}
 	s->result->start_errno = -err;
 	session_end(s, SESSION_NOT_STARTED, i, "%s: stdin %s: %s%s", p->name,
-	            p->stdin_file ? p->stdin_file : "", strerror(-err),
+	            stdin_of(p), strerror(-err),
 	            err == -ENOENT && s->scenario->n_files
 	                    ? "; those of `files` are at ${tmp}/NAME"
 	                    : "");
@@ -380,7 +401,7 @@ bool session_start_instance(struct session *s, size_t program, uint32_t turns)
 	int err = r ? open_streams(s, r, &f) : -ENOMEM;
 
 	if (err < 0) {
-		say_no_streams(s, program, err);
+		say_no_streams(s, program, r && f.in < 0, err);
 		close_streams(s, &f);
 		return false;
 	}

@@ -13,6 +13,7 @@
 
 #include "runner/arming.h"
 #include "runner/clock.h"
+#include "runner/quote.h"
 #include "runner/session_internal.h"
 
 #define FOLLOW_NS (5 * NS_PER_S)  /* until all processes know of an arming */
@@ -30,14 +31,6 @@ static const char *program_name(const struct session *s,
                                 const struct step *step)
 {
 	return s->scenario->programs[step->program].name;
-}
-
-static void print_command(char *const *argv, FILE *out)
-{
-	fputc('`', out);
-	for (char *const *a = argv; *a; a++)
-		fprintf(out, "%s%s", a == argv ? "" : " ", *a);
-	fputc('`', out);
 }
 
 /* Ends the session with this step; text is freed. */
@@ -361,8 +354,9 @@ void session_print_step(const struct session *s, FILE *out)
 		fputs(", ", out);
 		event_print_seen(s, &step->event, out);
 	} else if (step->kind == STEP_RUN) {
-		fputs("running ", out);
-		print_command(step->run.argv, out);
+		fputs("running `", out);
+		quote_words(out, step->run.argv);
+		fputc('`', out);
 	} else {
 		fprintf(out, "%s %s", verbs[step->kind],
 		        step->rule ? step->rule : program_name(s, step));

@@ -26,7 +26,7 @@ int parse_slow_factor(const char *text, double *ret)
 	return 0;
 }
 
-int64_t slowed_ns(int64_t ns, double factor)
+static int64_t slowed_ns(int64_t ns, double factor)
 {
 	double v = (double)ns * factor;
 

@@ -13,9 +13,6 @@
  */
 void slow_down(struct scenario *s, double factor);
 
-/* The limit of it, in ns, 0 = none. */
-int64_t slowed_ns(int64_t ns, double factor);
-
 /* A factor from 0.01 to 1000.  0 or -EINVAL. */
 int parse_slow_factor(const char *text, double *ret);
 

@@ -2,9 +2,13 @@
  * text.c - see text.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <regex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "runner/text.h"
 
@@ -58,6 +62,41 @@ const struct text_match *text_present(const struct text_list *l,
 		if (text_find(&l->v[i], data, len, 0) >= 0)
 			return &l->v[i];
 	return NULL;
+}
+
+/* What there is of it; NULL: no regular file, or no memory. */
+static char *read_file(int fd, size_t *ret_len)
+{
+	struct stat st;
+	char *data = NULL;
+	size_t size = TEXT_FILE_MAX, len = 0;
+	ssize_t n = 1;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return NULL;
+	if (st.st_size < TEXT_FILE_MAX)
+		size = (size_t)st.st_size;
+	data = malloc(size + 1);
+	while (data && len < size && n > 0) {
+		n = read(fd, data + len, size - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	*ret_len = len;
+	return data;
+}
+
+bool text_is_in_file(const struct text_list *l, const char *path)
+{
+	/* O_NONBLOCK: a FIFO would wait for who writes. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t len = 0;
+	char *data = fd < 0 ? NULL : read_file(fd, &len);
+	bool found = data && !text_missing(l, data, len);
+
+	free(data);
+	if (fd >= 0)
+		close(fd);
+	return found;
 }
 
 static void range_of(const struct range *r, double unit, const char *word,

@@ -10,6 +10,10 @@
 
 #include "lang/scenario.h"
 
+enum {
+	TEXT_FILE_MAX = 8 << 20
+};
+
 /*
  * Where t ends in data at or after from; -ENOENT when it is not there, -EINVAL
  * when its expression does not compile.  ^ and $ match at lines.
@@ -24,6 +28,12 @@ const struct text_match *text_missing(const struct text_list *l,
 /* The first of the list that is found anywhere, NULL: none is. */
 const struct text_match *text_present(const struct text_list *l,
                                       const char *data, size_t len);
+
+/*
+ * Is all of the list, in order, in the first TEXT_FILE_MAX bytes of a regular
+ * file?  Does not wait for anything.
+ */
+bool text_is_in_file(const struct text_list *l, const char *path);
 
 /* "3", "1..3", "1..", "..3": the ends divided by unit. */
 void text_range(const struct range *r, double unit, char *buf, size_t size);

@@ -32,7 +32,7 @@ static void reset(struct shim_call *c)
 	if (c->row->family == FAMILY_CLOSE)
 		lever_linger_reset(c->fd);
 	else if (c->sock && !lever_reset(c->fd, c->sock))
-		engine_gated(shim.run, &c->choice, GATE_LEVER);
+		decide_failed(c);
 }
 
 /*

@@ -28,6 +28,7 @@ struct shim_call {
 	int err;       /* errno if it is -1; of the resolver always */
 	int said;      /* by the resolver: 0 or an EAI_ code; as SO_ERROR */
 	bool made;     /* the real call has happened */
+	bool at_end;   /* a peek has found the end of the stream */
 	long number;   /* syscall(2): its number + 1; else 0 */
 	uint8_t flags; /* enum fault_record_flag of its record */
 	uint32_t rule; /* index + 1 of the rule that acted */

@@ -172,6 +172,26 @@ bool decide_claim(struct shim_call *c, bool *ret_counted)
 	return true;
 }
 
+/* What needs no lever, or is no fault at all without the rest. */
+static bool leaves_a_trace(const struct plan_action *a)
+{
+	return a->kind == ACTION_DELAY || a->kind == ACTION_KILL ||
+	       a->kind == ACTION_SHORT || a->kind == ACTION_CORRUPT;
+}
+
+void decide_failed(struct shim_call *c)
+{
+	const struct plan_rule *r = decide_rule(c);
+
+	for (unsigned i = 0; i < r->n_actions; i++)
+		if (leaves_a_trace(&r->actions[i])) {
+			engine_gated(shim.run, &c->choice, GATE_LEVER);
+			return;
+		}
+	engine_withdraw(shim.run, &c->choice, GATE_LEVER);
+	c->rule = 0;
+}
+
 void decide_and_make(struct shim_call *c)
 {
 	decide_and_make_by(c, call_real);

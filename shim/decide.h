@@ -46,6 +46,12 @@ void decide_and_make(struct shim_call *c);
 /* The same where the real call is made by `make` (which fills the result). */
 void decide_and_make_by(struct shim_call *c, void (*make)(struct shim_call *));
 
+/*
+ * What was needed to make the claimed rule real failed: unless something else
+ * of it was done, it was no hit, and the call is one that no rule touched.
+ */
+void decide_failed(struct shim_call *c);
+
 /* Carry out the claimed rule's actions, and the real call (act.c). */
 void act(struct shim_call *c);
 

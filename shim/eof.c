@@ -89,7 +89,7 @@ bool eof_begin(int fd, struct fault_sock *s, bool half)
 void act_eof(struct shim_call *c, const struct plan_action *a)
 {
 	if (c->sock && !eof_begin(c->fd, c->sock, a->flags & PLAN_ACTION_HALF))
-		engine_gated(shim.run, &c->choice, GATE_LEVER);
+		decide_failed(c);
 }
 
 /* --- recv: the end of the stream ----------------------------------------- */

@@ -2,14 +2,18 @@
  * facts.c - see facts.h.
  */
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 
+#include "eof.h"
 #include "facts.h"
+#include "levers.h"
 
 #include "poison.h"
 
@@ -131,12 +135,52 @@ static bool asks_for_handlers(const struct shim_call *c,
 	return false;
 }
 
-/* Without SO_ZEROCOPY the kernel takes no notice of the flag. */
-static bool is_by_reference(const struct shim_call *c)
+static bool ends_connection(const struct shim_call *c,
+                            const struct plan_rule *rule)
+{
+	for (unsigned i = 0; i < rule->n_actions; i++) {
+		const struct plan_action *a = &rule->actions[i];
+
+		if (a->kind == ACTION_RESET || a->kind == ACTION_EOF ||
+		    (a->kind == ACTION_ERROR && engine_by_reset(c->id, a->err)))
+			return true;
+	}
+	return false;
+}
+
+/* The peer's FIN has come, and what came before it has been read. */
+static bool is_at_end(int fd, int tcp_state)
+{
+	int unread = 0;
+
+	return (tcp_state == TCP_CLOSE_WAIT || tcp_state == TCP_LAST_ACK ||
+	        tcp_state == TCP_CLOSING || tcp_state == TCP_CLOSE) &&
+	       !next.ioctl(fd, FIONREAD, (long)&unread) && !unread;
+}
+
+void facts_of_end(int fd, struct fault_sock *s, struct engine_facts *ret)
+{
+	enum fault_state state = atomic_load(&s->state);
+	int tcp_state;
+
+	if (state < STATE_ESTABLISHED || state > STATE_LAST_ACK)
+		return;
+	tcp_state = lever_tcp_state(fd);
+	ret->over = tcp_state == TCP_CLOSE || eof_finished(fd, s);
+	ret->at_end = is_at_end(fd, tcp_state);
+}
+
+/*
+ * MSG_TRUNC drops what is received (tcp(7)); MSG_ZEROCOPY, of which the kernel
+ * takes no notice without SO_ZEROCOPY, sends the program's own pages.
+ */
+static bool has_no_buffer(const struct shim_call *c)
 {
 	int on = 0;
 	unsigned len = sizeof(on);
 
+	if (c->row->family == FAMILY_RECV)
+		return call_flags(c) & MSG_TRUNC;
 	return c->row->family == FAMILY_SEND && call_flags(c) & MSG_ZEROCOPY &&
 	       !next.getsockopt(c->fd, SOL_SOCKET, SO_ZEROCOPY, &on, &len) &&
 	       on;
@@ -153,7 +197,10 @@ void facts_collect(const struct shim_call *c, const struct plan_rule *rule,
 		ret->peek_promised = atomic_load(&c->sock->flags) & SOCK_PEEKED;
 		ret->whole = call_flags(c) & MSG_WAITALL && !ret->nonblocking;
 	}
-	ret->by_reference = is_by_reference(c);
+	if (c->sock && ends_connection(c, rule))
+		facts_of_end(c->fd, c->sock, ret);
+	ret->at_end |= c->at_end;
+	ret->no_buffer = has_no_buffer(c);
 	if (asks_for_handlers(c, rule)) {
 		struct handlers h = look_at_handlers(mask_of(c));
 

@@ -17,6 +17,9 @@ uint64_t facts_timeout_ns(const struct shim_call *c);
 void facts_collect(const struct shim_call *c, const struct plan_rule *rule,
                    struct engine_facts *ret);
 
+/* What is left of a connection that rules want to end: over, at_end. */
+void facts_of_end(int fd, struct fault_sock *s, struct engine_facts *ret);
+
 /* Would every installed handler restart an interrupted call? */
 bool facts_all_restart(void);
 

@@ -146,6 +146,7 @@ static bool can_recv(struct shim_call *c)
 			c->result = 0;
 		return false;
 	}
+	c->at_end = !n;
 	if (n >= 0)
 		return true;
 	call_fail(c, errno);

@@ -293,9 +293,13 @@ static void send_stalled(struct shim_call *c)
 void last_silence(int fd, struct fault_sock *s, uint64_t until_ns,
                   uint32_t rule)
 {
+	enum fault_state state = atomic_load(&s->state);
+
 	atomic_store(&s->tx_budget, room_left(fd));
 	gates_shut(fd, s, GATE_OF_TX, until_ns, rule, 0);
-	gates_shut(fd, s, GATE_OF_RX, until_ns, rule, 0);
+	/* An end that has been read does not come a second time. */
+	if (state != STATE_CLOSE_WAIT && state != STATE_LAST_ACK)
+		gates_shut(fd, s, GATE_OF_RX, until_ns, rule, 0);
 }
 
 void act_stall(struct shim_call *c, const struct plan_action *a)

@@ -145,9 +145,18 @@ static uint64_t when(const struct engine_call *e)
 	                      : UINT64_MAX;
 }
 
+static bool take(struct own_act *o, const struct engine_call *e)
+{
+	struct engine_facts facts = {0};
+
+	if (o->sock)
+		facts_of_end(o->own_fd, o->sock, &facts);
+	return engine_self_take(shim.plan, shim.run, e, &facts, &o->choice);
+}
+
 static void act_all(struct own_act *o, struct engine_call *e)
 {
-	while (engine_self_take(shim.plan, shim.run, e, &o->choice)) {
+	while (take(o, e)) {
 		carry_out(o);
 		/* It is in another state now. */
 		describe(e, o->sock);

@@ -137,12 +137,14 @@ wait_for() {
 	done
 }
 
-# free_port: a TCP port that nobody uses, below the kernel's range of automatic
-# ports, so that no other program is given it by chance; new at each call.
+# free_port: a TCP port that nobody uses; new at each call. It is none of the
+# kernel's automatic ports nor of those that `fault run` gives away (10000 and
+# up), so that nobody is given it by chance before it is used; and above those
+# that node's fetch refuses.
 free_port() {
-	t_port=$(cat "$T/port" 2>/dev/null || echo $((10000 + $$ * 61 % 20000)))
+	t_port=$(cat "$T/port" 2>/dev/null || echo $((7000 + $$ * 61 % 3000)))
 	while
-		t_port=$((t_port < 31999 ? t_port + 1 : 10000))
+		t_port=$((t_port < 9999 ? t_port + 1 : 7000))
 		port_known "$t_port"
 	do :; done
 	echo "$t_port" | tee "$T/port"
@@ -183,6 +185,15 @@ not() {
 	! "$@"
 }
 
+# mine PID: it is a child of this shell's. What has ended and was waited for may
+# have given its number to a process that is none of ours.
+mine() {
+	case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+	?" $$ "*) ;;
+	*) return 1 ;;
+	esac
+}
+
 # stop PID: SIGTERM, SIGKILL if that does not help; its status in $t_status.
 stop() {
 	if running "$1"; then
@@ -196,7 +207,9 @@ stop() {
 t_cleanup() {
 	t_exit_status=$?
 	trap - EXIT
-	for t_pid in $t_pids; do stop "$t_pid" >&2; done
+	for t_pid in $t_pids; do
+		if mine "$t_pid"; then stop "$t_pid" >&2; fi
+	done
 	cd / && rm -rf "$T"
 	exit "$t_exit_status"
 }

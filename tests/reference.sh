@@ -8,20 +8,27 @@
 
 set -u
 cd "$(dirname "$0")/../.." || exit 3
-dir=${REFERENCE_DIR:-build/release/reference}
+dir=${REFERENCE_DIR:-${BUILD:-build/release}/reference}
 server=$dir/server
 client=$dir/client
 limit=20			# seconds, for any single wait
 tmp=$(mktemp -d) || exit 3
-pids=''
+pids=' '
 srv_pid=''
 n=0
 failed=0
 shopt -s extglob
 
+# mine PID: a child of ours. What has ended may have given its number to another.
+mine() {
+	local stat
+	read -r stat 2>/dev/null <"/proc/$1/stat" &&
+		[[ ${stat##*)} == " "?" $$ "* ]]
+}
+
 cleanup() {
 	for pid in $pids; do
-		kill -KILL "$pid" 2>/dev/null
+		mine "$pid" && kill -KILL "$pid" 2>/dev/null
 	done
 	rm -rf "$tmp"
 }
@@ -71,7 +78,7 @@ start() {
 	mkfifo "$fifo"
 	exec {out}< <(exec "$@" <"$fifo" 2>&1)
 	printf -v "${name}_pid" %s $!
-	pids="$pids $!"
+	pids="$pids$! "
 	exec {in}>"$fifo"
 	printf -v "${name}_out" %s "$out"
 	printf -v "${name}_in" %s "$in"
@@ -101,20 +108,23 @@ finish() {
 	local out=${1}_out in=${1}_in pid=${1}_pid text status
 	out=${!out} in=${!in} pid=${!pid} rest=
 	exec {in}>&-
-	while IFS= read -r -t $limit -u "$out" text; do
+	while
+		IFS= read -r -t $limit -u "$out" text
+		status=$?
+		[ $status = 0 ]
+	do
 		rest="$rest$text
 "
 	done
 	# Was that the end of file (1) or the time limit (above 128)?
-	IFS= read -r -t 0.01 -u "$out" text
-	if [ $? -gt 128 ]; then
+	if [ $status -gt 128 ]; then
 		kill -KILL "$pid"
 		why "$1 had to be killed"
 	fi
 	exec {out}<&-
 	wait "$pid"
 	status=$?
-	pids=${pids/" $pid"/}
+	pids=${pids/" $pid "/ }
 	[ $status = "$2" ] || why "$1: status $status, not $2; it said: $rest"
 }
 

@@ -40,9 +40,14 @@ void case_report_find(struct case_report *r, enum finding_kind kind,
 	va_end(args);
 }
 
-const char *case_report_worst(const struct case_report *r)
+const struct finding *case_report_worst(const struct case_report *r)
 {
-	return r->findings.n ? r->findings.v[r->findings.n - 1].text : NULL;
+	const struct finding *worst = NULL;
+
+	for (size_t i = 0; i < r->findings.n; i++)
+		if (!worst || r->findings.v[i].kind >= worst->kind)
+			worst = &r->findings.v[i];
+	return worst;
 }
 
 bool case_report_flaky(const struct case_report *r)
@@ -71,7 +76,7 @@ struct head {
 	int64_t time_ns;
 	uint64_t seed;
 	uint32_t outcome, n_findings;
-	uint8_t timing, broken;
+	uint8_t timing, broken, passes_now;
 };
 
 struct finding_head {
@@ -89,6 +94,7 @@ char *case_report_pack(const struct case_report *r, size_t *ret_len)
 		.n_findings = (uint32_t)r->findings.n,
 		.timing = r->timing,
 		.broken = r->broken,
+		.passes_now = r->passes_now,
 	};
 	char *data = NULL;
 	FILE *f = open_memstream(&data, ret_len);
@@ -206,6 +212,7 @@ int case_report_unpack(const char *data, size_t len, struct case_report *ret)
 	r.outcome = h.outcome;
 	r.timing = h.timing;
 	r.broken = h.broken;
+	r.passes_now = h.passes_now;
 	r.time_ns = h.time_ns;
 	r.seed = h.seed;
 	r.name = take_string(&c);

@@ -18,6 +18,7 @@ struct case_report {
 	enum outcome outcome;
 	bool timing;     /* FAILED: a busy machine may be the reason */
 	bool broken;     /* nothing more can run here */
+	bool passes_now; /* FAILED: for its `todo`; no retry changes that */
 	int64_t time_ns; /* from its start to its end */
 	uint64_t seed;   /* that it ran with */
 	/* Owned, NULL = none: */
@@ -42,8 +43,8 @@ void case_report_find(struct case_report *r, enum finding_kind kind,
                       const char *where, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* The finding that matters most, NULL = none. */
-const char *case_report_worst(const struct case_report *r);
+/* The finding that made the outcome, NULL = none: the last of its kind. */
+const struct finding *case_report_worst(const struct case_report *r);
 
 /* Passed, but not at its first try. */
 bool case_report_flaky(const struct case_report *r);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "runner/last_calls.h"
 #include "runner/quote.h"
 #include "runner/report/context.h"
 
@@ -45,6 +46,16 @@ static void print_safe(FILE *out, const char *s, size_t len)
 	}
 }
 
+/* The last one may have no newline. */
+static size_t count_lines(const char *s, size_t len)
+{
+	size_t n = len && s[len - 1] != '\n';
+
+	for (size_t i = 0; i < len; i++)
+		n += s[i] == '\n';
+	return n;
+}
+
 static void print_tail(FILE *out, const char *program, const char *stream,
                        const struct capture *c)
 {
@@ -53,8 +64,11 @@ static void print_tail(FILE *out, const char *program, const char *stream,
 
 	if (!len)
 		return;
-	fprintf(out, "    %s of %s%s:\n", stream, program,
-	        len < c->len ? ", its end" : "");
+	fprintf(out, "    %s of %s", stream, program);
+	if (len < c->len)
+		fprintf(out, ", the last %zu of %zu lines",
+		        count_lines(tail, len), count_lines(c->data, c->len));
+	fputs(":\n", out);
 	print_safe(out, tail, len);
 }
 
@@ -147,8 +161,18 @@ static void print_rules(FILE *out, const struct scenario *s,
 	}
 }
 
+/* One says nothing; of several a program may have been given the wrong one. */
+static void print_ports(FILE *out, const struct launch_vars *v)
+{
+	for (size_t i = 0; v->n_ports > 1 && i < v->n_ports; i++)
+		fprintf(out, "%s${%s} %s%s",
+		        i ? ", " : "    ports: ", v->ports[i].name,
+		        v->ports[i].text, i + 1 == v->n_ports ? "\n" : "");
+}
+
 char *report_context(const struct scenario *s, const struct session_result *r,
-                     const struct judgement *j)
+                     const struct judgement *j, const struct launch_vars *v,
+                     const char *trace_path)
 {
 	const struct whole w = {s, r, j};
 	char *text = NULL;
@@ -160,6 +184,8 @@ char *report_context(const struct scenario *s, const struct session_result *r,
 	print_outputs(f, &w);
 	for (size_t i = 0; i < r->n_programs; i++)
 		print_program(f, &w, i);
+	print_last_calls(f, trace_path, s, r);
+	print_ports(f, v);
 	print_rules(f, s, r);
 	if (fclose(f)) {
 		free(text);

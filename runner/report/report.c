@@ -98,7 +98,7 @@ void report_case(struct report *r, const struct case_report *c)
 	r->n_done++;
 	r->n[c->outcome]++;
 	r->n_flaky += case_report_flaky(c);
-	if (is_bad(c->outcome) || (r->flaky_fails && case_report_flaky(c)))
+	if (report_is_bad(r, c))
 		remember(r, c->repeat);
 	if (c->warning)
 		report_warn(r, "%s", c->warning);
@@ -134,6 +134,16 @@ void report_close(struct report *r, const struct report_summary *s)
 	free(r->again);
 	r->again = NULL;
 	r->n_again = 0;
+}
+
+bool report_is_bad(const struct report *r, const struct case_report *c)
+{
+	return is_bad(c->outcome) || (r->flaky_fails && case_report_flaky(c));
+}
+
+bool report_is_whole(const struct report *r)
+{
+	return r->n_done - r->n[OUTCOME_INTERRUPTED] >= r->n_total;
 }
 
 size_t report_n_bad(const struct report *r)

@@ -39,7 +39,7 @@ struct report_summary {
 	int64_t time_ns;
 	uint64_t seed;
 	const char *how;  /* ", shard 1/3" and the like, or "" */
-	const char *why;  /* it ended before all had run, NULL = it did not */
+	const char *why;  /* it was cut short, NULL = it was not */
 	const char *rest; /* the command that repeats all failures, or NULL */
 };
 
@@ -74,8 +74,14 @@ void report_warn(struct report *r, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void report_close(struct report *r, const struct report_summary *s);
 
-/* Results that make the run fail, and all that there are. */
+/* A result that makes the run fail. */
+bool report_is_bad(const struct report *r, const struct case_report *c);
+
+/* How many of them there are. */
 size_t report_n_bad(const struct report *r);
+
+/* Have all results come that were to come? */
+bool report_is_whole(const struct report *r);
 
 /* How many of each, as in "3 passed, 1 failed"; of all that ran. */
 void report_counts(const struct report *r, char *buf, size_t size);

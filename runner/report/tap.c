@@ -54,8 +54,8 @@ static void print_string(FILE *out, const char *key, const char *s)
 	fputc('\n', out);
 }
 
-/* "file:line:column" as a map. */
-static void print_place(FILE *out, const char *where)
+/* "file:line:column" as a map; indent comes before that of the block. */
+static void print_place(FILE *out, const char *indent, const char *where)
 {
 	unsigned line, column;
 	size_t file_len = strlen(where);
@@ -64,9 +64,10 @@ static void print_place(FILE *out, const char *where)
 		n += where[--file_len] == ':';
 	if (sscanf(where + file_len, ":%u:%u", &line, &column) != 2)
 		return;
-	fputs("  at:\n    file: ", out);
+	fprintf(out, "%s  at:\n%s    file: ", indent, indent);
 	print_quoted(out, where, file_len);
-	fprintf(out, "\n    line: %u\n    column: %u\n", line, column);
+	fprintf(out, "\n%s    line: %u\n%s    column: %u\n", indent, line,
+	        indent, column);
 }
 
 static void print_lines(FILE *out, const char *key, const char *text)
@@ -84,15 +85,18 @@ static void print_lines(FILE *out, const char *key, const char *text)
 	}
 }
 
+/*
+ * Each as a map: prove takes a string that begins with "NAME: " for one, and
+ * complains.
+ */
 static void print_findings(FILE *out, const struct case_report *c)
 {
-	const struct finding *worst;
+	const struct finding *worst = case_report_worst(c);
 
-	if (!c->findings.n)
+	if (!worst)
 		return;
-	worst = &c->findings.v[c->findings.n - 1];
 	print_string(out, "message", worst->text);
-	print_place(out, worst->where);
+	print_place(out, "", worst->where);
 	if (worst->verdict >= 0)
 		print_string(out, "verdict",
 		             fault_verdicts[worst->verdict].word);
@@ -100,10 +104,12 @@ static void print_findings(FILE *out, const struct case_report *c)
 		return;
 	fputs("  findings:\n", out);
 	for (size_t i = 0; i < c->findings.n; i++) {
-		fputs("    - ", out);
-		print_quoted(out, c->findings.v[i].text,
-		             strlen(c->findings.v[i].text));
+		const char *text = c->findings.v[i].text;
+
+		fputs("    - message: ", out);
+		print_quoted(out, text, strlen(text));
 		fputc('\n', out);
+		print_place(out, "    ", c->findings.v[i].where);
 	}
 }
 

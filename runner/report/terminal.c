@@ -241,14 +241,15 @@ static void result(struct report *r, const struct case_report *c)
 static void again(struct report *r, const struct case_report *c,
                   const char *what)
 {
-	const char *worst = case_report_worst(c);
+	const struct finding *worst = case_report_worst(c);
 
 	clear(r);
 	if (r->verbosity < 0)
 		return;
 	print_line(r, c, what, "33");
 	if (worst)
-		fprintf(r->out, "    %.*s\n", (int)strcspn(worst, "\n"), worst);
+		fprintf(r->out, "    %.*s\n", (int)strcspn(worst->text, "\n"),
+		        worst->text);
 	fflush(r->out);
 }
 

@@ -52,7 +52,7 @@ try_probe send:corrupt=150B:role=client stream_changes broken \
 try_probe send:corrupt=10KiB:role=client stream_changes broken-midway \
 	"one that fails behind its beginning has sent that much, without a signal"
 try_probe "$received" stream_changes peeked "a peek shows the bytes as they came"
-try_probe "$received" stream_changes truncated "bytes that are dropped are not written"
+try_probe "$received" stream_changes truncated "bytes that are dropped are not written, nor a hit"
 try_probe "$received" stream_changes empty-parts "parts of no length are none"
 try_probe "$received" stream_changes received-messages \
 	"the messages of recvmmsg are one stream"

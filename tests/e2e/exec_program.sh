@@ -19,6 +19,8 @@ t_is "the directory is ours" "$("$FAULT" exec -- pwd)" "$(pwd)"
 t_is "descriptors are inherited" \
 	"$("$FAULT" exec -- sh -c 'echo three >&3' 3>&1 >/dev/null)" three
 t_is "stdin may be closed" "$("$FAULT" exec -- sh -c 'cat; echo x' <&-)" x
+t_exit 0 "stdout may be closed" sh -c '"$FAULT" exec -- true >&-'
+t_is "no signal is ignored for us" "$("$FAULT" exec -- grep SigIgn /proc/self/status)" "$(grep SigIgn /proc/self/status)"
 t_match "an LD_PRELOAD of the caller stays, behind ours" \
 	"$(LD_PRELOAD=libm.so.6 "$FAULT" exec -- sh -c 'echo "$LD_PRELOAD"')" \
 	'^/.*/libfault\.so:libm\.so\.6$'

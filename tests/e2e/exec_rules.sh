@@ -21,7 +21,7 @@ t_exit 0 "a rule that the program survives" run_client -e recv:short=100B
 t_exit 125 "two rules, one without a hit" \
 	run_client -e recv:short=100B -e connect:error=ECONNREFUSED:nth=2
 t_match "... is named, with the funnel" "$(cat out)" \
-	'connect 1 -> nth 2: at most 1 in one program$'
+	'^    connect 1 -> nth 2: at most 1 in one program$'
 t_no_match "... the other is not" "$(cat out)" 'short'
 
 cat >faults.yaml <<'END'

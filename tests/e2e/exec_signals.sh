@@ -27,6 +27,9 @@ gone() {
 	done <"$1"
 }
 
+# taken PID: it has taken its SIGINT; two that wait are one.
+taken() { ! grep -q '^ShdPnd:.*[2367abef]$' "/proc/$1/status"; }
+
 # segments_of PID: the segments that this process made.
 segments_of() { ipcs -m -p | awk -v pid="$1" '$3 == pid { n++ } END { print n + 0 }'; }
 export TMPDIR="$T/tmp"
@@ -54,6 +57,7 @@ done
 in_group "$FAULT" exec -- "$stubborn" "$T/pids1" >log 2>&1 &
 wait_for lines 4 pids1
 kill -s INT -- -$!
+wait_for taken $!
 sleep 0.1
 t_ok "the first SIGINT is the program's to ignore" running $!
 kill -s INT -- -$!

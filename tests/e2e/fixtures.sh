@@ -138,11 +138,11 @@ t_match "... as a hang" "$(cat out)" 'setup `.*`: hang: the limit of 0.3 s passe
 seen "... and teardown runs" teardown
 run 1 "... what is left of it is the programs'" <<'END'
 version: 1
-limit: 1s
-setup: ["sleep 0.7"]
-programs: {a: {run: "sleep 0.7"}}
+limit: 3s
+setup: ["sleep 1.2"]
+programs: {a: {run: "sleep 2.7"}}
 END
-t_match "... which are told the whole" "$(cat out)" 'hang: the limit of 1 s passed: a still runs'
+t_match "... which are told the whole" "$(cat out)" 'hang: the limit of 3 s passed: a still runs'
 
 # ---- what setup leaves ------------------------------------------------------
 
@@ -173,7 +173,7 @@ seen "... it ran" teardown
 t_match "... it is told first" "$(grep -A1 ': teardown' out | tail -1)" 'a: exit status 5, expected 0'
 run 1 "teardown runs behind the limit" <<'END'
 version: 1
-limit: 200ms
+limit: 2s
 teardown: ["sh -c 'echo teardown >>seen'"]
 programs: {a: {run: "sleep 1000"}}
 END
@@ -265,4 +265,6 @@ END
 t_exit 3 "a file of files is not where fault was started" "$FAULT" run input.yaml
 t_match "... which is said" "$(cat out)" \
 	'a: stdin requests: No such file or directory; those of `files` are at \$\{tmp\}/NAME$'
+mkfifo requests
+t_exit 0 "a FIFO without a writer is nothing to wait for" timeout 30 "$FAULT" run input.yaml
 t_done

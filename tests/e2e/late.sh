@@ -18,7 +18,8 @@ try copy "a copy is connected in time after the original is closed" "$late:nth=1
 try child "a child connects it after the parent has gone" "$late:nth=1"
 try image "exec ends the hold, and the new image is connected" "$stall"
 try descriptors "one private socket while it lasts, none afterwards" "$late:nth=1"
-try closed "a program that takes the number of our socket is held again" "$late:nth=1..2"
+try closed "a program that takes the number of our socket is held again" \
+	"$stall;$late:nth=2"
 try dissolve "AF_UNSPEC ends the hold, and its time passes unnoticed" "$late:nth=1"
 try shut-by-thread "shutdown by another thread ends a blocking connect" "$stall"
 try cancel "a cancelled connect stays in SYN_SENT" "$stall"
@@ -26,10 +27,10 @@ try many "sixty at once: one edge each, OUT and nothing else" "$late"
 try order "each at its own time, in whichever order they began" \
 	'connect:delay=300ms:nth=1;connect:delay=600ms:nth=2;connect:delay=150ms:nth=3;connect:delay=450ms:nth=4'
 try waiters "threads that sleep in poll and select see OUT and nothing else" "$late"
-try transfer "a blocking transfer waits for the connection" "$late:nth=1"
+try transfer "a blocking transfer waits for the connection" connect:delay=1s:nth=1
 try forked "a child gives our listener up as well" "$late:nth=1"
 try toggled "a connect on a descriptor that is made to wait waits" "$late:nth=1"
-try none-left "without a descriptor the connect is what it is" "$late:nth=1"
+try none-left "without a descriptor the connect is what it is" "$stall"
 try refused-with-none-left "a refusal needs no descriptor" \
 	connect:error=ETIMEDOUT:nth=1
 try port-kept "a port that was bound is kept" "$late:nth=1"

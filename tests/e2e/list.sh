@@ -51,6 +51,7 @@ t_match "with the nearest" "$(cat "$T/out")" 'did you mean .errnos.'
 t_exit 2 "an unknown call is refused" "$FAULT" list errnos recvv
 t_match "with the nearest" "$(cat "$T/out")" 'did you mean .recv.'
 t_exit 2 "no list is refused" "$FAULT" list
+t_match "with those there are" "$(cat "$T/out")" 'which table\? calls, families, .*, keys, schema$'
 t_exit 2 "states take no call" "$FAULT" list states recv
 t_exit 2 "too many words are refused" "$FAULT" list errnos recv send
 t_exit 2 "an unknown option is refused" "$FAULT" list --yaml calls

@@ -236,6 +236,8 @@ programs:
 END
 t_exit 2 "a program that is none" "$FAULT" peer hand.yaml nobody
 says 'there is no program .nobody'
+t_exit 2 "a program that is misspelt" "$FAULT" peer hand.yaml sever
+says 'did you mean .server'
 t_exit 2 "a program that is not scripted" "$FAULT" peer hand.yaml other
 says 'is no scripted program'
 t_exit 2 "standard input that is no program" \
@@ -250,7 +252,7 @@ t_is "SIGTERM before anybody came: not through" "$?" 1
 t_match "... and why" "$(cat hand.log)" 'hand.yaml:4:[0-9]+: no connection came'
 
 # ---- at the limit ---------------------------------------------------------------
-limit="limit: 500ms"
+limit="limit: 3s"
 fails "a script that waits for what never comes" never <<'END'
 programs:
   server: {listen: "${port}", steps: [{recv: "GET b"}]}
@@ -280,4 +282,20 @@ t_ok "... uses no processor" awk 'NR == 2 {
 	print "seconds:", sum
 	exit sum > 0.2
 }' "$T/times"
+
+# ---- what is no file ----------------------------------------------------------
+fails "a script does not wait for who writes into a FIFO" wait_fifo <<'END'
+setup: ["mkfifo ${tmp}/fifo"]
+programs:
+  server: {listen: "${port}", steps: [{wait: {file: fifo, has: x}, within: 200ms}]}
+  client: {connect: "127.0.0.1:${port}", steps: [{recv: eof}]}
+END
+says 'wait for file .*/fifo, it did not come within 0.2s'
+fails "... and does not send from one" send_fifo <<'END'
+setup: ["mkfifo ${tmp}/fifo"]
+programs:
+  server: {listen: "${port}", steps: [{send: {file: fifo}}]}
+  client: {connect: "127.0.0.1:${port}", steps: [{recv: eof}]}
+END
+says 'send file .*/fifo, cannot read it: Illegal seek'
 t_done

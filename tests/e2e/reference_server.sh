@@ -196,6 +196,28 @@ others_go_on() {
 	finish p 0 && stop && return $status
 }
 
+# A peer that has all and does not end has five seconds: for all styles at once.
+# Who was started later holds the inputs of those before: they end backwards.
+peer_lingers() {
+	local io line pid backwards='' status=0
+	for io in $styles; do
+		start "srv_${io/-/_}" "$server" --port 0 --io "$io" --source 1B
+		await "srv_${io/-/_}" 'listening on *' || return 1
+		peer "p_${io/-/_}" hold "${line##*:}" 1
+		backwards="${io/-/_} $backwards"
+	done
+	for io in $styles; do
+		await "srv_${io/-/_}" '*timed out after 1 bytes received and 1 sent' ||
+			why "$io" || status=1
+	done
+	for io in $backwards; do
+		pid=srv_${io}_pid
+		kill -TERM "${!pid}"
+		finish "p_$io" 0 && finish "srv_$io" 0 || status=1
+	done
+	return $status
+}
+
 # ---- signals ----
 
 stops_idle() {
@@ -289,4 +311,6 @@ for io in fork thread $event_styles; do
 	others_go_on "$io"
 	report $? "$io: a server serves others while some are silent"
 done
+peer_lingers
+report $? "a server does not wait long for a peer that has all and does not end"
 finish_tests

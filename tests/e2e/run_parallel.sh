@@ -191,11 +191,35 @@ kill -STOP "$(children $fault_pid)"
 wait $fault_pid
 t_is "a worker hangs: 3" $? 3
 t_match "... its scenario could not run" "$(cat log)" 'did not come to an end long after the limit'
+t_match "... after all the time that it had" "$(cat log)" '^ERROR +hang\.yaml +\(([1-9]|[0-9][0-9])'
 t_match "... and the run goes on" "$(tail -1 log)" '^7 scenarios: 6 passed, 1 could not run'
 while read -r pid; do
 	running "$pid" && t_fail "process $pid of the worker that hung is gone"
 done <hang
 t_ok "nothing is left of it" tmp_is_empty
+
+# ---- fault itself was stopped --------------------------------------------------
+cat >two.yaml <<'END'
+version: 1
+limit: 300s
+matrix: {n: [1, 2]}
+programs: {a: {run: [sh, -c, "echo >begun.${n}; until [ -e go.${n} ]; do sleep 0.02; done"]}}
+END
+"$FAULT" run -j 1 --slow-factor 0.01 two.yaml >log 2>&1 &
+fault_pid=$!
+wait_for test -e begun.1
+first=$(children $fault_pid)
+kill -STOP $fault_pid
+touch go.1
+end=$(($(date +%s) + 10))
+past() { [ "$(date +%s)" -gt "$end" ]; }
+wait_for -t 30 past
+kill -CONT $fault_pid
+wait_for test -e begun.2
+t_is "a worker that had its report ready did not hang" "$(children $fault_pid)" "$first"
+touch go.2
+wait $fault_pid
+t_is "... and both pass" "$? $(grep -c ^ok log)" "0 2"
 
 # ---- ended from outside -------------------------------------------------------
 cat >several.yaml <<END

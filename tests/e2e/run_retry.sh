@@ -58,6 +58,24 @@ $repeat
 END
 )" "$("$FAULT" run -j 1 --repeat 4 --var file="$T/p5" --var n=1 nth.yaml >/dev/null 2>&1; tail -1 p4)"
 
+cat >kept.yaml <<'END'
+version: 1
+vars: {status: 1}
+programs: {a: {run: [sh, -c, "echo ${seed}; exit ${status}"], count: 2}}
+END
+"$FAULT" run -j 4 --repeat 8 kept.yaml >out 2>&1
+t_is "... each keeps what it leaves" "$(sed -n 's/^ *kept: //p' out | sort -u | wc -l)" 8
+t_is "... with the seed that repeats it" "$(
+	for dir in fault-out/kept.yaml-*; do
+		[ "$(sed -n 's/^ *repeat: .*--seed //p' "$dir/report.txt")" = "$(cat "$dir/a-1.stdout")" ] || echo "$dir"
+	done
+)" ""
+"$FAULT" run kept.yaml >/dev/null 2>&1
+sed 's/, count: 2//; s/\[sh,.*\]/no-such-program/' kept.yaml >none.yaml
+mv none.yaml kept.yaml
+"$FAULT" run kept.yaml >out 2>&1
+t_is "what an earlier failure left is gone" "$(ls fault-out/kept.yaml)" "$(printf '_scenario.yaml\nreport.txt')"
+
 # ---- --repeat --shuffle: each round in an order of its own
 printf 'version: 1\nmatrix: {n: [1, 2, 3, 4, 5, 6]}\nprograms: {a: {run: "true"}}\n' >six.yaml
 orders() { "$FAULT" run -j 1 --repeat 4 "$@" six.yaml | sed -n 's/^ok .*n=\(.\).*/\1/p' | tr -d '\n' | fold -w 6; }
@@ -101,6 +119,8 @@ t_match "... is told with its reason" "$(cat out)" '^todo +todo.yaml  \(the clie
 t_match "... and counted" "$(tail -1 out)" '^1 scenario: 0 passed, 1 todo'
 t_is "... and not tried again" "$(wc -l <t1)" 1
 t_exit 1 "one that passes fails" "$FAULT" run --var file="$T/t2" --var status=0 todo.yaml
+t_exit 1 "... at its first try" "$FAULT" run --retries 3 --var file="$T/t8" --var status=0 todo.yaml
+t_is "... which is the only one" "$(wc -l <t8)" 1
 t_match "... and says what to do" "$(cat out)" 'passes now: delete its `todo`'
 t_is "... and is remembered" "$(grep todo fault-out/.failed)" todo.yaml
 t_exit 0 "-v shows why it fails" "$FAULT" run -v --var file="$T/t3" --var status=1 todo.yaml

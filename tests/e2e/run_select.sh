@@ -40,17 +40,41 @@ t_is "... and a glob that means it" "$(list 'six/*[at=*::1]')" "six/c.yaml[at=::
 t_is "several" "$(list 'suite/a.yaml[n=2]' suite/more | wc -l)" 3
 t_is "a tag" "$(list --tag slow suite | wc -l)" 2
 t_is "a tag and not another" "$(list --tag 'quick,!one' suite)" \
-	"fault run: nothing to run: no scenario is selected; --list and no --tag name what there is"
+	"fault run: nothing to run: --tag selects none of the 4 scenarios"
 t_is "this tag or that" "$(list --tag quick --tag slow suite | wc -l)" 4
 t_match "--dry-run shows the commands" \
 	"$("$FAULT" run --dry-run --var who=you suite/a.yaml)" '^ +a: echo 2 you$'
+printf '%s\n' 'version: 1' 'programs:' '  a: {listen: "${port}"}' \
+	'  b: {connect: "${port}"}' >six/d.yaml
+t_is "... and names scripts" "$("$FAULT" run --dry-run six/d.yaml | tail -2)" \
+	"    a: (listens)
+    b: (connects)"
+
+cat >words.yaml <<'END'
+version: 1
+programs:
+  s: {listen: "${port}", steps: [{recv: eof}]}
+  a: {run: [echo, "it's", "", "a b"]}
+END
+t_is "... each word as a shell takes it" "$("$FAULT" run --dry-run words.yaml)" "words.yaml
+    s: (listens)
+    a: echo 'it'\\''s' '' 'a b'"
+printf 'version: 1\nfaults: [{call: recv, inject: reset}]\n' >alone.yaml
+t_exit 2 "a file of faults alone has nothing to run" "$FAULT" run ./alone.yaml
+t_match "... which is said" "$(cat out)" 'alone.yaml has faults but no programs; try `fault exec'
+
+# ---- a result that nobody can be told
+t_exit 3 "stdout is closed" sh -c '"$FAULT" run --list suite >&-'
+t_match "... which is said" "$(cat out)" 'standard output: Bad file descriptor'
+t_exit 3 "stdout is full" sh -c '"$FAULT" --help >/dev/full'
+t_exit 3 "... at --version, too" sh -c '"$FAULT" --version >/dev/full'
 
 # ---- globs and filters --------------------------------------------------------
 t_is "a glob of files" "$(list 'suite/*.yaml')" \
 	"suite/a.yaml[n=1]
 suite/a.yaml[n=2]"
 t_is "a star stays in its folder" "$(list 'suit*/b*')" \
-	"fault run: nothing to run: no scenario is selected; --list and no --tag name what there is"
+	"fault run: nothing to run: no scenario matches suit*/b*"
 t_is "two stars do not" "$(list 'suite/**/b*' | wc -l)" 2
 t_is "... and may be no folder at all" "$(list 'suite/**/a*' | wc -l)" 2
 t_is "a glob and one of a matrix" "$(list 'suite/**/*[n=2]')" 'suite/a.yaml[n=2]'
@@ -150,12 +174,16 @@ t_exit 2 "a case that no file of a folder has: 2" "$FAULT" run suite::nothing
 t_exit 4 "no scenario has this tag: 4" "$FAULT" run --tag none suite
 mkdir empty
 t_exit 4 "an empty folder: 4" "$FAULT" run empty
+t_match "... which is named" "$(cat out)" 'no \*\.yaml in or below empty, but for _\*'
+t_exit 4 "a filter for none: 4" "$FAULT" run --filter none suite
+t_match "... is not taken for an empty suite" "$(cat out)" '--filter selects none of the 4 scenarios'
 
 printf 'version: 1\nprograms: {a: {run: "touch started"}, b: {rnu: x}}\n' >bad.yaml
 t_exit 2 "an invalid file: 2" "$FAULT" run bad.yaml
 t_match "... with place and suggestion" "$(cat out)" '^bad.yaml:2:.*`run`'
 printf 'version: 1\nprograms: {a: {run: "touch started"}}\n' >good.yaml
 t_exit 2 "one invalid file among good ones: 2" "$FAULT" run good.yaml bad.yaml
+t_match "... as it says" "$(tail -1 out)" '^1 error: nothing was started$'
 t_ok "... and nothing was started" test ! -e started
 chmod 000 good.yaml
 [ -r good.yaml ] || t_exit 2 "a file that cannot be read: 2" "$FAULT" run good.yaml

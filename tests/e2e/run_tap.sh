@@ -14,18 +14,19 @@ END
 cat >odd.yaml <<'END'
 version: 1
 matrix: {n: ["#1", 'b\s']}
-programs: {a: {run: [sh, -c, "printf 'quote \" back \\\\ tab\\t bell\\a\\n  ...\\n---\\n'; exit 3"]}}
+expect: {a: {stdout: none}}
+programs: {a: {run: [sh, -c, "printf 'quote \" back \\\\ tab\\t bell\\a \\377 \\302\\233\\n  ...\\n---\\n'; exit 3"]}}
 END
-"$FAULT" run -j 1 --format tap s.yaml odd.yaml >tap 2>err
+"$FAULT" run -j 1 --format tap s.yaml odd.yaml >run.tap 2>err
 t_is "a run with failures: 1" $? 1
-t_is "the version comes first" "$(head -1 tap)" "TAP version 14"
-t_is "then one plan" "$(sed -n 2p tap) $(grep -c '^1\.\.' tap)" "1..5 1"
-t_is "results are numbered" "$(sed -n 's/^\(not \)*ok \([0-9]*\) - .*/\2/p' tap | tr '\n' ' ')" "1 2 3 4 5 "
-t_match "a hash in an id is escaped" "$(cat tap)" '^not ok 4 - odd.yaml.n=\\#1\]$'
-t_match "... and a backslash" "$(cat tap)" '^not ok 5 - odd.yaml.n=b\\\\s\]$'
+t_is "the version comes first" "$(head -1 run.tap)" "TAP version 14"
+t_is "then one plan" "$(sed -n 2p run.tap) $(grep -c '^1\.\.' run.tap)" "1..5 1"
+t_is "results are numbered" "$(sed -n 's/^\(not \)*ok \([0-9]*\) - .*/\2/p' run.tap | tr '\n' ' ')" "1 2 3 4 5 "
+t_match "a hash in an id is escaped" "$(cat run.tap)" '^not ok 4 - odd.yaml.n=\\#1\]$'
+t_match "... and a backslash" "$(cat run.tap)" '^not ok 5 - odd.yaml.n=b\\\\s\]$'
 t_is "nothing on stderr" "$(cat err)" ""
-t_match "the summary is a comment" "$(tail -1 tap)" '^# 5 scenarios: 1 passed'
-t_no_match "no control bytes" "$(cat tap)" "$(printf '[\001-\010\013-\037]')"
+t_match "the summary is a comment" "$(tail -1 run.tap)" '^# 5 scenarios: 1 passed'
+t_no_match "no control bytes" "$(cat run.tap)" "$(printf '[\001-\010\013-\037]')"
 
 cat >blocks.py <<'END'
 import sys, yaml
@@ -46,13 +47,17 @@ for b in blocks:
     assert isinstance(b["duration_ms"], float) and b["seed"] == 0, b
 odd = blocks[2]
 assert odd["message"] == "a: exit status 3, expected 0", odd
-assert odd["at"] == {"file": "odd.yaml", "line": 3, "column": 12}, odd
+assert odd["at"] == {"file": "odd.yaml", "line": 4, "column": 12}, odd
+assert odd["findings"] == [
+    {"message": "a: stdout has no `none`, expected",
+     "at": {"file": "odd.yaml", "line": 3, "column": 22}},
+    {"message": odd["message"], "at": odd["at"]}], odd
 assert any('quote " back \\ tab' in line for line in odd["output"]), odd
 END
 stock_commands "$T/commands"
 PATH=$T/commands:$PATH
 if python3 -c 'import yaml' 2>/dev/null; then
-	t_ok "its YAML says why, where, and how to repeat it" python3 blocks.py tap
+	t_ok "its YAML says why, where, and how to repeat it" python3 blocks.py run.tap
 else
 	t_skip "its YAML says why, where, and how to repeat it" "no python3 with yaml"
 fi
@@ -89,6 +94,13 @@ t_is "-x: 1" $? 1
 t_match "... bails out" "$(cat out)" '^Bail out! at the first failure'
 t_exit 1 "... which prove does not take for a pass" \
 	prove --exec "$FAULT run -j 1 -x --format tap" s.yaml
+
+"$FAULT" run -x --format tap 's.yaml[r=false]' >out 2>err
+t_no_match "... but not behind the last one" "$(cat out)" '^Bail out'
+bash -c 'ulimit -n 6 && exec "$FAULT" run -j 2 --format tap s.yaml' >out 2>err
+t_is "one that no process is there for is a result" \
+	"$(sed -n 's/^\(not ok [0-9]*\) - .*/\1/p' out | tr '\n' ' ')$(cat err)" "not ok 1 not ok 2 "
+t_match "... with the reason" "$(cat out)" '^  message: "there is no process to run it in: Too many open files"$'
 
 printf 'version: 1\nlimit: 1s\nprograms: {a: {run: "sleep 60"}}\n' >slow.yaml
 "$FAULT" run --format tap slow.yaml >out 2>err

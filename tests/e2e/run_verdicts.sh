@@ -111,9 +111,40 @@ fails hang "a hang" 'hang: the limit of 2 s passed: b still runs$' <<'END'
 limit: 2s
 programs: {a: {run: "true"}, b: {run: "sleep 100"}}
 END
+says '^    last call of b: none was seen$'
+t_no_match "... of no other program" "$(cat out)" 'last call of a'
+fails mute_peer "a client that waits for ever" \
+	'^ {8}[0-9.]+ client\[[0-9/]+\] (recv|read)\(fd [0-9]+, [0-9]+\) \.\.\.  conn 1 client' <<'END'
+limit: 1s
+programs:
+  peer: {listen: "${port}", steps: [drain]}
+  idle: {run: "SERVER --port ${port.idle}", ready: listening}
+  client: {run: "CLIENT --connect ${host}:${port}"}
+END
+says '^    last call of client:$'
+t_no_match "... of no service that was ready" "$(cat out)" 'last call of idle'
 fails never "a service that is never ready" 'hang: .*: a is not ready' <<'END'
 limit: 300ms
 programs: {a: {run: "sleep 100", ready: listening}}
+END
+fails job_that_listens "a server that does not say that it is one" \
+	'server still runs \(it listens: a service says `ready: listening`\)$' <<'END'
+limit: 1s
+programs: {server: {run: "SERVER --port ${port}"}}
+END
+fails not_said "a service that does not say what is awaited" \
+	'output has not had `listen` \(it listens: `ready: listening` waits for that\)$' <<'END'
+limit: 1s
+programs: {server: {run: "sh -c 'SERVER --port ${port} >&-'", ready: listen}}
+END
+fails long "a long output" '^    stdout of a, the last 20 of 30 lines:$' <<'END'
+programs: {a: {run: "sh -c 'seq 30; exit 1'"}}
+END
+fails ports "a port that nobody has" \
+	'^    ports: \$\{port\} [0-9]+, \$\{port\.srv\} [0-9]+$' <<'END'
+programs:
+  server: {run: "SERVER --port ${port}", ready: listening}
+  client: {run: "CLIENT --connect ${host}:${port.srv}"}
 END
 fails early "a service that ends before it is ready" \
 	'a exited with status 4 before it was ready' <<'END'
@@ -243,4 +274,15 @@ programs:
 END
 run 3 "4,100 processes" many
 says 'many.yaml:3:3: the library did not attach to bash: the run has had 4096 processes, and no more can be followed'
+
+# ---- files may not grow -------------------------------------------------------
+printf 'version: 1\nprograms: {a: {run: "head -c 3000000 /dev/zero"}}\nexpect: {a: {exit: 1}}\n' >big.yaml
+{
+	t_exit 3 "no file may be written: 3" bash -c '(ulimit -f 0; exec "$FAULT" run big.yaml) 2>&1 | cat; exit "${PIPESTATUS[0]}"'
+	t_match "... and why" "$(cat out)" 'cannot start head: File too large'
+	t_exit 1 "what is kept may not be so large" bash -c '(ulimit -f 1024; exec "$FAULT" run big.yaml) 2>&1 | cat; exit "${PIPESTATUS[0]}"'
+	t_match "... which is said" "$(cat out)" 'cannot keep .*: File too large; --out'
+}
+printf 'version: 1\nprograms: {a: {run: "grep SigIgn /proc/self/status"}}\nexpect: {a: {stdout: "0000000000000000"}}\n' >ignored.yaml
+run 0 "programs start with all signals as they are by default" ignored
 t_done

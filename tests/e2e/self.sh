@@ -18,6 +18,9 @@ while IFS='|' read -r sentence mode rule; do
 done <<END
 a thread that waits in recv is told once|recv|reset:idle=200ms:role=accepted
 poll wakes, and the state is that of a reset|poll|reset:idle=200ms:role=accepted
+after so many bytes a silent peer resets who waits in recv|seen-recv|reset:seen=8B:role=accepted
+... and who waits in poll|seen-poll|reset:seen=8B:role=accepted
+exactly so many, whether it says more or not|at-mark|recv:reset:bytes=8B:role=accepted;reset:seen=8B:role=accepted
 a dup is the same connection|dup|reset:age=200ms:role=accepted
 a peer closes|eof|eof:age=200ms:role=accepted
 a peer is silent for a while|stall|stall=400ms:role=accepted

@@ -59,7 +59,7 @@ END
 retries=
 
 fails "an event that does not come in time fails its step" \
-	's.yaml:4:5: waited 1 s for `never` in the output of a: a still runs, its last line is `hello\?\[1m`' <<END
+	's.yaml:4:5: waited 1 s for `never` in the output of a: a still runs, its last line is `hello\\x1b\[1m`' <<END
 programs: {$(job a "printf \"first\\\\nhello\\\\033[1m\\\\n\"; sleep 20")}
 steps:
   - {wait: {output: a, has: never}, within: 1s}
@@ -181,7 +181,7 @@ programs:
   $(job a 'sleep 20')
 steps: [{signal: {a: KILL}}, {wait: {exit: a}}, {signal: {server: TERM}}, {wait: {exit: server}}]
 END
-fails "... unless something else is expected of it" 'a: killed by SIGKILL, expected 0' <<END
+fails "... unless something else is expected of it" 'a: killed by SIGKILL, expected exit status 0' <<END
 programs: {$(job a 'sleep 20')}
 steps: [{signal: {a: KILL}}]
 expect: {a: {exit: 0}}
@@ -282,6 +282,18 @@ END
 t_exit 3 "more descriptors than there may be are refused" \
 	sh -c 'ulimit -n 64 && "$FAULT" run s.yaml'
 t_match "... with the number" "$(cat out)" 'need 124 descriptors, and no more than 64'
+
+# poll(2) takes no more entries than there may be descriptors.
+cat >turns.yaml <<'END'
+version: 1
+limit: 20s
+programs:
+  a: {run: "true", attach: false, repeat: 80}
+  b: {run: "head -c 200000 /dev/zero", attach: false, started: false}
+steps: [{wait: {exit: a}}, {start: b}]
+END
+t_exit 0 "those that are over cost no descriptors" \
+	bash -c 'ulimit -Sn 128 && "$FAULT" run turns.yaml'
 
 # ---- the queue is away for two seconds ---------------------------------------
 

@@ -25,7 +25,7 @@
 stock_path nginx >/dev/null || t_skip_all "nginx was not fetched"
 
 rounds=${FIGURES:-2}
-# shellcheck disable=SC2154 # of loops
+# shellcheck disable=SC2154,SC2086 # of loops, a list
 [ $# != 0 ] || set -- $loop_names
 
 # A server that proxies have behind them; it has no faults.

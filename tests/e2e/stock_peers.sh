@@ -215,7 +215,7 @@ cat >"$T/cases" <<-'END'
 	silent 13
 	whole 0
 END
-# shellcheck disable=SC2154 # of loops
+# shellcheck disable=SC2154,SC2086 # of loops, a list
 [ $# != 0 ] || set -- $loop_names
 for name; do
 	compare "$name" client

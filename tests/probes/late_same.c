@@ -91,7 +91,7 @@ static void fill_queue(int family)
 	loopback(family);
 	if (bind(listening, &target.any, target_len) || listen(listening, 0) ||
 	    getsockname(listening, &target.any, &target_len) ||
-	    to_target(filler) || poll(&p, 1, SHORT_MS) != 1)
+	    to_target(filler) || poll(&p, 1, GIVES_UP_MS) != 1)
 		die("a full queue");
 }
 
@@ -431,14 +431,19 @@ static int user_timeout(void)
 	return giving_up(hurried);
 }
 
+static _Atomic int waiter;
+static int wait_ms;
+
 static void *wait_in_poll(void *fd)
 {
-	return (void *)(intptr_t)polled((int)(intptr_t)fd, 2 * SHORT_MS);
+	waiter = gettid();
+	return (void *)(intptr_t)polled((int)(intptr_t)fd, wait_ms);
 }
 
 static void *wait_in_epoll(void *fd)
 {
-	return (void *)(intptr_t)epolled((int)(intptr_t)fd, 0, 2 * SHORT_MS);
+	waiter = gettid();
+	return (void *)(intptr_t)epolled((int)(intptr_t)fd, 0, wait_ms);
 }
 
 /* A thread sleeps in `wait` when the connect is dissolved, or shut down. */
@@ -447,9 +452,12 @@ static long seen_by(void *(*wait)(void *), int fd, int (*end)(int))
 	pthread_t thread;
 	void *seen;
 
+	waiter = 0;
 	if (pthread_create(&thread, NULL, wait, (void *)(intptr_t)fd))
 		die("pthread_create");
-	poll(NULL, 0, SHORT_MS / 3);
+	while (!waiter)
+		sched_yield();
+	await_sleep(waiter);
 	end(fd);
 	pthread_join(thread, &seen);
 	return (intptr_t)seen;
@@ -476,7 +484,9 @@ static int sleeping(int (*end)(int))
 {
 	struct both b = both();
 
+	wait_ms = GIVES_UP_MS;
 	SAME(seen_by(wait_in_poll, fd, end));
+	wait_ms = 2 * SHORT_MS;
 	SAME(seen_by(wait_in_epoll, fd, nothing));
 	SAME(so_error(fd));
 	SAME_STATE();
@@ -497,6 +507,7 @@ static int sleeping_closed(void)
 {
 	struct both b = both();
 
+	wait_ms = 2 * SHORT_MS;
 	SAME(seen_by(wait_in_poll, fd, close));
 	SAME(fcntl(fd, F_GETFL));
 	return 0;

@@ -22,6 +22,7 @@
 #include "table.h"
 
 enum {
+	DELAY_MS = 100,
 	WAIT_MS = 5000,
 };
 
@@ -121,22 +122,37 @@ static int whole_delay(void)
 	return (int)recv(outer.accepted, data, DATA, 0);
 }
 
+/* Bytes that the kernel has, by a call that nobody wraps. */
+static int queued(int fd)
+{
+	int n = 0;
+
+	syscall(SYS_ioctl, fd, FIONREAD, &n);
+	return n;
+}
+
 /* DELAY.  What a wait that was left has kept, the next one gives back. */
 static int left(void)
 {
 	int before;
+	long fed;
 
 	outer = make_pair();
 	on_signal(SIGALRM, jump, 0);
 	WANT(whole_delay(), DATA);
 	before = open_descriptors();
+	fed = now_ms();
 	feed(outer.client);
 	for (volatile int i = 0; i < 3; i++)
 		if (!sigsetjmp(back, 1)) {
 			alarm_in(10);
 			recv(outer.accepted, data, DATA, 0);
-			return 1;
+			alarm_in(0);
+			/* On a busy machine the delay may be over. */
+			WANT(now_ms() - fed >= DELAY_MS, true);
 		}
+	if (!queued(outer.accepted))
+		feed(outer.client);
 	WANT(recv(outer.accepted, data, DATA, 0), DATA);
 	WANT(whole_delay(), DATA);
 	WANT(open_descriptors(), before);
@@ -377,11 +393,11 @@ static int each_in_its_time(void)
 
 	first = make_pair();
 	sleep_until(start + 100);
-	second = make_pair();
 	start = now_ms();
+	second = make_pair();
 	WANT(is_reset(first.accepted), 0);
 	WANT(is_reset(second.accepted), 0);
-	WANT(now_ms() - start >= 140, true);
+	WANT(now_ms() - start >= 150, true);
 	return 0;
 }
 

@@ -120,6 +120,48 @@ static void in_poll(void)
 	expect("mask", mask == (DEAD & ~POLLERR), mask);
 }
 
+/* Of what the peer says, this much is taken; then it may be silent. */
+static struct pair after_bytes(int listener, const char *said, ssize_t taken)
+{
+	struct pair p = connected(listener, port);
+	char data[64];
+	ssize_t n;
+
+	if (send(p.client, said, strlen(said), 0) < 0)
+		wrong("send", errno);
+	n = recv(p.accepted, data, sizeof(data), 0);
+	expect("what was taken", n == taken, n);
+	return p;
+}
+
+static void after_bytes_in_recv(void)
+{
+	struct pair p = after_bytes(listen_at(port), "12345678", 8);
+
+	is_reset(p.accepted);
+	is_reset(p.client);
+}
+
+static void after_bytes_in_poll(void)
+{
+	struct pair p = after_bytes(listen_at(port), "12345678", 8);
+	short mask = await(p.accepted, POLLIN | POLLRDHUP);
+
+	expect("poll", mask, mask);
+	is_reset(p.accepted);
+}
+
+/* The peer goes on, or it does not. */
+static void at_mark(void)
+{
+	int listener = listen_at(port);
+	struct pair p = after_bytes(listener, "123456789", 8);
+
+	is_reset(p.accepted);
+	p = after_bytes(listener, "12345678", 8);
+	is_reset(p.accepted);
+}
+
 /* The number is used by a dup: it is one connection, and hit once. */
 static void in_dup(void)
 {
@@ -330,10 +372,19 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } modes[] = {
-	{"recv", in_recv},       {"poll", in_poll},   {"dup", in_dup},
-	{"eof", by_eof},         {"stall", by_stall}, {"kill", by_kill},
-	{"exhaust", by_exhaust}, {"fork", in_fork},   {"many", many},
+	{"recv", in_recv},
+	{"poll", in_poll},
+	{"dup", in_dup},
+	{"eof", by_eof},
+	{"stall", by_stall},
+	{"kill", by_kill},
+	{"exhaust", by_exhaust},
+	{"fork", in_fork},
+	{"many", many},
 	{"among", among_others},
+	{"seen-recv", after_bytes_in_recv},
+	{"seen-poll", after_bytes_in_poll},
+	{"at-mark", at_mark},
 };
 
 int main(int argc, char **argv)

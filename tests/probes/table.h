@@ -10,8 +10,10 @@
 #define TESTS_PROBES_TABLE_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +136,25 @@ MAYBE_UNUSED static int open_descriptors(void)
 		n += !access(path, F_OK);
 	}
 	return n;
+}
+
+/* Until the thread sleeps, or has ended; run_case() sets the limit. */
+MAYBE_UNUSED static void await_sleep(int tid)
+{
+	char path[64], text[512], *state;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	do {
+		sched_yield();
+		fd = open(path, O_RDONLY);
+		n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+		if (fd >= 0)
+			close(fd);
+		text[n > 0 ? n : 0] = '\0';
+		state = strrchr(text, ')');
+	} while (state && state[2] != 'S');
 }
 
 MAYBE_UNUSED static int run_case(const struct probe_case *cases, size_t n,

@@ -17,6 +17,7 @@ static struct case_report sample(void)
 	struct case_report r = {
 		.outcome = OUTCOME_FAILED,
 		.timing = true,
+		.passes_now = true,
 		.time_ns = 1234567890123,
 		.seed = UINT64_MAX,
 		.name = strdup("a name"),
@@ -33,6 +34,19 @@ static struct case_report sample(void)
 	return r;
 }
 
+static void the_worst_is_what_made_the_outcome(void **state)
+{
+	struct case_report r = {.outcome = OUTCOME_FAILED};
+
+	(void)state;
+	assert_null(case_report_worst(&r));
+	case_report_find(&r, FINDING_FAIL, NULL, "first");
+	case_report_find(&r, FINDING_FAIL, NULL, "last");
+	case_report_find(&r, FINDING_INCONCLUSIVE, NULL, "nobody knows");
+	assert_string_equal(case_report_worst(&r)->text, "last");
+	case_report_release(&r);
+}
+
 static void it_comes_back_as_it_was(void **state)
 {
 	struct case_report r = sample(), back;
@@ -43,7 +57,7 @@ static void it_comes_back_as_it_was(void **state)
 	assert_non_null(data);
 	assert_int_equal(case_report_unpack(data, len, &back), 0);
 	assert_int_equal(back.outcome, OUTCOME_FAILED);
-	assert_true(back.timing && !back.broken);
+	assert_true(back.timing && back.passes_now && !back.broken);
 	assert_int_equal(back.time_ns, r.time_ns);
 	assert_true(back.seed == UINT64_MAX);
 	assert_string_equal(back.name, "a name");
@@ -54,7 +68,7 @@ static void it_comes_back_as_it_was(void **state)
 	assert_string_equal(back.warning, "");
 	assert_int_equal(back.findings.n, 2);
 	assert_string_equal(back.findings.v[1].where, "s.yaml:1:2");
-	assert_string_equal(case_report_worst(&back), "two\nlines 7");
+	assert_string_equal(case_report_worst(&back)->text, "two\nlines 7");
 	assert_int_equal(back.findings.v[1].verdict, VERDICT_HANG);
 	assert_true(back.findings.v[1].timing);
 	assert_true(back.findings.v[0].instance == NO_INSTANCE);
@@ -109,6 +123,7 @@ static void no_byte_is_trusted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_worst_is_what_made_the_outcome),
 		cmocka_unit_test(it_comes_back_as_it_was),
 		cmocka_unit_test(each_shorter_one_is_refused),
 		cmocka_unit_test(no_byte_is_trusted),

@@ -557,6 +557,50 @@ static const struct gate_row gate_rows[] = {
          ACTION_CORRUPT, 1, FACTS(0), GATE_DATA, GATE_DATA},
 	{"short: sendfile", FAULT_CALL_sendfile, STATE_ESTABLISHED, 9,
          ACTION_SHORT, 1, FACTS(.nonblocking = true), 0, 0},
+	{"over: reset", RECV, ACTION_RESET, 0,
+         FACTS(.over = true, .at_end = true), GATE_OVER, GATE_OVER},
+	{"over: reset of what has just ended", RECV, ACTION_RESET, 0,
+         FACTS(.at_end = true), 0, 0},
+	{"over: close", FAULT_CALL_close, STATE_LAST_ACK, 0, ACTION_RESET, 0,
+         FACTS(.over = true), GATE_OVER, GATE_OVER},
+	{"over: an errno by reset", RECV, ACTION_ERROR, ECONNRESET,
+         FACTS(.over = true), GATE_OVER, GATE_OVER},
+	{"over: EPIPE", SEND, ACTION_ERROR, EPIPE, FACTS(.over = true),
+         GATE_OVER, GATE_OVER},
+	{"over: an errno by another name", RECV, ACTION_ERROR, ETIMEDOUT,
+         FACTS(.over = true), GATE_OVER, GATE_OVER},
+	{"over: an errno alone", RECV, ACTION_ERROR, ENOMEM,
+         FACTS(.over = true, .at_end = true), 0, 0},
+	{"over: eof before data", RECV, ACTION_EOF, 0, FACTS(.over = true), 0,
+         0},
+	{"end: eof", RECV, ACTION_EOF, 0, FACTS(.at_end = true), 0, 0},
+	{"end: eof after our own", FAULT_CALL_recv, STATE_FIN_WAIT, 9,
+         ACTION_EOF, 0, FACTS(.at_end = true), GATE_OVER, GATE_OVER},
+	{"end: short", RECV, ACTION_SHORT, 1, FACTS(.at_end = true), GATE_OVER,
+         GATE_OVER},
+	{"end: rate", RECV, ACTION_RATE, 1, FACTS(.at_end = true), GATE_OVER,
+         GATE_OVER},
+	{"end: corrupt", RECV, ACTION_CORRUPT, 1, FACTS(.at_end = true),
+         GATE_OVER, GATE_OVER},
+	{"end: delay", RECV, ACTION_DELAY, 1, FACTS(.at_end = true), 0, 0},
+	{"end: stall of a FIN", RECV, ACTION_STALL, 0, FACTS(.at_end = true), 0,
+         0},
+	{"end: stall after a FIN", FAULT_CALL_recv, STATE_CLOSE_WAIT, 9,
+         ACTION_STALL, 0, FACTS(0), GATE_OVER, GATE_OVER},
+	{"end: corrupt on send", SEND, ACTION_CORRUPT, 1, FACTS(.at_end = true),
+         0, 0},
+	{"own end: stall", FAULT_CALL_send, STATE_FIN_WAIT, 9, ACTION_STALL, 0,
+         FACTS(0), GATE_OVER, GATE_OVER},
+	{"own end: rate", FAULT_CALL_send, STATE_LAST_ACK, 9, ACTION_RATE, 9,
+         FACTS(0), GATE_OVER, GATE_OVER},
+	{"own end: corrupt", FAULT_CALL_send, STATE_FIN_WAIT, 9, ACTION_CORRUPT,
+         1, FACTS(0), GATE_OVER, GATE_OVER},
+	{"own end: short", FAULT_CALL_send, STATE_FIN_WAIT, 9, ACTION_SHORT, 1,
+         FACTS(.nonblocking = true), GATE_OVER, GATE_OVER},
+	{"own end: what is received", FAULT_CALL_recv, STATE_FIN_WAIT, 9,
+         ACTION_CORRUPT, 1, FACTS(0), 0, 0},
+	{"own end: reset", FAULT_CALL_send, STATE_FIN_WAIT, 9, ACTION_RESET, 0,
+         FACTS(0), 0, 0},
 	{"exhaust: accept", ACCEPT, ACTION_EXHAUST, 0, FACTS(0), 0, 0},
 	{"exhaust: socket", FAULT_CALL_socket, STATE_NONE, 0, ACTION_EXHAUST, 0,
          FACTS(0), 0, 0},
@@ -569,8 +613,12 @@ static const struct gate_row gate_rows[] = {
 	{"nobody calls: eof", SELF(FIN_WAIT), ACTION_EOF, 0, FACTS(0), 0, 0},
 	{"nobody calls: eof twice", SELF(CLOSE_WAIT), ACTION_EOF, 0, FACTS(0),
          GATE_STATE, 0},
-	{"nobody calls: stall", SELF(LAST_ACK), ACTION_STALL, 0, FACTS(0), 0,
+	{"nobody calls: stall", SELF(CLOSE_WAIT), ACTION_STALL, 0, FACTS(0), 0,
          0},
+	{"nobody calls: stall, both have closed", SELF(LAST_ACK), ACTION_STALL,
+         0, FACTS(0), GATE_OVER, GATE_OVER},
+	{"nobody calls: reset of what is over", SELF(ESTABLISHED), ACTION_RESET,
+         0, FACTS(.over = true), GATE_OVER, GATE_OVER},
 	{"nobody calls: kill", SELF(RESET), ACTION_KILL, 9, FACTS(0), 0, 0},
 	{"nobody calls: exhaust", SELF(NONE), ACTION_EXHAUST, 0, FACTS(0), 0,
          0},
@@ -613,6 +661,25 @@ force_opens_every_gate_but_those_of_what_can_not_be_done(void **state)
 	(void)state;
 	for (size_t i = 0; i < LENGTH(gate_rows); i++)
 		check_gate(&gate_rows[i], true);
+}
+
+/* The end of its sending side is there already; what follows a close is not. */
+static void an_end_is_not_put_before_the_same_end(void **state)
+{
+	const struct engine_call call = {
+		.call = FAULT_CALL_recv, .state = STATE_ESTABLISHED, .want = 9};
+	const struct plan_rule half =
+		rule_with((struct plan_action){.kind = ACTION_EOF,
+	                                       .flags = PLAN_ACTION_HALF},
+	                  true);
+	struct engine_facts facts = {.at_end = true};
+
+	(void)state;
+	assert_int_equal(engine_gate(&call, &half, &half.actions[0], &facts),
+	                 GATE_OVER);
+	facts.at_end = false;
+	assert_int_equal(engine_gate(&call, &half, &half.actions[0], &facts),
+	                 GATE_NONE);
 }
 
 /* Before the call it is the socket that waits; behind it, the program. */
@@ -718,6 +785,7 @@ int main(void)
 			each_gate_is_shut_when_the_kernel_could_not_do_it),
 		cmocka_unit_test(
 			force_opens_every_gate_but_those_of_what_can_not_be_done),
+		cmocka_unit_test(an_end_is_not_put_before_the_same_end),
 		cmocka_unit_test(
 			a_delay_behind_the_call_is_not_for_an_event_loop),
 		cmocka_unit_test(

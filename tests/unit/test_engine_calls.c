@@ -130,6 +130,23 @@ static void a_gated_rule_stays_due_until_the_gate_opens(void **state)
 	assert_int_equal(run_rules(run)[0].hits, 1);
 }
 
+static void a_hit_that_came_to_nothing_is_taken_back(void **state)
+{
+	struct engine_choice choice = {.rule = 0};
+	struct engine_call call;
+
+	(void)state;
+	begin_rule(FAULT_CALL_recv, PER_CONNECTION)->nth = PICK_ONE(1);
+	ready();
+	call = connection(1);
+	assert_int_equal(make(&call), 0);
+	engine_withdraw(run, &choice, GATE_LEVER);
+	assert_int_equal(run_rules(run)[0].hits, 0);
+	assert_int_equal(run_rules(run)[0].due, 1);
+	assert_int_equal(run_rules(run)[0].gated[GATE_LEVER], 1);
+	assert_int_equal(make(&call), NONE);
+}
+
 static void a_later_rule_acts_while_an_earlier_one_is_gated(void **state)
 {
 	struct engine_call call;
@@ -578,6 +595,7 @@ int main(void)
 		TEST(a_rule_without_events_acts_on_every_call_but_times_often),
 		TEST(the_first_due_rule_acts_and_the_others_are_spent),
 		TEST(a_gated_rule_stays_due_until_the_gate_opens),
+		TEST(a_hit_that_came_to_nothing_is_taken_back),
 		TEST(a_later_rule_acts_while_an_earlier_one_is_gated),
 		TEST(a_held_rule_that_is_shadowed_is_spent),
 		TEST(an_event_at_which_a_condition_fails_passes),

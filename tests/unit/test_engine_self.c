@@ -37,10 +37,12 @@ static struct engine_call idle_connection(uint32_t ordinal)
 }
 
 /* The rule that acts, or NONE. */
+static const struct engine_facts facts;
+
 static int take(const struct engine_call *call)
 {
 	struct engine_choice choice;
-	bool taken = engine_self_take(plan, run, call, &choice);
+	bool taken = engine_self_take(plan, run, call, &facts, &choice);
 
 	assert_int_equal(taken, choice.rule >= 0);
 	assert_int_equal(choice.cut, 0);
@@ -557,7 +559,8 @@ static void *take_all(void *argument)
 		for (int i = 0; i < CONNECTIONS; i++) {
 			struct engine_choice choice;
 
-			if (engine_self_take(plan, run, &w->calls[i], &choice))
+			if (engine_self_take(plan, run, &w->calls[i], &facts,
+			                     &choice))
 				w->hits[i]++;
 		}
 		if (w->arms)

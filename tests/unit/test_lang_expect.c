@@ -60,11 +60,12 @@ static void calls_have_what_their_keys_say(void **state)
 		"gap: 90ms..}\n"
 		"    - {call: [recv, sendmsg], connection: 2+, nth: 3..9+2, "
 		"bytes: 1KiB..2KiB, result: ok}\n"
-		"    - {call: resolve, result: EAI_AGAIN, count: 0}\n");
+		"    - {call: resolve, result: EAI_AGAIN, count: 0}\n"
+		"    - {call: connect, gap: 90ms..}\n");
 	const struct call_expect *e = s->call_expects;
 
 	(void)state;
-	assert_int_equal(s->n_call_expects, 3);
+	assert_int_equal(s->n_call_expects, 4);
 	assert_int_equal(s->n_order, 0);
 	assert_int_equal(e->loc.line, 7);
 	assert_int_equal(e->loc.column, 7);
@@ -98,6 +99,9 @@ static void calls_have_what_their_keys_say(void **state)
 	e++;
 	assert_int_equal(e->err, EAI_AGAIN);
 	assert_true(e->count.min == 0 && e->count.max == 0);
+
+	e++; /* a gap is between two */
+	assert_true(e->count.min == 2 && e->count.max == INT64_MAX);
 	scenario_free(s);
 }
 

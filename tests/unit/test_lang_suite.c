@@ -477,6 +477,35 @@ static void a_fifo_is_not_waited_for(void **state)
 	diag_list_release(&diags);
 }
 
+/* Of a long line so much is shown, around the place, as 80 columns hold. */
+static void a_long_line_is_shown_in_part(void **state)
+{
+	static const unsigned blanks[] = {0, 50, 200};
+	struct diag_list diags = {0};
+	struct suite *suite = NULL;
+	char text[512], whole[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(blanks) / sizeof(blanks[0]); i++) {
+		int len = snprintf(text, sizeof(text),
+		                   "version: 1\nprograms: {a: {run: x,%*s "
+		                   "faulst: %0100d}}\n",
+		                   (int)blanks[i], "", 0);
+		const char *line, *caret;
+
+		assert_int_equal(suite_parse(text, (size_t)len, "x", NULL,
+		                             &suite, &diags),
+		                 -EINVAL);
+		diag_format(&diags.v[0], whole, sizeof(whole));
+		line = strchr(whole, '\n') + 1;
+		caret = strchr(line, '\n') + 1;
+		assert_in_range(caret - 1 - line, 70, 79);
+		assert_memory_equal(line + (strchr(caret, '^') - caret),
+		                    "faulst", 6);
+		diag_list_release(&diags);
+	}
+}
+
 static void a_diagnostic_is_cut_at_the_size_of_its_buffer(void **state)
 {
 	struct diag_list diags = {0};
@@ -519,6 +548,7 @@ int main(void)
 		cmocka_unit_test(memory_that_ends_is_an_error_and_no_leak),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_an_error),
 		cmocka_unit_test(a_fifo_is_not_waited_for),
+		cmocka_unit_test(a_long_line_is_shown_in_part),
 		cmocka_unit_test(a_diagnostic_is_cut_at_the_size_of_its_buffer),
 	};
 

@@ -155,13 +155,14 @@ static void use_callers(const struct fault_plan *plan)
 static void use_self(const struct fault_plan *plan, struct fault_run *run,
                      const struct engine_call *connection)
 {
+	static const struct engine_facts facts;
 	struct engine_call call = *connection;
 	struct engine_choice choice;
 
 	call.call = FAULT_CALL_NONE;
 	engine_self_when(plan, run, &call);
 	for (uint32_t i = 0; i < plan->n_rules; i++) {
-		engine_self_take(plan, run, &call, &choice);
+		engine_self_take(plan, run, &call, &facts, &choice);
 		engine_self_follows(plan, i);
 		engine_arm(run, i, true);
 	}

@@ -155,6 +155,9 @@ static void test_relative_names_are_seen_from_dir(void **state)
 	assert_int_equal(reach_program("./here", dir, &report), REACH_OK);
 	assert_int_equal(reach_program("./here", NULL, &report),
 	                 REACH_NOT_FOUND);
+	assert_int_equal(reach_program("here", NULL, &report), REACH_NOT_FOUND);
+	assert_int_equal(reach_program("here", dir, &report),
+	                 REACH_NOT_IN_PATH);
 }
 
 static void test_folders_and_plain_files_are_refused(void **state)

@@ -117,6 +117,12 @@ static void control_bytes_do_not_reach_the_terminal(void **state)
 	assert_string_equal(text, "\\x1b[31mred");
 	free(text);
 	command_release(&p);
+	/* As UTF-8 they control a terminal as well; others are text. */
+	shell("printf '\\302\\23331m \\303\\244 \\377 \\303'; exit 1", &p);
+	text = command_last_line(&p);
+	assert_string_equal(text, "\\xc2\\x9b31m \xc3\xa4 \\xff \\xc3");
+	free(text);
+	command_release(&p);
 }
 
 static void a_command_that_is_not_there_cannot_be_started(void **state)

@@ -92,7 +92,8 @@ static void a_file_has_texts_in_order(void **state)
 	file_is("");
 	text_is(0, two, false);
 	text_is(1, one, false);
-	file_is(": has no `one` behind the texts before, expected");
+	file_is(": has no `one` behind the texts before, expected; "
+	        "its first line is `one two`");
 	assert_string_equal(judgement.v[0].where, "x.yaml:9:20");
 	file.has.n = 0;
 	file.not_has = (struct text_list){texts, 1};

@@ -272,7 +272,11 @@ static void an_expectation_outweighs_the_step(void **state)
 	b.instance.status = SIGNALED(SIGTERM);
 	b.expect.exit.given = true;
 	b.expect.exit.n = 1;
-	judged(&b, OUTCOME_FAILED, "a: killed by SIGTERM, expected 0");
+	judged(&b, OUTCOME_FAILED,
+	       "a: killed by SIGTERM, expected exit status 0");
+	b.expect.exit.nonzero = true;
+	judged(&b, OUTCOME_FAILED,
+	       "a: killed by SIGTERM, expected a status other than 0");
 	b.expect.exit.given = false;
 	b.program.ready = READY_TEXT;
 	b.expect.alive = 1;
@@ -330,9 +334,21 @@ static void a_step_that_failed_is_told_where_it_stands(void **state)
 	free(message);
 }
 
+static void what_was_lost_is_no_pass(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	b.judgement.lost = true;
+	assert_int_equal(judge_outcome(&b.result, &b.judgement),
+	                 OUTCOME_ENVIRONMENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_lost_is_no_pass),
 		cmocka_unit_test(jobs_must_exit_with_zero),
 		cmocka_unit_test(exit_expectations_are_ranges),
 		cmocka_unit_test(services_live_until_they_are_stopped),
