@@ -7,12 +7,12 @@ cd "$top" || exit 1
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
 
 # marked [WORD]: pids of the processes whose environment has our mark, and this
-# word their command line.
+# word their command line. Few have the word, and a probe lives for a moment only.
 marked() {
-	grep -lsz "^KILLED_TEST=$T$" /proc/[0-9]*/environ | cut -d / -f 3 |
-		while read -r pid; do
-			grep -qsz -e "${1:-.}" "/proc/$pid/cmdline" && echo "$pid"
-		done
+	# shellcheck disable=SC2046 # a list of names without blanks
+	grep -lsz "^KILLED_TEST=$T$" /dev/null \
+		$(grep -lsz -e "${1:-.}" /proc/[0-9]*/cmdline | sed 's/cmdline$/environ/') |
+		cut -d / -f 3
 }
 some() { [ -n "$(marked)" ]; }
 
@@ -27,7 +27,7 @@ parent_of() { awk '{ print $4 }' "/proc/$1/stat"; }
 begin() {
 	KILLED_TEST=$T TMPDIR=$T "$@" >"$T/log" 2>&1 &
 	script=$!
-	wait_for stopped || t_fail "a probe is at work" "$T/log"
+	wait_for -t 60 stopped || t_fail "a probe is at work" "$T/log"
 }
 
 # killed SENTENCE: the script is.

@@ -47,8 +47,10 @@ programs: {a: {run: "true"}}
 END
 t_is "-j 1: in their order" "$("$FAULT" run -j 1 order.yaml | sed -n 's/^ok .*n=\(.\).*/\1/p' | tr -d '\n')" 123456
 
+# Those that need not be alone go on when one of them has met another.
 cat >alone.sh <<'END'
 mkdir "$1/running.$2" && ls -d "$1"/running.* | wc -l >>"$1/$3" && sleep 0.1
+[ "$3" != others ] || until grep -q '[23]' "$1/others"; do sleep 0.02; done
 rmdir "$1/running.$2"
 END
 cat >alone.yaml <<'END'
@@ -70,11 +72,11 @@ t_match "... while those are not alone" "$(cat dir/others)" '[23]'
 # ---- what a busy machine may have done ----------------------------------------
 cat >busy.sh <<'END'
 n=$(echo >>"$1"; wc -l <"$1")
-[ "$n" -ge "$2" ] || sleep 1
+[ "$n" -ge "$2" ] || exec sleep 60
 END
 cat >busy.yaml <<'END'
 version: 1
-limit: 500ms
+limit: 2s
 programs: {a: {run: "sh busy.sh ${file} ${at}"}}
 END
 cat >beside.yaml <<'END'
@@ -95,14 +97,14 @@ t_is "... after one run" "$(wc -l <b3)" 1
 # With -x it runs at once, so there are others that must wait for it.
 cat >urgent.yaml <<'END'
 version: 1
-limit: 500ms
+limit: 2s
 programs: {a: {run: "sh urgent.sh ${dir}"}}
 END
 cat >urgent.sh <<'END'
-[ -e "$1/tried" ] || { touch "$1/tried" && exec sleep 2; }
+[ -e "$1/tried" ] || { touch "$1/tried" && exec sleep 60; }
 exec sh alone.sh "$1" u urgent
 END
-sed 's/{n: .*/{n: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]}/' others.yaml >many.yaml
+sed "s/{n: .*/{n: [$(seq -s , 40)]}/" others.yaml >many.yaml
 t_exit 0 "-x: it is run again before the rest" \
 	"$FAULT" run -x -j 2 --var dir="$T/dir" urgent.yaml many.yaml
 t_is "... and alone" "$(cat dir/urgent)" 1
@@ -181,7 +183,8 @@ t_is "an idle worker that died is replaced" "$? $(grep -c ^ok log)" "0 3"
 
 # ---- a worker that hangs ------------------------------------------------------
 printf 'version: 1\nlimit: 300s\nprograms: {a: {run: "%s ${pids}"}}\n' "$stubborn" >hang.yaml
-"$FAULT" run -j 1 --slow-factor 0.01 --var pids="$T/hang" hang.yaml order.yaml >log 2>&1 &
+sed '1a limit: 300s' order.yaml >patient.yaml
+"$FAULT" run -j 1 --slow-factor 0.01 --var pids="$T/hang" hang.yaml patient.yaml >log 2>&1 &
 fault_pid=$!
 wait_for lines 4 hang
 kill -STOP "$(children $fault_pid)"

@@ -157,9 +157,13 @@ for wrong in 0 -1 x 1x nan 0x2 2000; do
 done
 
 # ---- a thousand in one go -----------------------------------------------------
-printf 'version: 1\nprograms: {a: {run: "true"}}\n' >true.yaml
+# Names so long that the pipe holds 40 of them: it cannot come to its end while
+# it is measured.
+long=$(printf '%0250d/' 1 2 3 4 5 6)
+mkdir -p "$long"
+printf 'version: 1\nprograms: {a: {run: "true"}}\n' >"$long/true.yaml"
 mkfifo lines
-"$FAULT" run -j 1 --repeat 1000 true.yaml >lines 2>err &
+"$FAULT" run -j 1 --repeat 1000 "$long/true.yaml" >lines 2>err &
 fault_pid=$!
 tree() {
 	echo "$1"

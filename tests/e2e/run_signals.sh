@@ -23,11 +23,14 @@ children() { tr ' ' '\n' <"/proc/$1/task/$1/children" | grep .; }
 # segments_of WORKER
 segments_of() { ipcs -m -p | awk -v pid="$1" '$3 == pid { n++ } END { print n + 0 }'; }
 
+no_segments() { [ "$(segments_of "$1")" = 0 ]; }
+
 # all_gone PIDFILE WORKER: every process, segment and directory.
 all_gone() {
 	while read -r pid; do
 		wait_for not running "$pid" || t_fail "process $pid is gone"
 	done <"$1"
+	wait_for no_segments "$2" # they go with the last that uses them
 	t_is "no process and no shared memory is left" "$(segments_of "$2")" 0
 	wait_for sh -c '[ -z "$(ls tmp)" ]'
 	t_is "no temporary directory is left" "$(ls tmp)" ""
@@ -65,10 +68,11 @@ for name in steps command; do
 		wait_for lines 4 "$pids"
 		wait_for lines 3 "$pids.b"
 		[ $name = steps ] || wait_for lines 1 "$pids.run"
+		worker=$(children $fault_pid)
 		kill -s $sig $fault_pid
 		wait $fault_pid
 		cat "$pids.b" "$pids.run" >>"$pids" 2>/dev/null
-		all_gone "$name$sig" $fault_pid
+		all_gone "$name$sig" "$worker"
 	done
 done
 
@@ -76,7 +80,7 @@ t_exit 1 "the limit ends all of them" "$FAULT" run --var "pids=$T/limit" limit.y
 t_match "... as a hang" "$(cat out)" 'hang: the limit of 0.5 s passed: a still'
 all_gone limit 0
 
-"$FAULT" run --var "pids=$T/nohup" limit.yaml >log 2>&1 &
+"$FAULT" run --var "pids=$T/nohup" s.yaml >log 2>&1 &
 fault_pid=$!
 wait_for lines 4 nohup
 worker=$(children $fault_pid)

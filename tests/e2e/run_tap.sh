@@ -102,9 +102,9 @@ t_is "one that no process is there for is a result" \
 	"$(sed -n 's/^\(not ok [0-9]*\) - .*/\1/p' out | tr '\n' ' ')$(cat err)" "not ok 1 not ok 2 "
 t_match "... with the reason" "$(cat out)" '^  message: "there is no process to run it in: Too many open files"$'
 
-printf 'version: 1\nlimit: 200ms\nprograms: {a: {run: "sleep 5"}}\n' >slow.yaml
+printf 'version: 1\nlimit: 1s\nprograms: {a: {run: "sleep 60"}}\n' >slow.yaml
 "$FAULT" run --format tap slow.yaml >out 2>err
-t_match "a warning goes to stderr" "$(cat err)" '^fault run: slow: slow.yaml has run for half of its limit of 0.2 s'
+t_match "a warning goes to stderr" "$(cat err)" '^fault run: slow: slow.yaml has run for half of its limit of 1 s'
 t_no_match "... and not into the TAP" "$(cat out)" 'slow:'
 t_match "the verdict has its word" "$(cat out)" '^  verdict: "hang"$'
 t_exit 2 "an unknown format: 2" "$FAULT" run --format tpa slow.yaml

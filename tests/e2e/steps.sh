@@ -13,7 +13,7 @@ PATH=$BUILD:$BUILD/reference:$PATH
 verdict() {
 	v_status=$1 v_sentence=$2 v_text=${3:-}
 	{ echo "version: 1" && cat; } >s.yaml
-	t_exit "$v_status" "$v_sentence" timeout 60 "$FAULT" run s.yaml
+	t_exit "$v_status" "$v_sentence" timeout 60 "$FAULT" run --retries "${retries:-0}" s.yaml
 	if [ -n "$v_text" ]; then t_match "... and says so" "$(cat out)" "$v_text"; fi
 }
 passes() { verdict 0 "$1"; }
@@ -50,16 +50,19 @@ steps:
   - {wait: {exit: writer}, within: 5s}
   - {wait: {output: server, has: pid}}
 END
+# A try at which others have kept them from a processor does not count.
+retries=3
 passes "short waits are short, whatever else is looked at how often" <<END
-programs: {$(job a 'sleep 1.5; echo late')}
+programs: {$(job a 'sleep 2; echo late')}
 steps: [{repeat: 100, steps: [{wait: 1ms}]}, {wait: {output: a, has: late}, within: 500ms..}]
 END
+retries=
 
 fails "an event that does not come in time fails its step" \
-	's.yaml:4:5: waited 0.2 s for `never` in the output of a: a still runs, its last line is `hello\\x1b\[1m`' <<END
+	's.yaml:4:5: waited 1 s for `never` in the output of a: a still runs, its last line is `hello\\x1b\[1m`' <<END
 programs: {$(job a "printf \"first\\\\nhello\\\\033[1m\\\\n\"; sleep 20")}
 steps:
-  - {wait: {output: a, has: never}, within: 200ms}
+  - {wait: {output: a, has: never}, within: 1s}
 END
 fails "... so does one that comes too early" \
 	'for `hello` in the output of a, which came too early' <<END
@@ -67,11 +70,11 @@ programs: {$(job a 'echo hello; sleep 20')}
 steps: [{wait: {output: a, has: hello}, within: 10s..20s}]
 END
 fails "... and one that cannot come any more does at once" \
-	'waited 0[.0-9]* s for `never` in the output of a, which cannot come any more: a exited with status 0' <<END
+	'waited [0-9.]* s for `never` in the output of a, which cannot come any more: a exited with status 0' <<END
 programs: {$(job a 'echo hello')}
 steps: [{wait: {output: a, has: never}}]
 END
-t_match "... well before the limit" "$(cat out)" 'FAIL.*\(0\.[0-9]* s\)'
+t_match "... well before the limit" "$(cat out)" 'FAIL.*\([0-9]\.[0-9]* s\)'
 fails "a file that is not there is told" 'it is not there' <<END
 programs: {$(job a 'sleep 20')}
 steps: [{wait: {file: nowhere.txt}, within: 50ms}]
@@ -238,13 +241,12 @@ END
 
 passes "steps are repeated, for ever as long as there are jobs" <<END
 programs:
-  $(job a 'sleep 1')
-  $server
+  $(job a 'until grep -q b.*b.*b rounds; do sleep 0.02; done')
 steps:
-  - {repeat: 3, steps: [{signal: {server: HUP}}, {wait: 50ms}]}
-  - {repeat: forever, steps: [{signal: {server: USR1}}, {wait: 50ms}]}
-expect: {server: {stdout: ["got SIGHUP", "got SIGHUP", "got SIGHUP", "got SIGUSR1", "got SIGUSR1", "got SIGUSR1"]}}
+  - {repeat: 3, steps: [{run: [sh, -c, "printf a >>rounds"]}, {wait: 20ms}]}
+  - {repeat: forever, steps: [{run: [sh, -c, "printf b >>rounds"]}, {wait: 20ms}]}
 END
+t_match "... as often as they say" "$(cat rounds)" '^aaabbb+$'
 passes "... a wait in it ends with them" <<END
 limit: 5s
 programs: {$(job a 'sleep 0.1')}

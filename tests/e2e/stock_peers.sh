@@ -14,7 +14,7 @@
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
 
 # shellcheck disable=SC2034 # loops reads them
-loop_timeout=1 loop_level=info
+loop_timeout=2 loop_level=info
 manners=$top/tests/programs/manners.py
 page="HTTP/1.1 200 OK\r\nContent-Length: 40\r\nConnection: close\r\n\r\n"
 page=${page}0123456789012345678901234567890123456789
@@ -156,6 +156,28 @@ compare() {
 		[ "$manner" = whole ] ||
 			rules="$rules;$(rule "$manner" "$cut" "$which:connection=$n")"
 	done <"$T/cases"
+	# Of a case that time alone has made different, on a machine that was
+	# busy, another try is as good.
+	rm -f "$T"/same-*
+	for _ in 1 2 3 4; do
+		try
+		[ "$(find "$T" -name 'same-*' | wc -l)" -lt "$n" ] || break
+	done
+	n=0
+	while read -r manner cut; do
+		n=$((n + 1))
+		sentence="$name: $where $manner after $cut bytes"
+		if [ -e "$T/same-$n" ]; then
+			t_pass "$sentence, by a rule as in reality"
+		else
+			t_fail "$sentence, by a rule as in reality" "$T/diff-$n"
+		fi
+	done <"$T/cases"
+}
+
+# try: all of $T/cases, really and by $rules; $T/same-N of those that are alike,
+# $T/diff-N of the others.
+try() {
 	port=$(free_port)
 	loop "$name" "$port"
 	pid=$(serving)
@@ -175,13 +197,11 @@ compare() {
 		case $manner in
 		trickle | silent | whole) late=${late#-} ;;
 		esac
-		sentence="$name: $where $manner after $cut bytes"
-		if ! diff -u "$T/real-$n" "$T/rule-$n" >"$T/diff" ||
-			[ "$late" -gt "$(tolerance "$manner")" ]; then
-			echo "$late ms later; rules: ${rules#;}" >>"$T/diff"
-			t_fail "$sentence, by a rule as in reality" "$T/diff"
+		if diff -u "$T/real-$n" "$T/rule-$n" >"$T/diff-$n" &&
+			[ "$late" -le "$(tolerance "$manner")" ]; then
+			touch "$T/same-$n"
 		else
-			t_pass "$sentence, by a rule as in reality"
+			echo "$late ms later; rules: ${rules#;}" >>"$T/diff-$n"
 		fi
 	done <"$T/cases"
 }

@@ -38,9 +38,9 @@ storm() {
 		return
 	fi
 	started "$name" "$rule"
-	big_get "$port" 4 >"$T/other" &
+	big_get "$port" 20 >"$T/other" &
 	other=$!
-	got=$(big_get "$port" 4)
+	got=$(big_get "$port" 20)
 	wait "$other"
 	stop "$t_pid"
 	hit=$(trace_of "$name" | grep -c -e '(.*<- rule')
@@ -57,7 +57,8 @@ for name in nginx lighttpd node haproxy; do
 	storm "$name" 'accept:error=EAGAIN:nth=1+2' 1
 	storm "$name" 'recv:short=1B:nth=1..500;recv:error=EAGAIN:nth=501' 1002
 	storm "$name" 'recv,send:short=7B:nth=1..2000' 3000
-	storm "$name" 'epoll_wait:error=EINTR:nth=1+2' 4
+	# How much one wait tells of, the scheduler decides.
+	storm "$name" 'epoll_wait:error=EINTR:nth=1+2' 2
 done
 storm nginx 'accept:error=EAGAIN' 2
 storm socat 'recv,send:short=7B:nth=1..2000' 3000

@@ -158,11 +158,16 @@ void case_send_stall(struct rd *r)
 	sent += n > 0 ? n : 0;
 	if (r->style != EPOLL_ET)
 		say("room for more: %s", rd_mask(rd_watch_wait(&w, 0)));
-	/* As the real side: acknowledgements on the way make room. */
+	/* As the real side: acknowledgements on the way make room. There it may
+	 * be a probe of the window, after 260 ms, that fills the window. */
 	do {
 		n = send(r->fd, buf, sizeof(buf), MSG_DONTWAIT);
 		sent += n > 0 ? n : 0;
-	} while (rd_ms(r, rd_now()) < (n > 0 ? 150 : 60));
+		if (r->real && n < 0)
+			poll(NULL, 0, 1);
+	} while (rd_ms(r, rd_now()) < (r->real ? r->delay_ms - 15
+	                               : n > 0 ? 150
+	                                       : 60));
 	say_result("send", n);
 	note("%ld bytes were taken", sent);
 	say("taken: %s", sent < 16384 ? "too few" : "what fits");
