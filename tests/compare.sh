@@ -81,6 +81,16 @@ selected() {
 	done < <("${bin:?}" plan)
 }
 
+# Without the directory; who may still write into it is ended first (start_runs).
+tidy_up() {
+	read -r -a children <"/proc/$$/task/$$/children"
+	[ ${#children[@]} = 0 ] || kill -KILL "${children[@]}" 2>/dev/null
+	for _ in {1..100}; do
+		rm -rf "$dir" 2>/dev/null && break
+		sleep 0.05
+	done
+}
+
 # compare_begin KEEP: with "N CASE STYLE …" of each selected run in $dir/plan.
 compare_begin() {
 	if [ ! -x "$bin" ]; then
@@ -96,7 +106,7 @@ compare_begin() {
 		mkdir -p "$dir"
 	else
 		dir=$(mktemp -d "${TMPDIR:-/tmp}/fault-compare.XXXXXX") || exit 1
-		trap 'rm -rf "$dir"' EXIT
+		trap tidy_up EXIT
 	fi
 	export LIBFAULT=$lib
 	unset LD_PRELOAD FAULT_INJECT FAULT_SCENARIO

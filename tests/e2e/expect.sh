@@ -34,7 +34,7 @@ programs:
   server: {run: "SERVER --port ${port} --echo", ready: listening}
   client: {run: "CLIENT --connect ${host}:${port} --echo 4KiB --connections 3"}
 faults:
-  - {in: client, call: recv, connection: 2, inject: {short: 64B}, hits: 65}
+  - {in: client, call: recv, connection: 2, inject: {short: 64B}, hits: 64}
 expect:
   calls:
     - {in: client, call: connect, port: "${port}", count: 3}
