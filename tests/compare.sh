@@ -11,6 +11,8 @@
 #   compare_options "$@"        --control, --stable, -j N, GLOB…
 #   compare_begin KEEP          the directory of the records, the plan in it
 #   start_runs JOBS PLAN        each result is in $dir/N.result
+#   make_again COMMAND          runs that the machine, not the fault, made differ
+#   say_again                   which those were
 #
 # Whatever is killed here takes what it has started with it.
 
@@ -112,4 +114,20 @@ compare_begin() {
 	unset LD_PRELOAD FAULT_INJECT FAULT_SCENARIO
 	selected | awk '{ print NR, $0 }' >"$dir/plan"
 	echo "1..$(wc -l <"$dir/plan")"
+}
+
+# make_again COMMAND: it prints lines of the plan, which are run once more, alone;
+# up to three times.
+make_again() {
+	for _ in 1 2 3; do
+		"$1" >"$dir/plan.again"
+		[ -s "$dir/plan.again" ] || break
+		cat "$dir/plan.again" >>"$dir/again"
+		start_runs 1 "$dir/plan.again"
+	done
+}
+
+say_again() {
+	[ ! -e "$dir/again" ] ||
+		sort -un "$dir/again" | sed 's/^[0-9]* /# made again, alone: /'
 }

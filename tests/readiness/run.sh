@@ -131,15 +131,10 @@ again() {
 			{ [ "$mode" != control ] &&
 				grep -q '^different' "$dir/$n.result"; }; then
 			echo "$n $run"
-			echo again >"$dir/$n.again"
 		fi
 	done <"$dir/plan"
 }
-for _ in 1 2 3; do
-	again >"$dir/plan.again"
-	[ -s "$dir/plan.again" ] || break
-	start_runs 1 "$dir/plan.again"
-done
+make_again again
 
 # ---- the report, in order ---------------------------------------------------
 
@@ -159,7 +154,5 @@ while read -r n name style trigger family; do
 		cat
 	} <"$dir/$n.result"
 done <"$dir/plan"
-while read -r n run; do
-	[ ! -e "$dir/$n.again" ] || echo "# made again, alone: $run"
-done <"$dir/plan"
+say_again
 exit $((failed > 0))
