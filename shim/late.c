@@ -397,8 +397,10 @@ static int error_at_end(int fd)
 /*
  * The end of the connect that is under way.  While it is held: without
  * beginning another (late.h).  Once it has been moved it is like any other.
+ * `first`: c is the call that has begun it, and begins no other if some thread
+ * has shut the socket down meanwhile.
  */
-static void ask(struct shim_call *c)
+static void ask(struct shim_call *c, bool first)
 {
 	uint64_t timeout = facts_timeout_ns(c);
 	uint64_t end = timeout ? shim_now() + timeout : UINT64_MAX;
@@ -420,13 +422,17 @@ static void ask(struct shim_call *c)
 		return;
 	}
 	wait_moved(c->fd, c->sock, false);
-	call_real(c);
+	if (first &&
+	    phase_in(atomic_load(&c->sock->open_hold.owner)) == LATE_ENDED)
+		call_fail(c, error_at_end(c->fd));
+	else
+		call_real(c);
 }
 
 void late_connect_again(struct shim_call *c)
 {
 	late_settle(c->fd, c->sock);
-	ask(c);
+	ask(c, false);
 	correct_told(c);
 }
 
@@ -464,7 +470,7 @@ static void hold_blocking(struct shim_call *c, uint64_t until, bool bound)
 {
 	socks_connecting(c->fd, c->sock);
 	shut(c, until, bound);
-	ask(c);
+	ask(c, true);
 	/* It is still the first. */
 	if (c->result < 0 && c->err == EALREADY)
 		c->err = EINPROGRESS;

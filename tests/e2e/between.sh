@@ -14,6 +14,7 @@ cat >"$T/below.c" <<'C'
 #include <dlfcn.h>
 #include <errno.h>
 #include <stddef.h>
+enum { F_GETFL = 3 }; /* fcntl.h declares fcntl with dots */
 #include <sys/socket.h>
 
 void (*below_hook)(const char *what, int fd);
@@ -38,6 +39,20 @@ int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	if (addr->sa_family == AF_UNSPEC)
 		tell("dissolved", fd);
 	return n;
+}
+
+int fcntl64(int fd, int command, long value)
+{
+	int (*real)(int, int, ...) = dlsym(RTLD_NEXT, "fcntl64");
+
+	if (command == F_GETFL)
+		tell("flags", fd);
+	return real(fd, command, value);
+}
+
+int fcntl(int fd, int command, long value)
+{
+	return fcntl64(fd, command, value);
 }
 
 int shutdown(int fd, int how)
@@ -68,6 +83,8 @@ try moved "a connect between its two connects shows nothing to anyone" \
 	connect:delay=100ms:nth=1
 try slow "a delay that ends before the connect is made is still an end" \
 	connect:delay=5ms:nth=1
+try begun "a connect that is shut down before its caller waits is reset, no other begun" \
+	connect:stall
 try shut "a FIN that answers a shutdown at once is no error, and held as before" \
 	recv:delay=300ms:nth=1:role=accepted
 t_done

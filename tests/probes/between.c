@@ -20,7 +20,8 @@ enum {
 	WAIT_MS = 5000,
 };
 
-/* "connect": before it is made; "dissolved", "shut": when it has been. */
+/* "connect", "flags": before it is made; "dissolved", "shut": when it has been.
+ */
 typedef void hook(const char *what, int fd);
 
 static hook **below;
@@ -175,6 +176,57 @@ static int slow(void)
 	return 0;
 }
 
+/* How often the flags of one that is under way are asked for. */
+static int n_flags, at_flags;
+
+static void stop_at_flags(const char *what, int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (fd != held_fd || strcmp(what, "flags"))
+		return;
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	if (info.tcpi_state != TCP_SYN_SENT || ++n_flags != at_flags)
+		return;
+	sem_post(&moving);
+	sem_wait(&seen);
+}
+
+static void *connect_held(void *ret)
+{
+	*(int *)ret = to_listener(held_fd) ? errno : 0;
+	sem_post(&moving);
+	return NULL;
+}
+
+/* connect:stall.  Shut down by another thread at each moment of its beginning.
+ */
+static int begun(void)
+{
+	pthread_t thread;
+	int err;
+
+	listener();
+	sem_init(&moving, 0, 0);
+	sem_init(&seen, 0, 0);
+	call_back(stop_at_flags);
+	for (at_flags = 1; at_flags <= 2; at_flags++) {
+		n_flags = err = 0;
+		held_fd = socket(AF_INET, SOCK_STREAM, 0);
+		pthread_create(&thread, NULL, connect_held, &err);
+		sem_wait(&moving);
+		WANT(n_flags, at_flags);
+		WANT(shutdown(held_fd, SHUT_RDWR), 0);
+		sem_post(&seen);
+		pthread_join(thread, NULL);
+		sem_wait(&moving);
+		WANT(err, ECONNRESET);
+		close(held_fd);
+	}
+	return 0;
+}
+
 /* --- a shutdown that the peer answers at once ----------------------------- */
 
 static struct pair p;
@@ -222,6 +274,7 @@ int main(int argc, char **argv)
 	const struct probe_case cases[] = {
 		{"moved", moved},
 		{"slow", slow},
+		{"begun", begun},
 		{"shut", shut},
 	};
 
