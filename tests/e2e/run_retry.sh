@@ -1,6 +1,7 @@
 #!/bin/sh
 # `fault run`: --retries, --flaky, --repeat, --max-fail, --slow-factor, and a
 # thousand scenarios in one go.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 cd "$T" || exit 1
 mkdir tmp

@@ -1,5 +1,6 @@
 #!/bin/sh
 # `fault run`: what passes, what fails, with which exit code, and what it says.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 cd "$T" || exit 1
 server=$BUILD/reference/server client=$BUILD/reference/client

@@ -1,6 +1,7 @@
 #!/bin/sh
 # accept fails in stock servers, all of which use accept4: their own logs say
 # so, the peer sees what belongs to it, and the next connection is served.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 . "$(dirname "$0")/../programs/under"

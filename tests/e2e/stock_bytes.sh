@@ -2,6 +2,7 @@
 # One byte at a time: the first 3,000 receives and 3,000 sends of stock servers
 # move one byte each, and answers of more than 1 MiB stay what they are. nginx
 # and node register for edges only, which must come again after each byte.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 . "$(dirname "$0")/../programs/under"

@@ -2,6 +2,7 @@
 # Stock servers without descriptors: for half a second accept4 gets EMFILE, then
 # the waiting client is served, and the next. Nothing that the same shortage
 # under a real limit would not do: neither more processor time, nor an end.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 . "$(dirname "$0")/../programs/under"

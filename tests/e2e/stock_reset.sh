@@ -1,6 +1,7 @@
 #!/bin/sh
 # A reset is no mere errno: the peers of stock programs get a RST, which is
 # what their kernel tells them and what a network of our own counts.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 . "$(dirname "$0")/../programs/under"

@@ -3,6 +3,7 @@
 # single bytes, interrupted waits, on servers and proxies, most of which wait for
 # edges. Two requests at a time; no answer of 1.2 million bytes changes, nobody
 # hangs, nobody spins.
+# run: waits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 . "$(dirname "$0")/../programs/under"

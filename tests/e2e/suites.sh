@@ -2,7 +2,7 @@
 # The suites with stock programs in tests/programs/suites: each passes, fails when
 # its rules are removed, and finds programs that are wrong. Where a program was
 # not fetched it is skipped by name.
-# run: limit 300
+# run: waits limit 300
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 . "$(dirname "$0")/../bare.sh"
