@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -151,11 +150,9 @@ static bool ends_connection(const struct shim_call *c,
 /* The peer's FIN has come, and what came before it has been read. */
 static bool is_at_end(int fd, int tcp_state)
 {
-	int unread = 0;
-
 	return (tcp_state == TCP_CLOSE_WAIT || tcp_state == TCP_LAST_ACK ||
 	        tcp_state == TCP_CLOSING || tcp_state == TCP_CLOSE) &&
-	       !next.ioctl(fd, FIONREAD, (long)&unread) && !unread;
+	       lever_all_read(fd);
 }
 
 void facts_of_end(int fd, struct fault_sock *s, struct engine_facts *ret)

@@ -16,6 +16,7 @@
 #include "hold.h"
 #include "keeper.h"
 #include "late.h"
+#include "levers.h"
 #include "regs.h"
 
 #include "poison.h"
@@ -168,17 +169,6 @@ static void make_towards(struct shim_call *c, const struct deaf_addr *to)
 
 /* --- moving --------------------------------------------------------------- */
 
-static int tcp_state(int fd)
-{
-	struct tcp_info info;
-	unsigned len = sizeof(info);
-
-	memset(&info, 0, sizeof(info));
-	return next.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len)
-	               ? -1
-	               : info.tcpi_state;
-}
-
 /* The kernel's refusal goes by this name. */
 static void rename_refusal(int fd, struct fault_sock *s, int err)
 {
@@ -273,7 +263,7 @@ static void end_hold(struct fault_hold *h, enum late_phase phase)
 /* Whoever moved it was killed in the midst of it (a process that shares it). */
 static void finish_move(int fd, struct fault_sock *s)
 {
-	int state = fd < 0 ? -1 : tcp_state(fd);
+	int state = fd < 0 ? 0 : lever_tcp_state(fd);
 
 	if (state == TCP_SYN_SENT || state == TCP_CLOSE)
 		move(fd, s, outcome_of(&s->open_hold));
@@ -289,7 +279,7 @@ static void move_held(int fd, struct fault_sock *s)
 	if (!socks_same(fd, s) || !leave_hold(h, LATE_MOVING))
 		return;
 	regs_apply(s);
-	if (tcp_state(fd) == TCP_SYN_SENT)
+	if (lever_tcp_state(fd) == TCP_SYN_SENT)
 		move(fd, s, outcome_of(h));
 	end_hold(h, LATE_MOVED);
 	regs_apply(s);

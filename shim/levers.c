@@ -28,6 +28,13 @@ int lever_tcp_state(int fd)
 	return info.tcpi_state;
 }
 
+bool lever_all_read(int fd)
+{
+	int unread = 0;
+
+	return !next.ioctl(fd, FIONREAD, (long)&unread) && !unread;
+}
+
 /*
  * The peer's FIN is here and nothing else is: a RST that follows gives recv 0.
  * With bytes still unread it is the RST that came first, in place of them and
@@ -35,11 +42,7 @@ int lever_tcp_state(int fd)
  */
 static bool peer_has_closed(int fd)
 {
-	int unread = 0;
-
-	if (lever_tcp_state(fd) != TCP_CLOSE_WAIT)
-		return false;
-	return next.ioctl(fd, FIONREAD, (long)&unread) || !unread;
+	return lever_tcp_state(fd) == TCP_CLOSE_WAIT && lever_all_read(fd);
 }
 
 /* A client's own address is lost with connect(AF_UNSPEC). */

@@ -43,6 +43,9 @@ void lever_close(int fd);
 /* TCP_ESTABLISHED ... of the kernel's own (tcp_states.h), 0: unknown. */
 int lever_tcp_state(int fd);
 
+/* Of a socket that does not listen: no byte waits in it. */
+bool lever_all_read(int fd);
+
 /* Close with a RST: a connection that was taken from the queue. */
 void lever_discard(int fd);
 
