@@ -10,6 +10,16 @@ fresh_project() {
 	[ "$project" != jest ] || ln -s "$stock_root/usr/share/nodejs" nodejs
 }
 
+# all_pass REGEX: client_tests and server_tests do, as which their output matches.
+all_pass() {
+	fresh_project
+	t_ok "tests of a client run under fault exec" client_tests
+	t_match "... all of them" "$(cat "$T/out")" "$1"
+	t_ok "tests start their server under fault exec" server_tests
+	t_match "... all of them" "$(cat "$T/out")" "$1"
+	t_ok "a scenario starts the server and the tests" "$FAULT" run tests.yaml
+}
+
 # find_wrong <LINES: sentence|COMMAND|regex|file|sed: so edited, the tests that the
 # command runs fail, and on all their output as one line the regex matches.
 find_wrong() {

@@ -23,32 +23,24 @@ under() {
 	"$FAULT" run --out "$T/runs" "$T/over.yaml" >"$T/out" 2>&1
 }
 
-# held CASE RULE SENTENCE [RULE]: the first never acts, and the probe saw the
-# kernel's truth.
-held() {
+# gated REASON CASE RULE SENTENCE [RULE]: the first never acts, for this reason, and
+# the probe saw the kernel's truth.
+gated() {
+	reason=$1
+	shift
 	wanted "$1" || return 0
 	if [ -n "${4:-}" ]; then under "$1" "$2" "$4"; else under "$1" "$2"; fi
 	if grep -q '^    probe: exit status 0 ' "$T/out" &&
 		grep -q ' 0 hits$' "$T/out" &&
-		grep -q 'gated by the connection, or this direction' "$T/out"; then
+		grep -q "gated by $reason" "$T/out"; then
 		t_pass "$3"
 	else
 		t_fail "$3" "$T/out"
 	fi
 }
-
-# undone CASE RULE SENTENCE: it has begun, and nothing came of it.
-undone() {
-	wanted "$1" || return 0
-	under "$1" "$2"
-	if grep -q '^    probe: exit status 0 ' "$T/out" &&
-		grep -q ' 0 hits$' "$T/out" &&
-		grep -q 'gated by the kernel did not allow' "$T/out"; then
-		t_pass "$3"
-	else
-		t_fail "$3" "$T/out"
-	fi
-}
+held() { gated 'the connection, or this direction' "$@"; }
+# It has begun, and nothing came of it.
+undone() { gated 'the kernel did not allow' "$@"; }
 
 # acts CASE RULE SENTENCE: that is not too much.
 acts() {

@@ -14,12 +14,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTEST_ADDOPTS='-q -rf -p no:cacheprovider'
 client_tests() { "$FAULT" exec -s faults.yaml -- pytest test_client.py; }
 server_tests() { pytest test_server.py; }
 
-fresh_project
-t_ok "tests of a client run under fault exec" client_tests
-t_match "... all of them" "$(cat "$T/out")" '^3 passed'
-t_ok "tests start their server under fault exec" server_tests
-t_match "... all of them" "$(cat "$T/out")" '^3 passed'
-t_ok "a scenario starts the server and the tests" "$FAULT" run tests.yaml
+all_pass '^3 passed'
 
 find_wrong <<'END'
 tests of a client fail when nothing is armed|client_tests| 3 failed in|conftest.py|s/run("arm", name)/pass/
