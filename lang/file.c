@@ -4,7 +4,6 @@
  * Without stdio, whose buffers come from the target's own allocator.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,23 +11,28 @@
 #include <unistd.h>
 
 #include "lang/suite.h"
+#include "lang/trust.h"
 
 static int refuse(struct diag_list *diags, const char *path, int r,
-                  const char *why)
+                  const char *hint, const char *why)
 {
-	char message[160];
+	char message[TRUST_WHY_SIZE + 32];
 
 	snprintf(message, sizeof(message), "cannot be read: %s", why);
-	diag_add(diags, NULL, path, (struct mark){0}, DIAG_ERROR, NULL,
+	diag_add(diags, NULL, path, (struct mark){0}, DIAG_ERROR, hint,
 	         message);
 	return r;
 }
 
-static int refuse_errno(struct diag_list *diags, const char *path, int err)
+/* What trusted_open() says of a file. */
+static const char *reason(int r, const char *why)
 {
-	const char *why = strerrordesc_np(err);
+	const char *text;
 
-	return refuse(diags, path, -err, why ? why : "unknown error");
+	if (*why)
+		return why;
+	text = strerrordesc_np(-r);
+	return text ? text : "unknown error";
 }
 
 static int read_up_to(int fd, char *text, size_t most, size_t *ret_len)
@@ -49,25 +53,15 @@ static int read_up_to(int fd, char *text, size_t most, size_t *ret_len)
 	return 0;
 }
 
-static int read_file(const char *path, char *text, size_t most, size_t *ret_len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : read_up_to(fd, text, most, ret_len);
-
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
 /* Up to one byte more than is allowed, so that too much is seen. */
-static int read_all(const char *path, char **ret_text, size_t *ret_len)
+static int read_all(int fd, char **ret_text, size_t *ret_len)
 {
 	char *text = malloc(MAX_TEXT + 1);
 	int r;
 
 	if (!text)
 		return -ENOMEM;
-	r = read_file(path, text, MAX_TEXT + 1, ret_len);
+	r = read_up_to(fd, text, MAX_TEXT + 1, ret_len);
 	if (r < 0)
 		free(text);
 	else
@@ -78,26 +72,26 @@ static int read_all(const char *path, char **ret_text, size_t *ret_len)
 int suite_load(const char *path, const struct suite_vars *vars,
                struct suite **ret_suite, struct diag_list *diags)
 {
+	char why[TRUST_WHY_SIZE], *text = NULL;
+	const char *hint;
 	struct file_id id;
 	struct stat st;
-	char *text = NULL;
 	size_t len = 0;
-	int r;
+	int fd, r;
 
 	if (!strcmp(path, "-"))
-		return refuse(diags, path, -EINVAL,
+		return refuse(diags, path, -EINVAL, NULL,
 		              "a scenario is a file, not standard input");
 	if (!*path)
-		return refuse(diags, "(nothing)", -ENOENT, "the path is empty");
-	if (stat(path, &st) < 0)
-		return refuse_errno(diags, path, errno);
-	if (S_ISDIR(st.st_mode))
-		return refuse_errno(diags, path, EISDIR);
-	if (!S_ISREG(st.st_mode)) /* opening a FIFO may wait for ever */
-		return refuse(diags, path, -EINVAL, "it is no regular file");
-	r = read_all(path, &text, &len);
+		return refuse(diags, "(nothing)", -ENOENT, NULL,
+		              "the path is empty");
+	fd = trusted_open(path, &st, why, &hint);
+	if (fd < 0)
+		return refuse(diags, path, fd, hint, reason(fd, why));
+	r = read_all(fd, &text, &len);
+	close(fd);
 	if (r < 0)
-		return refuse_errno(diags, path, -r);
+		return refuse(diags, path, r, NULL, reason(r, ""));
 	id = (struct file_id){st.st_dev, st.st_ino};
 	r = suite_parse_file(ARENA_BUDGET, text, len, path, &id, vars,
 	                     ret_suite, diags);
@@ -132,29 +126,24 @@ static const char *near(struct lang *l, const char *path, const char *used)
 }
 
 static bool unreadable(struct lang *l, const struct node *n, const char *path,
-                       int err)
+                       int r, const char *why, const char *hint)
 {
-	const char *why = strerrordesc_np(err);
-
-	lang_error(l, n->at, err == ENOENT ? near(l, path, n->text) : NULL,
-	           "`%s` cannot be read: %s", path,
-	           why ? why : "unknown error");
+	lang_error(l, n->at, r == -ENOENT ? near(l, path, n->text) : hint,
+	           "`%s` cannot be read: %s", path, reason(r, why));
 	return false;
 }
 
 bool part_open(struct lang *l, const struct node *n, const char *path,
                struct file_text *ret)
 {
+	char why[TRUST_WHY_SIZE];
+	const char *hint;
 	struct stat st;
+	int fd = trusted_open(path, &st, why, &hint);
 
-	if (stat(path, &st) < 0)
-		return unreadable(l, n, path, errno);
-	if (S_ISDIR(st.st_mode))
-		return unreadable(l, n, path, EISDIR);
-	if (!S_ISREG(st.st_mode)) {
-		lang_error(l, n->at, NULL, "`%s` is no regular file", path);
-		return false;
-	}
+	if (fd < 0)
+		return unreadable(l, n, path, fd, why, hint);
+	close(fd);
 	*ret = (struct file_text){
 		.id = {st.st_dev, st.st_ino},
 		.len = st.st_size > MAX_TEXT ? MAX_TEXT + 1
@@ -163,13 +152,27 @@ bool part_open(struct lang *l, const struct node *n, const char *path,
 	return true;
 }
 
+/*
+ * Opened again, as no descriptor may be open while the arena, which may jump
+ * away, is asked for memory.
+ */
 bool part_read(struct lang *l, const struct node *n, const char *path,
                struct file_text *file)
 {
-	/* In the arena: nothing is lost when memory ends meanwhile. */
 	char *text = arena_alloc(l->arena, file->len + 1);
-	int r = read_file(path, text, file->len, &file->len);
+	char why[TRUST_WHY_SIZE];
+	const char *hint;
+	struct stat st;
+	int fd = trusted_open(path, &st, why, &hint), r = fd;
 
 	file->text = text;
-	return r == 0 || unreadable(l, n, path, -r);
+	if (fd >= 0) {
+		bool same = st.st_dev == file->id.device &&
+		            st.st_ino == file->id.inode;
+
+		r = same ? read_up_to(fd, text, file->len, &file->len)
+		         : -ESTALE;
+		close(fd);
+	}
+	return r >= 0 || unreadable(l, n, path, r, why, hint);
 }

@@ -13,6 +13,8 @@
  *   FAULT_INJECT    rules in the one-line form, after those of the file
  *   FAULT_SEED      decimal, default 0
  *   FAULT_VAR_x     value of ${x}
+ * Both, and `fault` itself:
+ *   FAULT_TRUST_FILES  1: scenarios whoever may have written them, lang/trust.h
  * With none of these the library is inert.
  */
 #ifndef FAULT_PLAN_ENV_H
@@ -24,6 +26,7 @@
 #define FAULT_ENV_INJECT   "FAULT_INJECT"
 #define FAULT_ENV_SEED     "FAULT_SEED"
 #define FAULT_ENV_VAR      "FAULT_VAR_"
+#define FAULT_ENV_TRUST    "FAULT_TRUST_FILES"
 
 /* Exit status of a program whose faults were not understood. */
 #define FAULT_EXIT_ATTACH 97

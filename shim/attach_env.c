@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
@@ -20,23 +21,36 @@
 #include "next.h"
 #include "plan/env.h"
 
+enum {
+	UNMAPPED_USER = 65534 /* the default of /proc/sys/kernel/overflowuid */
+};
+
 /* --- under `fault` -------------------------------------------------------- */
 
-/* Size of an attached segment, 0 if it cannot be told. */
-static size_t segment_size(int id)
+/*
+ * Made by root, or by who we are or were started as: that is `fault`, whatever
+ * the program has become since.  A creator who has no number in this user
+ * namespace cannot be told from another.
+ */
+static bool own_segment(const struct shmid_ds *ds)
 {
-	struct shmid_ds ds;
+	const uid_t creator = ds->shm_perm.cuid;
 
-	return shmctl(id, IPC_STAT, &ds) ? 0 : ds.shm_segsz;
+	return creator == 0 || creator == getuid() || creator == geteuid() ||
+	       creator == UNMAPPED_USER;
 }
 
 static void *attach_segment(int id, int flags, size_t *ret_len)
 {
-	void *p = shmat(id, NULL, flags);
+	struct shmid_ds ds;
+	void *p;
 
+	if (shmctl(id, IPC_STAT, &ds) || !own_segment(&ds))
+		return NULL;
+	p = shmat(id, NULL, flags);
 	if (p == (void *)-1)
 		return NULL;
-	*ret_len = segment_size(id);
+	*ret_len = ds.shm_segsz;
 	return p;
 }
 
@@ -54,8 +68,8 @@ static void attach_segments(const char *ids)
 	if (*end != ':')
 		return;
 	/*
-	 * Not there: another IPC namespace.  The runner sees an image that did
-	 * not attach and says so; the program runs untouched.
+	 * Not there: another IPC namespace; or not ours.  The runner sees an
+	 * image that did not attach and says so; the program runs untouched.
 	 */
 	plan = attach_segment(plan_id, SHM_RDONLY, &plan_len);
 	run = attach_segment((int)strtol(end + 1, NULL, 10), 0, &run_len);
@@ -289,13 +303,32 @@ static void attach_alone(const char *path, const char *rules)
 	attach_run(plan, run, 0);
 }
 
+/*
+ * A library that ld.so loads into a setuid program all the same (it is setuid
+ * itself, or named in /etc/ld.so.preload) does nothing that the user who
+ * started the program says.
+ */
+static void refuse_privileges(bool wanted)
+{
+	static const char text[] =
+		"libfault: no faults in a program that runs with more "
+		"privileges than its user (setuid, file capabilities)\n";
+
+	if (!wanted)
+		return;
+	complain(text, sizeof(text) - 1);
+	_exit(FAULT_EXIT_ATTACH);
+}
+
 void attach_from_environment(void)
 {
 	const char *ids = getenv(FAULT_ENV_SHM);
 	const char *path = getenv(FAULT_ENV_SCENARIO);
 	const char *rules = getenv(FAULT_ENV_INJECT);
 
-	if (ids)
+	if (getauxval(AT_SECURE))
+		refuse_privileges(path || rules);
+	else if (ids)
 		attach_segments(ids);
 	else if (path || rules)
 		attach_alone(path, rules);
