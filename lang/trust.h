@@ -28,8 +28,9 @@ enum {
 /*
  * open(2) for reading, of regular files only, so that it never waits.  The
  * descriptor, with what fstat(2) says of it in *ret_st; or -errno, -EPERM when
- * the file is refused.  Where the errno does not say it all, why has a sentence,
- * else it is empty; *ret_hint says what to do, or is NULL.  It is static.
+ * the file is refused.  Where the errno does not say it all, why has a
+ * sentence, else it is empty; *ret_hint says what to do, or is NULL.  It is
+ * static.
  */
 int trusted_open(const char *path, struct stat *ret_st, char *why,
                  const char **ret_hint);
