@@ -225,9 +225,12 @@ conformance: programs
 	@$(run_tests) tests/conformance/run.sh
 
 # What an injector of errnos alone does: the control of both suites.
-$(B)/tests/errno_only.so: tests/control/errno_only.c $(B)/flags
+preloads := $(B)/tests/errno_only.so $(B)/tests/fail_nth.so
+$(B)/tests/errno_only.so: tests/control/errno_only.c
+$(B)/tests/fail_nth.so: tests/adversity/fail_nth.c
+$(preloads): $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,LINK)$(CC) $(cflags) -fPIC -shared $(ldflags) -o $@ $<
+	$(call say,LINK)$(CC) $(cflags) -fPIC -shared $(ldflags) -o $@ $(filter %.c,$^)
 
 # Both suites and their controls, some minutes; writes docs/conformance.md.
 .PHONY: conformance-table
