@@ -235,12 +235,9 @@ int suite_bind_quietly(const struct suite *s, size_t i,
 	struct bind b = {s, i, vars, warnings, scenario_new(), diags};
 	int r;
 
-	if (!b.s)
-		return -ENOMEM;
-	r = arena_try(scenario_arena(b.s), bind_case, &b);
+	r = b.s ? arena_try(scenario_arena(b.s), bind_case, &b) : -ENOMEM;
 	if (r == -ENOMEM)
-		diag_add(diags, NULL, s->documents[0]->source.path,
-		         (struct mark){0}, DIAG_ERROR, NULL, "out of memory");
+		diag_no_memory(diags, s->documents[0]->source.path);
 	if (r < 0)
 		scenario_free(b.s);
 	else

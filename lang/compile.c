@@ -515,8 +515,7 @@ int scenario_plan(const struct scenario *s, const struct plan_options *options,
 		diag_add(diags, NULL, "plan", (struct mark){0}, DIAG_ERROR,
 		         NULL, "the rules need more than 64 MiB");
 	else if (r == -ENOMEM)
-		diag_add(diags, NULL, "plan", (struct mark){0}, DIAG_ERROR,
-		         NULL, "out of memory");
+		diag_no_memory(diags, "plan");
 	arena_release(&arena);
 	if (r < 0) {
 		free(c.blob);

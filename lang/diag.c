@@ -1,6 +1,7 @@
 /*
  * diag.c - collecting diagnostics, and finding the word that was meant.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -148,10 +149,24 @@ void diag_add(struct diag_list *l, const struct source *source,
 		return;
 	}
 	l->n_errors += kind == DIAG_ERROR;
-	if (d.file && d.message && grow(l))
+	if (d.file && d.message && grow(l)) {
 		l->v[l->n++] = d;
-	else
-		diag_release(&d);
+		return;
+	}
+	l->machine = true;
+	diag_release(&d);
+}
+
+bool diag_of_machine(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+void diag_no_memory(struct diag_list *l, const char *path)
+{
+	l->machine = true;
+	diag_add(l, NULL, path, (struct mark){0}, DIAG_ERROR, NULL,
+	         "out of memory");
 }
 
 /* Each file's together. */

@@ -33,7 +33,17 @@ struct diag_list {
 	size_t n_errors; /* of all, though only the first few hundred are kept
 	                  */
 	size_t cap;
+	/*
+	 * Among the errors are some of the machine, not of the input: there was
+	 * no memory, or no descriptor.
+	 */
+	bool machine;
 };
+
+/* Is it one of these, -ENOMEM or alike? */
+bool diag_of_machine(int r);
+/* An error of the machine: there was no memory to look at `path`. */
+void diag_no_memory(struct diag_list *l, const char *path);
 
 /* Zeroed memory is an empty list. */
 void diag_list_release(struct diag_list *l);

@@ -18,6 +18,7 @@ static int refuse(struct diag_list *diags, const char *path, int r,
 {
 	char message[TRUST_WHY_SIZE + 32];
 
+	diags->machine |= diag_of_machine(r);
 	snprintf(message, sizeof(message), "cannot be read: %s", why);
 	diag_add(diags, NULL, path, (struct mark){0}, DIAG_ERROR, hint,
 	         message);
@@ -128,6 +129,7 @@ static const char *near(struct lang *l, const char *path, const char *used)
 static bool unreadable(struct lang *l, const struct node *n, const char *path,
                        int r, const char *why, const char *hint)
 {
+	l->diags->machine |= diag_of_machine(r);
 	lang_error(l, n->at, r == -ENOENT ? near(l, path, n->text) : hint,
 	           "`%s` cannot be read: %s", path, reason(r, why));
 	return false;

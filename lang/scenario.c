@@ -70,8 +70,7 @@ int scenario_add_rules(struct scenario *s, const char *text, const char *origin,
 	int r = arena_try(scenario_arena(s), add_rules, &job);
 
 	if (r == -ENOMEM)
-		diag_add(diags, NULL, origin, (struct mark){0}, DIAG_ERROR,
-		         NULL, "out of memory");
+		diag_no_memory(diags, origin);
 	if (r < 0)
 		s->n_rules = n;
 	return r;

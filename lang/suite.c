@@ -543,14 +543,15 @@ int suite_parse_file(size_t budget, const char *text, size_t len,
 	size_t first = diags->n;
 	int r;
 
-	if (!job.suite)
+	if (!job.suite) {
+		diag_no_memory(diags, path);
 		return -ENOMEM;
+	}
 	arena_init(&job.suite->arena, budget);
 	r = arena_try(&job.suite->arena, load, &job);
 	scenario_free(job.trial);
 	if (r == -ENOMEM)
-		diag_add(diags, NULL, path, (struct mark){0}, DIAG_ERROR, NULL,
-		         "out of memory");
+		diag_no_memory(diags, path);
 	diag_sort(diags, first);
 	if (r < 0) {
 		suite_free(job.suite);

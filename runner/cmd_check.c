@@ -36,13 +36,14 @@ static const struct command_help help = {
 	"Nothing is started.",
 	specs,
 	sizeof(specs) / sizeof(specs[0]),
-	"Exit status: 0 valid, 2 not valid, 4 no scenario found."};
+	"Exit status: 0 valid, 2 not valid, 3 no memory, 4 no scenario found."};
 
 struct check {
 	bool expand, verbose;
 	struct launch_vars vars;
 	size_t n_files, n_cases, n_errors;
-	char **said; /* diagnostics that were printed */
+	bool machine; /* no input is wrong: there was no memory */
+	char **said;  /* diagnostics that were printed */
 	size_t n_said;
 };
 
@@ -66,6 +67,7 @@ static bool already_said(struct check *c, const char *text)
 /* Prints and empties a list. */
 static void say(struct check *c, struct diag_list *diags)
 {
+	c->machine |= diags->machine;
 	for (size_t i = 0; i < diags->n; i++) {
 		size_t len = diag_format(&diags->v[i], NULL, 0) + 1;
 		char *text = malloc(len);
@@ -155,7 +157,7 @@ static int conclude(struct check *c, size_t n_rules)
 	if (c->n_errors) {
 		fprintf(stderr, "%zu error%s\n", c->n_errors,
 		        c->n_errors == 1 ? "" : "s");
-		return EXIT_USAGE;
+		return c->machine ? EXIT_ENVIRONMENT : EXIT_USAGE;
 	}
 	if (!c->n_files && !n_rules) {
 		fputs("fault check: no scenario found\n", stderr);

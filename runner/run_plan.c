@@ -351,12 +351,14 @@ int run_plan_load(struct run_plan *p, const struct run_options *o)
 {
 	struct load l = {.plan = p, .options = o};
 	size_t n_errors;
-	bool ok;
+	bool ok, machine;
+	int r;
 
 	*p = (struct run_plan){0};
 	shard_touch_status_file();
-	if (read_failed(&l) < 0)
-		return EXIT_USAGE;
+	r = read_failed(&l);
+	if (r < 0)
+		return diag_of_machine(r) ? EXIT_ENVIRONMENT : EXIT_USAGE;
 	select_cases(&l);
 	p->cases = calloc(p->selection.n + 1, sizeof(*p->cases));
 	p->planned = calloc(p->selection.n + 1, sizeof(*p->planned));
@@ -366,10 +368,13 @@ int run_plan_load(struct run_plan *p, const struct run_options *o)
 	ok = !p->selection.n_errors && !p->selection.missing;
 	for (size_t i = 0; i < p->selection.n; i++)
 		ok = check_case(&l, &p->selection.v[i]) && ok;
+	machine = l.diags.machine;
 	n_errors = print_diags(&l.diags);
 	if (n_errors)
 		fprintf(stderr, "%zu error%s: nothing was started\n", n_errors,
 		        n_errors == 1 ? "" : "s");
+	if (!ok && machine)
+		return EXIT_ENVIRONMENT;
 	if (explain_no_programs(&l) || !ok)
 		return EXIT_USAGE;
 	if (p->n == 0)

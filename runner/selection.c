@@ -45,11 +45,12 @@ static bool add_case(struct selection *s, const struct suite *suite,
 	return true;
 }
 
+/* Takes the suite; false: no memory, it is freed. */
 static bool keep_suite(struct selection *s, struct suite *suite,
                        const char *file)
 {
+	char *copy = strdup(file), **files;
 	struct suite **suites;
-	char **files;
 
 	suites = realloc(s->suites, (s->n_suites + 1) * sizeof(*suites));
 	if (suites)
@@ -57,11 +58,14 @@ static bool keep_suite(struct selection *s, struct suite *suite,
 	files = realloc(s->files, (s->n_suites + 1) * sizeof(*files));
 	if (files)
 		s->files = files;
-	if (!suites || !files)
+	if (!suites || !files || !copy) {
+		suite_free(suite);
+		free(copy);
 		return false;
+	}
 	suites[s->n_suites] = suite;
-	files[s->n_suites] = strdup(file);
-	return files[s->n_suites++] != NULL;
+	files[s->n_suites++] = copy;
+	return true;
 }
 
 /* The cases of one file that path means; NULL with what is wrong counted. */
@@ -77,14 +81,16 @@ static const struct suite *add_file(struct selection *s, const char *file,
 		return NULL;
 	}
 	if (!keep_suite(s, suite, file)) {
-		suite_free(suite);
+		diag_no_memory(diags, file);
 		s->n_errors++;
 		return NULL;
 	}
 	for (size_t i = 0; i < suite_n_cases(suite); i++)
 		if (means(path, suite_case_id(suite, i)) &&
-		    !add_case(s, suite, s->files[s->n_suites - 1], i))
+		    !add_case(s, suite, s->files[s->n_suites - 1], i)) {
+			diag_no_memory(diags, file);
 			s->n_errors++;
+		}
 	return suite;
 }
 
@@ -157,6 +163,7 @@ static void add_glob(struct selection *s, const char *path,
 	if (r < 0) {
 		fprintf(stderr, "fault: %s: %s\n", base ? base : path,
 		        strerror(-r));
+		diags->machine |= diag_of_machine(r);
 		s->missing = true;
 	}
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
@@ -181,11 +188,13 @@ static void add_named(struct selection *s, const char *file, const char *rest,
 
 	if (r < 0 && !s->may_be_gone)
 		fprintf(stderr, "fault: %s: %s\n", file, strerror(-r));
+	diags->machine |= diag_of_machine(r);
 	s->missing |= r < 0 && !s->may_be_gone;
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
 		const char *name = selection_plain_name(files.v[i]);
 
 		if (asprintf(&path, "%s%s", name, rest) < 0) {
+			diag_no_memory(diags, name);
 			s->n_errors++;
 			break;
 		}
@@ -214,6 +223,7 @@ void selection_add(struct selection *s, const char *path,
 	path = selection_plain_name(path);
 	file = file_part(path);
 	if (!file) {
+		diag_no_memory(diags, path);
 		s->n_errors++;
 		return;
 	}

@@ -113,7 +113,8 @@ static bool fails(enum point point)
 	return true;
 }
 
-/* ---- memory: libc's own names, as dlsym allocates ------------------------- */
+/* ---- memory: libc's own names, as dlsym allocates -------------------------
+ */
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
@@ -134,9 +135,11 @@ void *realloc(void *old, size_t size)
 	return fails(MALLOC) ? NULL : __libc_realloc(old, size);
 }
 
-/* ---- the rest ------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------
+ */
 
-/* By another C name, so that libc's own prototypes and inlines never meet ours. */
+/* By another C name, so that libc's own prototypes and inlines never meet ours.
+ */
 #define FAIL(point, failed, ret, name, params, args)                           \
 	ret fail_##name params __asm__(#name);                                 \
 	ret fail_##name params                                                 \
@@ -186,8 +189,7 @@ FAIL(POLL, -1, int, poll, (void *fds, unsigned long n, int timeout),
 FAIL(POLL, -1, int, __poll_chk,
      (void *fds, unsigned long n, int timeout, size_t size),
      (fds, n, timeout, size))
-FAIL(POLL, -1, int, epoll_wait,
-     (int set, void *events, int n, int timeout),
+FAIL(POLL, -1, int, epoll_wait, (int set, void *events, int n, int timeout),
      (set, events, n, timeout))
 FAIL(WAITPID, -1, pid_t, waitpid, (pid_t pid, int *status, int options),
      (pid, status, options))
