@@ -87,6 +87,7 @@ void handle_ioctl(struct shim_call *c);
 void handle_close_range(struct shim_call *c);
 void handle_closefrom(struct shim_call *c);
 void handle_syscall(struct shim_call *c);
+void handle_fork(struct shim_call *c);
 void handle_resolve(struct shim_call *c);
 
 #endif

@@ -29,6 +29,7 @@ static void (*const handlers[N_EFFECTS])(struct shim_call *) = {
 	[EFFECT_CLOSE_RANGE] = handle_close_range,
 	[EFFECT_CLOSEFROM] = handle_closefrom,
 	[EFFECT_SYSCALL] = handle_syscall,
+	[EFFECT_FORK] = handle_fork,
 	[EFFECT_RESOLVE] = handle_resolve,
 };
 

@@ -272,20 +272,25 @@ static enum child child_of(const struct shim_call *c)
 	}
 }
 
-static void make_child(struct shim_call *c, enum child child)
+void handle_fork(struct shim_call *c)
 {
-	if (child == SHARES_MEMORY) {
-		shim_pid();
-		shim_thread.vforked = true;
-		call_real(c);
-		return;
-	}
 	process_prepare();
 	call_real(c);
 	if (c->result == 0)
 		process_child();
 	else
 		process_parent();
+}
+
+static void make_child(struct shim_call *c, enum child child)
+{
+	if (child == OWN_MEMORY) {
+		handle_fork(c);
+		return;
+	}
+	shim_pid();
+	shim_thread.vforked = true;
+	call_real(c);
 }
 
 /* Its descriptor (a: behind the number) is tracked, or it makes one. */
