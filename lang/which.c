@@ -62,23 +62,24 @@ static void unknown_call(struct lang *l, const struct node *n, const char *s)
 
 /*
  * Is it the symbol, or what a header makes of it: __read, __read_chk,
- * sendfile64?
+ * sendfile64, preadv64v2?
  */
 static bool is_symbol(const char *symbol, const char *s)
 {
-	static const char *const suffixes[] = {"", "_chk", "64"};
-	size_t len = strlen(s);
+	const char *large = strstr(symbol, "64");
+	size_t len = strlen(s), before;
 
 	if (!strcmp(symbol, s))
 		return true;
+	if (large) {
+		before = (size_t)(large - symbol);
+		return !strncmp(symbol, s, before) && before <= len &&
+		       !strcmp(large + 2, s + before);
+	}
 	if (!strncmp(symbol, "__", 2))
 		symbol += 2;
-	for (size_t i = 0; i < 3; i++) {
-		if (!strncmp(symbol, s, len) &&
-		    !strcmp(symbol + len, suffixes[i]))
-			return true;
-	}
-	return false;
+	return !strncmp(symbol, s, len) &&
+	       (!symbol[len] || !strcmp(symbol + len, "_chk"));
 }
 
 /* A family's word, or a symbol's. */
@@ -156,15 +157,19 @@ static bool is_family(const uint64_t *calls, unsigned family)
 	return any && (all || named);
 }
 
-/* Is it selected by the word of another that is? */
+/* Is it selected by the word of another that is, or has it been said? */
 static bool is_covered(const uint64_t *calls, unsigned call)
 {
 	const char *symbol = fault_calls[call].symbol;
 
 	for (unsigned i = 1; i < N_CALLS; i++) {
-		if (i != call && fault_calls[i].kind == FAULT_INJECT &&
-		    has_call(calls, i) &&
-		    is_symbol(symbol, fault_calls[i].symbol))
+		const char *other = fault_calls[i].symbol;
+
+		if (i == call || fault_calls[i].kind != FAULT_INJECT ||
+		    !has_call(calls, i) || !is_symbol(symbol, other))
+			continue;
+		/* Two rows of one symbol: the first says it. */
+		if (i < call || strcmp(symbol, other))
 			return true;
 	}
 	return false;

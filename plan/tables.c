@@ -20,6 +20,17 @@
 		.flags = flags_,                                               \
 		.arity = n_,                                                   \
 	},
+#define TWIN(id_, symbol_, n_, family_, kind_, effect_, fd_, shape_, flags_)   \
+	[FAULT_CALL_##id_] = {                                                 \
+		.symbol = #symbol_,                                            \
+		.family = FAMILY_##family_,                                    \
+		.kind = FAULT_##kind_,                                         \
+		.effect = EFFECT_##effect_,                                    \
+		.shape = SHAPE_INIT_##shape_,                                  \
+		.fd = fd_,                                                     \
+		.flags = flags_,                                               \
+		.arity = n_,                                                   \
+	},
 #define NOTE(symbol_, hook_)                                                   \
 	[FAULT_CALL_##symbol_] = {                                             \
 		.symbol = #symbol_,                                            \
@@ -29,6 +40,7 @@
 		.fd = -1,                                                      \
 		.flags = -1,                                                   \
 	},
+#define STUB(symbol_) NOTE(symbol_, NONE)
 #define SHAPE_INIT_NONE                                                        \
 	{                                                                      \
 		SHAPE_NONE, -1, -1                                             \
@@ -57,6 +69,20 @@
 const struct fault_call_row fault_calls[N_CALLS] = {
 #include "calls.def"
 };
+
+enum fault_call fault_call_twin(enum fault_call call)
+{
+	switch ((int)call) {
+#define TWIN(id, symbol, ...)                                                  \
+	case FAULT_CALL_##symbol:                                              \
+		return FAULT_CALL_##id;                                        \
+	case FAULT_CALL_##id:                                                  \
+		return FAULT_CALL_##symbol;
+#include "calls.def"
+	default:
+		return FAULT_CALL_NONE;
+	}
+}
 
 const struct fault_family_row fault_families[N_FAMILIES] = {
 #define FAMILY(id, word_, per_, direction_)                                    \

@@ -21,7 +21,9 @@ enum fault_family {
 enum fault_call {
 	FAULT_CALL_NONE,
 #define CALL(symbol, ...)  FAULT_CALL_##symbol,
+#define TWIN(id, ...)      FAULT_CALL_##id,
 #define NOTE(symbol, hook) FAULT_CALL_##symbol,
+#define STUB(symbol)       FAULT_CALL_##symbol,
 #include "calls.def"
 	N_CALLS
 };
@@ -56,6 +58,7 @@ enum fault_effect {
 	EFFECT_CLOSE_RANGE,
 	EFFECT_CLOSEFROM,
 	EFFECT_SYSCALL,
+	EFFECT_FORK,
 	EFFECT_RESOLVE,
 	N_EFFECTS
 };
@@ -67,7 +70,7 @@ enum fault_shape_kind {
 	SHAPE_IOV,  /* struct iovec array, count */
 	SHAPE_MSG,  /* struct msghdr */
 	SHAPE_MMSG, /* struct mmsghdr array, count */
-	SHAPE_LEN,  /* a length alone: sendfile */
+	SHAPE_LEN,  /* a length alone: sendfile, splice */
 };
 
 struct fault_shape {
@@ -110,6 +113,10 @@ struct fault_family_row {
 
 extern const struct fault_call_row fault_calls[N_CALLS];
 extern const struct fault_family_row fault_families[N_FAMILIES];
+
+/* The other row of a symbol that has two (TWIN); FAULT_CALL_NONE: it has one.
+ */
+enum fault_call fault_call_twin(enum fault_call call);
 
 /*
  * Lifecycle of a TCP socket as its program has seen it.  The names are those

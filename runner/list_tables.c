@@ -81,24 +81,23 @@ static const char *state_word(unsigned s)
 	return s ? fault_state_names[s] : "";
 }
 
-static int symbol_call(const char *word)
+/* Is the word a symbol of this family?  A symbol may be one of two. */
+static bool is_symbol_of(const char *word, enum fault_family family)
 {
 	for (int i = FAULT_CALL_NONE + 1; i < N_CALLS; i++)
-		if (!strcmp(fault_calls[i].symbol, word))
-			return i;
-	return FAULT_CALL_NONE;
+		if (fault_calls[i].family == family &&
+		    !strcmp(fault_calls[i].symbol, word))
+			return true;
+	return false;
 }
 
 /* Does a row for this family, or this one symbol of it, belong to `only`? */
 static bool selected(const char *only, enum fault_family family,
                      const char *symbol)
 {
-	int call;
-
 	if (!only || !strcmp(only, fault_families[family].word))
 		return true;
-	call = symbol_call(only);
-	return call != FAULT_CALL_NONE && fault_calls[call].family == family &&
+	return is_symbol_of(only, family) &&
 	       (!*symbol || !strcmp(symbol, only));
 }
 

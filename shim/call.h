@@ -59,7 +59,10 @@ void call_fail(struct shim_call *c, int err);
  */
 bool call_owns_sock(const struct shim_call *c);
 
-/* The MSG_ or other flags argument, 0 if the row has none. */
+/*
+ * The MSG_ or other flags argument, 0 if the row has none; RWF_NOWAIT is
+ * MSG_DONTWAIT.
+ */
 int call_flags(const struct shim_call *c);
 
 /* One function per enum fault_effect; slow.c has the table. */
@@ -84,6 +87,7 @@ void handle_ioctl(struct shim_call *c);
 void handle_close_range(struct shim_call *c);
 void handle_closefrom(struct shim_call *c);
 void handle_syscall(struct shim_call *c);
+void handle_fork(struct shim_call *c);
 void handle_resolve(struct shim_call *c);
 
 #endif

@@ -56,12 +56,34 @@ static uint64_t mmsg_len(const struct mmsghdr *v, unsigned n)
 	return len;
 }
 
+/* A socket has no positions, only the current one: ESPIPE, EINVAL. */
+static bool has_position(const struct shim_call *c)
+{
+	switch ((int)c->id) {
+	case FAULT_CALL_preadv2:
+	case FAULT_CALL_preadv64v2:
+	case FAULT_CALL_pwritev2:
+	case FAULT_CALL_pwritev64v2:
+		return c->a[3] != -1;
+	case FAULT_CALL_splice:
+	case FAULT_CALL_splice_in:
+		return c->a[1] || c->a[3];
+	case FAULT_CALL_sendfile_in:
+	case FAULT_CALL_sendfile64_in:
+		return c->a[2];
+	default:
+		return false;
+	}
+}
+
 uint64_t cut_want(const struct shim_call *c)
 {
 	const struct fault_shape *s = &c->row->shape;
 	long ptr = s->ptr < 0 ? 0 : c->a[(int)s->ptr];
 	long len = s->len < 0 ? 0 : c->a[(int)s->len];
 
+	if (has_position(c))
+		return 0;
 	switch (s->kind) {
 	case SHAPE_BUF:
 	case SHAPE_LEN:

@@ -28,6 +28,7 @@
 #include "levers.h"
 #include "opening.h"
 #include "passing.h"
+#include "pipes.h"
 #include "regs.h"
 #include "self.h"
 
@@ -91,9 +92,12 @@ static void account_error(struct shim_call *c)
 	enum fault_state state = atomic_load(&c->sock->state);
 	bool shut = state == STATE_FIN_WAIT || state == STATE_LAST_ACK;
 
-	/* EPIPE after its own SHUT_WR says nothing about the connection. */
+	/*
+	 * EPIPE after its own SHUT_WR says nothing about the connection, nor
+	 * does that of a pipe which nobody reads.
+	 */
 	if (c->err == ECONNRESET || c->err == ETIMEDOUT ||
-	    (c->err == EPIPE && !shut))
+	    (c->err == EPIPE && !shut && !(receiving(c) && pipes_of(c) >= 0)))
 		if (state >= STATE_ESTABLISHED)
 			socks_state(c->fd, c->sock, STATE_RESET);
 }
@@ -250,6 +254,11 @@ static void transfer(struct shim_call *c)
 	}
 	if (decide_stale(c)) {
 		call_real(c);
+		return;
+	}
+	if (!pipes_ready(c)) {
+		if (!c->made)
+			make_plain(c);
 		return;
 	}
 	if (!satisfiable(c))

@@ -39,6 +39,10 @@ void next_resolve(void)
 	if (p)                                                                 \
 		next.symbol_ = (__typeof__(next.symbol_))p;
 #define NOTE(symbol_, hook) note_##symbol_.next = dlsym(RTLD_NEXT, #symbol_);
+#define STUB(symbol_)                                                          \
+	p = dlsym(RTLD_NEXT, #symbol_);                                        \
+	if (p)                                                                 \
+		stub_##symbol_ = note_##symbol_.next = p;
 #include "plan/calls.def"
 }
 
@@ -62,7 +66,8 @@ void next_resolve(void)
 #include "plan/calls.def"
 
 static long (*const callers[N_CALLS])(const long *) = {
-#define CALL(symbol, ...) [FAULT_CALL_##symbol] = call_##symbol,
+#define CALL(symbol, ...)     [FAULT_CALL_##symbol] = call_##symbol,
+#define TWIN(id, symbol, ...) [FAULT_CALL_##id] = call_##symbol,
 #include "plan/calls.def"
 };
 

@@ -65,5 +65,58 @@ note_and_jump:
 	.size \symbol, . - \symbol
 .endm
 
-#define NOTE(symbol, hook) stub symbol
+/*
+ * dlopen(file, flags), dlmopen(namespace, file, flags): RTLD_DEEPBIND would let
+ * the module find libc before this library.  In a namespace of its own it has a
+ * libc of its own anyway, and keeps its flags.
+ */
+#define RTLD_DEEPBIND 8
+
+	.globl dlopen
+	.type dlopen, @function
+dlopen:
+	.cfi_startproc
+	endbr64
+	and $~RTLD_DEEPBIND, %esi
+	jmp *stub_dlopen(%rip)
+	.cfi_endproc
+	.size dlopen, . - dlopen
+
+	.globl dlmopen
+	.type dlmopen, @function
+dlmopen:
+	.cfi_startproc
+	endbr64
+	test %rdi, %rdi
+	jnz 1f
+	and $~RTLD_DEEPBIND, %edx
+1:	jmp *stub_dlmopen(%rip)
+	.cfi_endproc
+	.size dlmopen, . - dlmopen
+
+/* Where they jump before we are attached. */
+.macro early symbol
+	.type early_\symbol, @function
+	.hidden note_\symbol
+early_\symbol:
+	.cfi_startproc
+	endbr64
+	lea note_\symbol(%rip), %r11
+	jmp note_and_jump
+	.cfi_endproc
+	.size early_\symbol, . - early_\symbol
+
+	.pushsection .data.rel.local, "aw", @progbits
+	.globl stub_\symbol
+	.hidden stub_\symbol
+	.type stub_\symbol, @object
+	.size stub_\symbol, 8
+	.balign 8
+stub_\symbol:
+	.quad early_\symbol
+	.popsection
+.endm
+
+#define NOTE(symbol, hook) stub symbol;
+#define STUB(symbol)       early symbol;
 #include "plan/calls.def"

@@ -12,6 +12,7 @@
 
 #include "poison.h"
 
+#define STUB(symbol) NOTE(symbol, NONE)
 #define NOTE(symbol, hook_)                                                    \
 	struct note note_##symbol = {.call = FAULT_CALL_##symbol,              \
 	                             .hook = HOOK_##hook_};
@@ -63,11 +64,16 @@ static void on_exit_now(const struct note *note, void *caller)
 		process_exit();
 }
 
+static void on_nothing(const struct note *note, void *caller)
+{
+	(void)note;
+	(void)caller;
+}
+
 static void (*const hooks[N_HOOKS])(const struct note *, void *) = {
-	[HOOK_VFORK] = on_vfork,
-	[HOOK_EXEC] = on_exec,
-	[HOOK_SPAWN] = on_spawn,
-	[HOOK_EXIT] = on_exit_now,
+	[HOOK_VFORK] = on_vfork,  [HOOK_EXEC] = on_exec,
+	[HOOK_SPAWN] = on_spawn,  [HOOK_EXIT] = on_exit_now,
+	[HOOK_NONE] = on_nothing,
 };
 
 void *note_call(const struct note *note, void *caller)

@@ -15,6 +15,7 @@ enum note_hook {
 	HOOK_EXEC,
 	HOOK_SPAWN,
 	HOOK_EXIT,
+	HOOK_NONE, /* of STUB rows: attach, nothing else */
 	N_HOOKS
 };
 
@@ -24,8 +25,15 @@ struct note {
 	enum note_hook hook;
 };
 
-/* note_SYMBOL for each row; its stub passes the address. */
+/*
+ * note_SYMBOL for each row; its stub passes the address.  stub_SYMBOL is where
+ * the stub of a STUB row jumps: until we are attached, to a way through
+ * note_call().
+ */
 #define NOTE(symbol, hook) extern struct note note_##symbol;
+#define STUB(symbol)                                                           \
+	extern struct note note_##symbol;                                      \
+	extern void *stub_##symbol;
 #include "plan/calls.def"
 
 /* Called by the stubs: returns where to jump. */

@@ -8,4 +8,4 @@
 #pragma GCC poison fopen fclose perror strerror syslog setlocale
 #pragma GCC poison pthread_mutex_lock pthread_mutex_unlock pthread_once
 #pragma GCC poison sleep usleep nanosleep random rand getenv setenv
-#pragma GCC poison exit abort assert dlsym dlopen
+#pragma GCC poison exit abort assert dlsym

@@ -1,6 +1,8 @@
 /*
  * slow.c - call_slow: the one way from a wrapper to a handler and back.
  */
+#include <sys/uio.h>
+
 #include "call.h"
 
 #include "poison.h"
@@ -27,6 +29,7 @@ static void (*const handlers[N_EFFECTS])(struct shim_call *) = {
 	[EFFECT_CLOSE_RANGE] = handle_close_range,
 	[EFFECT_CLOSEFROM] = handle_closefrom,
 	[EFFECT_SYSCALL] = handle_syscall,
+	[EFFECT_FORK] = handle_fork,
 	[EFFECT_RESOLVE] = handle_resolve,
 };
 
@@ -59,13 +62,35 @@ bool call_owns_sock(const struct shim_call *c)
 	                            memory_order_relaxed) == c->generation;
 }
 
+/* Those with RWF_ flags, one of which means something to a socket. */
+static bool has_rwf(enum fault_call id)
+{
+	return id == FAULT_CALL_preadv2 || id == FAULT_CALL_preadv64v2 ||
+	       id == FAULT_CALL_pwritev2 || id == FAULT_CALL_pwritev64v2;
+}
+
 int call_flags(const struct shim_call *c)
 {
+	if (has_rwf(c->id))
+		return c->a[c->number ? 5 : 4] & RWF_NOWAIT ? MSG_DONTWAIT : 0;
 	return c->row->flags < 0 ? 0 : (int)c->a[(int)c->row->flags];
+}
+
+/* splice(2) with the socket at its other end. */
+static void take_twin(struct shim_call *c)
+{
+	const enum fault_call twin = fault_call_twin(c->id);
+	const struct fault_call_row *row = &fault_calls[twin];
+
+	if (twin && socks_of(fds_word((int)c->a[(int)row->fd]))) {
+		c->id = twin;
+		c->row = row;
+	}
 }
 
 void call_run(struct shim_call *c)
 {
+	take_twin(c);
 	c->fd = c->row->fd < 0 ? -1 : (int)c->a[(int)c->row->fd];
 	c->sock = c->fd < 0 ? NULL : socks_of(fds_word(c->fd));
 	if (c->sock) {

@@ -220,6 +220,12 @@ static const struct {
 	{SYS_recvfrom, FAULT_CALL_recvfrom},
 	{SYS_sendmsg, FAULT_CALL_sendmsg},
 	{SYS_recvmsg, FAULT_CALL_recvmsg},
+	{SYS_sendmmsg, FAULT_CALL_sendmmsg},
+	{SYS_recvmmsg, FAULT_CALL_recvmmsg},
+	{SYS_sendfile, FAULT_CALL_sendfile},
+	{SYS_splice, FAULT_CALL_splice},
+	{SYS_preadv2, FAULT_CALL_preadv2},
+	{SYS_pwritev2, FAULT_CALL_pwritev2},
 	{SYS_dup, FAULT_CALL_dup},
 #ifdef SYS_dup2
 	{SYS_dup2, FAULT_CALL_dup2},
@@ -266,14 +272,8 @@ static enum child child_of(const struct shim_call *c)
 	}
 }
 
-static void make_child(struct shim_call *c, enum child child)
+void handle_fork(struct shim_call *c)
 {
-	if (child == SHARES_MEMORY) {
-		shim_pid();
-		shim_thread.vforked = true;
-		call_real(c);
-		return;
-	}
 	process_prepare();
 	call_real(c);
 	if (c->result == 0)
@@ -282,15 +282,30 @@ static void make_child(struct shim_call *c, enum child child)
 		process_parent();
 }
 
-/* Its descriptor is tracked, or it makes one. */
-static bool concerns_us(enum fault_call call, int fd)
+static void make_child(struct shim_call *c, enum child child)
 {
-	return fault_calls[call].fd < 0 || fds_word(fd);
+	if (child == OWN_MEMORY) {
+		handle_fork(c);
+		return;
+	}
+	shim_pid();
+	shim_thread.vforked = true;
+	call_real(c);
+}
+
+/* Its descriptor (a: behind the number) is tracked, or it makes one. */
+static bool concerns_us(enum fault_call call, const long *a)
+{
+	const enum fault_call twin = fault_call_twin(call);
+
+	return fault_calls[call].fd < 0 ||
+	       fds_word((int)a[(int)fault_calls[call].fd]) ||
+	       (twin && fds_word((int)a[(int)fault_calls[twin].fd]));
 }
 
 static bool run_by_number(struct shim_call *c, enum fault_call call)
 {
-	if (!concerns_us(call, (int)c->a[1]))
+	if (!concerns_us(call, &c->a[1]))
 		return false;
 	c->number = c->a[0] + 1;
 	for (size_t i = 0; i + 1 < MAX_ARITY; i++)

@@ -25,14 +25,29 @@
 #define PACK_6(t1, a1, ...) (long)(a1), PACK_5(__VA_ARGS__)
 #define PACK_7(t1, a1, ...) (long)(a1), PACK_6(__VA_ARGS__)
 
-/* The word that decides: index -1, 0 or 2 of the arguments is constant. */
+/* What a symbol is when another of its descriptors is the socket. */
+static const struct twin {
+	bool is;
+	uint8_t fd;
+	uint8_t family;
+} twins[N_CALLS] = {
+#define TWIN(id, symbol, n, family, kind, effect, fd, shape, flags)            \
+	[FAULT_CALL_##symbol] = {true, fd, FAMILY_##family},
+#include "plan/calls.def"
+};
+
+/* The word that decides.  All but the arguments is constant. */
 static inline __attribute__((always_inline)) bool
-wanted(enum fault_family family, int fd_index, const long *a)
+wanted(enum fault_call id, enum fault_family family, int fd_index,
+       const long *a)
 {
+	const struct twin twin = twins[id];
 	uint64_t word =
 		fd_index < 0 ? shim.interest : fds_word((int)a[fd_index]);
 
-	return UNLIKELY(word & FAMILY_BIT(family));
+	return UNLIKELY(word & FAMILY_BIT(family)) ||
+	       (twin.is &&
+	        UNLIKELY(fds_word((int)a[twin.fd]) & FAMILY_BIT(twin.family)));
 }
 
 /* Is the row a transfer of one buffer?  Its length is argument 2. */
@@ -87,7 +102,7 @@ wanted(enum fault_family family, int fd_index, const long *a)
 	{                                                                      \
 		const long a[MAX_ARITY] = {PACK_##n proto};                    \
                                                                                \
-		if (wanted(FAMILY_##family, fd, a))                            \
+		if (wanted(FAULT_CALL_##symbol, FAMILY_##family, fd, a))       \
 			return quiet_##symbol ARGS_##n proto;                  \
 		return next.symbol ARGS_##n proto;                             \
 	}

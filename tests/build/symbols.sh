@@ -20,6 +20,7 @@ dynamic() {
 cat >"$T/rows.c" <<'END'
 #define CALL(symbol, ...) symbol
 #define NOTE(symbol, ...) symbol
+#define STUB(symbol) symbol
 #include "plan/calls.def"
 END
 cc -E -P -undef -iquote . "$T/rows.c" | tr -s ' ' '\n' | sort -u >"$T/rows"

@@ -20,7 +20,11 @@ plain() {
 
 # under RULE SYMBOL OPTION…
 under() {
-	rule=$1
+	# splice_in is the row for `splice` from a socket.
+	case $1 in
+	*_in:*) rule=${1%%_in:*}:${1#*:} ;;
+	*) rule=$1 ;;
+	esac
 	shift
 	got=$(LD_PRELOAD=$LIBFAULT FAULT_INJECT=$rule "$rows" call "$@" 2>&1)
 	status=$?
@@ -135,7 +139,7 @@ another() {
 		"$rows" list
 		"$rows" errnos
 	} | awk -v symbol="$1" -v family="$2" '
-		function root(s) { sub(/^__/, "", s); sub(/(_chk|64)$/, "", s); return s }
+		function root(s) { sub(/^__/, "", s); sub(/_(chk|in)$/, "", s); sub(/64/, "", s); return s }
 		NF == 2 { of[$1] = $2; next }
 		of[$1] == family && $1 != family && root($1) != root(symbol) &&
 			$3 != "C" && $4 != "G2" && $5 != "CONDITION" {
@@ -189,16 +193,16 @@ ends() {
 }
 
 # corrupts SYMBOL FAMILY: the first bytes, and nothing but them. No buffer holds
-# what sendfile sends.
+# what sendfile and splice move.
 corrupts() {
 	change=" changed 0..2"
-	case $1 in sendfile*) change= ;; esac
+	case $1 in sendfile* | splice*) change= ;; esac
 	plain "$1" --all
 	base=${got%%"${nl}rest"*}
 	if [ "$2" = send ]; then
 		want="$base${nl}rest 64 intact${nl}so_error 0, then 0${nl}peer 64$change eof"
 	else
-		want="$base${nl}rest 64$change${nl}so_error 0, then 0${nl}peer 0 eof"
+		want="$base${nl}rest 64${change:- intact}${nl}so_error 0, then 0${nl}peer 0 eof"
 	fi
 	under "$1:corrupt=3B:nth=1" "$1" --all
 	say "$1 corrupts the first three bytes that it moves" "$want"

@@ -51,6 +51,7 @@ try table_processes vfork-of-thread "vfork in a thread"
 try table_processes spawn-closes "posix_spawn, system and popen"
 try table_processes raw-fork "a child of syscall(SYS_clone) has its sockets known"
 try table_processes exec-inherits "a socket inherited over exec is known"
+try table_processes bare-fork "what a child of _Fork closes stays known"
 try table_processes fork-exec-inherits "and over fork and exec"
 
 sentence="a connection goes on after children of system, popen, wordexp"

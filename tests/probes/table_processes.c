@@ -227,6 +227,33 @@ static int raw_fork(void)
 	return 0;
 }
 
+/* glibc 2.34 has _Fork, which calls no handler of pthread_atfork. */
+extern pid_t bare(void) __asm__("_Fork") __attribute__((weak));
+
+/* What the child closes is not the parent's reference. */
+static int bare_fork(void)
+{
+	struct pair p = make_pair(), q;
+	pid_t pid;
+
+	if (!bare) {
+		printf("skip: this libc has no _Fork\n");
+		return 0;
+	}
+	pid = bare();
+	if (!pid) {
+		mortal_begin();
+		close(p.accepted);
+		close(p.client);
+		_exit(0);
+	}
+	WANT(status_of(pid), 0);
+	q = make_pair();
+	WANT(known(&p), true);
+	WANT(known(&q), true);
+	return 0;
+}
+
 /* --- exec ------------------------------------------------------------- */
 
 /* Run as `after-exec`, the connection at 20 (accepted) and 21. */
@@ -447,6 +474,7 @@ int main(int argc, char **argv)
 		{"vfork-of-thread", vfork_of_thread},
 		{"spawn-closes", spawn_closes},
 		{"raw-fork", raw_fork},
+		{"bare-fork", bare_fork},
 		{"after-exec", after_exec},
 		{"exec-inherits", exec_inherits},
 		{"fork-exec-inherits", fork_exec_inherits},

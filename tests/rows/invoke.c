@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "tests/raw.h"
 #include "rows.h"
 
 #define PARAMS_1(t1, a1)                         (t1 a1)
@@ -55,7 +56,14 @@
 #include "plan/calls.def"
 
 static long (*const callers[N_CALLS])(const long *) = {
-#define CALL(symbol, ...) [FAULT_CALL_##symbol] = call_##symbol,
+#define CALL(symbol, ...)     [FAULT_CALL_##symbol] = call_##symbol,
+#define TWIN(id, symbol, ...) [FAULT_CALL_##id] = call_##symbol,
+#include "plan/calls.def"
+};
+
+const char *const rows_names[N_CALLS] = {
+#define CALL(symbol, ...) [FAULT_CALL_##symbol] = #symbol,
+#define TWIN(id, ...)     [FAULT_CALL_##id] = #id,
 #include "plan/calls.def"
 };
 
@@ -65,8 +73,12 @@ bool invoke_exists(enum fault_call call)
 #define CALL(symbol, ...)                                                      \
 	case FAULT_CALL_##symbol:                                              \
 		return row_##symbol != NULL;
+#define TWIN(id, symbol, ...)                                                  \
+	case FAULT_CALL_##id:                                                  \
+		return row_##symbol != NULL;
 #include "plan/calls.def"
 #define NOTE(symbol, hook) case FAULT_CALL_##symbol:
+#define STUB(symbol)       case FAULT_CALL_##symbol:
 #include "plan/calls.def"
 	case FAULT_CALL_NONE:
 	case N_CALLS:
@@ -116,6 +128,47 @@ static void fill_piece(struct piece *p, const struct rows_test *t,
 	p->msgs[1].msg_hdr.msg_iovlen = 1;
 }
 
+/* sendfile: a file into the socket; splice, and sendfile from a socket: a pipe.
+ */
+static bool has_pipe(const struct rows_test *t)
+{
+	return !strcmp(t->row->symbol, "splice") ||
+	       (t->row->shape.kind == SHAPE_LEN &&
+	        t->row->family == FAMILY_RECV);
+}
+
+/* What the pipe holds when the call is made: what is to be sent, or nothing. */
+static void fill_pipe(const struct rows_test *t, const struct piece *p)
+{
+	unsigned char old[ROWS_BYTES];
+
+	raw(SYS_read, t->pipe[0], (long)old, sizeof(old), 0, 0, 0);
+	if (t->row->family == FAMILY_SEND)
+		raw(SYS_write, t->pipe[1], (long)p->data, (long)p->len, 0, 0,
+		    0);
+}
+
+static void drain_pipe(const struct rows_test *t, const struct piece *p)
+{
+	if (has_pipe(t) && t->row->family == FAMILY_RECV)
+		raw(SYS_read, t->pipe[0], (long)p->data, (long)p->len, 0, 0, 0);
+}
+
+static void fill_length(const struct rows_test *t, struct piece *p, long *a)
+{
+	const struct fault_call_row *r = t->row;
+
+	a[(int)r->shape.len] = (long)p->len;
+	if (has_pipe(t)) {
+		fill_pipe(t, p);
+		/* In front of the socket, or behind it. */
+		a[r->fd ? 0 : 2] = t->pipe[r->family == FAMILY_RECV];
+		return;
+	}
+	a[1] = t->file;
+	a[2] = (long)&p->file_offset;
+}
+
 static void fill_transfer(const struct rows_test *t, struct piece *p, long *a)
 {
 	const struct fault_shape *s = &t->row->shape;
@@ -133,6 +186,8 @@ static void fill_transfer(const struct rows_test *t, struct piece *p, long *a)
 	case SHAPE_IOV:
 		a[(int)s->ptr] = (long)p->iov;
 		a[(int)s->len] = 2;
+		/* preadv2 and its like: the current position. */
+		a[3] = -1;
 		break;
 	case SHAPE_MSG:
 		a[(int)s->ptr] = (long)&p->msgs[0].msg_hdr;
@@ -142,9 +197,7 @@ static void fill_transfer(const struct rows_test *t, struct piece *p, long *a)
 		a[(int)s->len] = 2;
 		break;
 	case SHAPE_LEN:
-		a[1] = t->file;
-		a[2] = (long)&p->file_offset;
-		a[(int)s->len] = (long)p->len;
+		fill_length(t, p, a);
 		break;
 	case SHAPE_NONE:
 		break;
@@ -278,6 +331,7 @@ void invoke(struct rows_test *t, size_t offset, struct rows_result *ret)
 	errno = ENOTTY;
 	ret->value = callers[t->call](a);
 	ret->err = errno;
+	drain_pipe(t, &p);
 	ret->moved = moved_by(t, &p, ret->value);
 	ret->sigpipe = take_sigpipe();
 }

@@ -27,7 +27,7 @@ static void list(bool there)
 
 		if (r->kind == FAULT_INJECT && r->family != FAMILY_RESOLVE &&
 		    invoke_exists(i) == there)
-			printf("%s %s\n", r->symbol,
+			printf("%s %s\n", rows_names[i],
 			       fault_families[r->family].word);
 	}
 }
@@ -74,7 +74,7 @@ static void errnos(void)
 
 			if (fault_errno_find(i, e->err) != e)
 				continue;
-			printf("%s %s %c %s %s %s\n", r->symbol,
+			printf("%s %s %c %s %s %s\n", rows_names[i],
 			       fault_errno_name(e->err), e->tier,
 			       gates[e->gate] ? gates[e->gate] : "-",
 			       hows[e->how], situation_of(r, e));
@@ -123,8 +123,8 @@ static int call(int argc, char **argv)
 	sigset_t pipe;
 
 	for (unsigned i = 1; i < N_CALLS; i++)
-		if (!strcmp(fault_calls[i].symbol, argv[0]) &&
-		    fault_calls[i].kind == FAULT_INJECT)
+		if (fault_calls[i].kind == FAULT_INJECT &&
+		    !strcmp(rows_names[i], argv[0]))
 			t.call = i;
 	t.row = &fault_calls[t.call];
 	for (int i = 1; i < argc; i++)

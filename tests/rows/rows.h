@@ -45,6 +45,7 @@ struct rows_test {
 	int peer;      /* the far end, or -1 */
 	int epfd;
 	int file;                /* what sendfile sends */
+	int pipe[2];             /* the other end of splice */
 	struct sockaddr_in addr; /* for bind and connect */
 };
 
@@ -60,7 +61,10 @@ struct rows_result {
 void situation_make(struct rows_test *t);
 _Noreturn void rows_die(const char *what, int err);
 
-/* invoke.c: does this libc have the symbol? */
+/* invoke.c: the row's own name: the symbol but for a TWIN. */
+extern const char *const rows_names[N_CALLS];
+
+/* Does this libc have the symbol? */
 bool invoke_exists(enum fault_call call);
 
 /*

@@ -165,8 +165,11 @@ static void make(struct rows_test *t)
 	else if (effect == EFFECT_IO && t->row->family == FAMILY_RECV &&
 	         !t->fresh)
 		queue_data(t);
-	if (t->row->shape.kind == SHAPE_LEN)
+	if (t->row->shape.kind == SHAPE_LEN) {
 		file_of_data(t);
+		must("pipe2",
+		     raw(SYS_pipe2, (long)t->pipe, O_NONBLOCK, 0, 0, 0, 0));
+	}
 }
 
 void situation_make(struct rows_test *t)
