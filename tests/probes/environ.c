@@ -2,7 +2,9 @@
  * environ.c - what the next image gets of the environment, by each function
  * that makes one, from each place that may.
  *
- *   environ check SYMBOL plain|reached   every place and every environment
+ *   environ check SYMBOL plain|reached all|some
+ *                                        every place and every environment, or
+ *                                        each environment in one of the places
  *   environ show                         the image: prints what it has got
  *
  * `reached` is with the library, which puts back what is missing: LD_PRELOAD
@@ -655,26 +657,40 @@ static bool possible(const struct place *place, size_t env)
 	return true;
 }
 
-static int check(const char *function)
+/* Of all symbols together these have each environment in each place. */
+static bool among_some(size_t p, size_t e)
+{
+	const size_t at = (size_t)(symbol - symbols) + e;
+
+	return at % (sizeof(places) / sizeof(places[0])) == p;
+}
+
+static const struct symbol *find(const char *function)
+{
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
+		if (!strcmp(symbols[i].name, function))
+			return &symbols[i];
+	fprintf(stderr, "no such function: %s\n", function);
+	exit(2);
+}
+
+static int check(const char *function, bool all)
 {
 	unsigned n = 0, bad = 0;
 
-	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
-		if (!strcmp(symbols[i].name, function))
-			symbol = &symbols[i];
-	if (!symbol)
-		return 2;
+	symbol = find(function);
 	by_shell = symbol->shell;
 	for (size_t p = 0; p < sizeof(places) / sizeof(places[0]); p++)
 		for (size_t e = 0;
 		     e < sizeof(environments) / sizeof(environments[0]); e++) {
-			if (!possible(&places[p], e))
+			if (!possible(&places[p], e) ||
+			    !(all || among_some(p, e)))
 				continue;
 			n++;
 			bad += !check_case(&places[p], e);
 		}
 	printf("%u of %u\n", n - bad, n);
-	return bad != 0;
+	return bad || !n;
 }
 
 /* -------------------------------------------------------------------------- */
@@ -700,9 +716,9 @@ int main(int argc, char **argv)
 	if (argc >= 2 && !strcmp(argv[1], "show"))
 		return show();
 	remember();
-	if (argc == 4 && !strcmp(argv[1], "check")) {
+	if (argc == 5 && !strcmp(argv[1], "check")) {
 		reached = !strcmp(argv[3], "reached");
-		return check(argv[2]);
+		return check(argv[2], !strcmp(argv[4], "all"));
 	}
 	return 2;
 }
