@@ -7,7 +7,7 @@
 #   environ.sh        each environment in one of the places, for each function
 #   environ.sh all    in all of them, in each mode (half a minute)
 #
-# run: parallel
+# run: parallel limit 120
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 probe=$BUILD/tests/probes/environ
@@ -98,10 +98,9 @@ fi
 # Gives what it starts an environment of its own making.
 if inetd=$(command -v systemd-socket-activate); then
 	port=$(free_port)
-	under "$inetd" --inetd -a -l "127.0.0.1:$port" "$probe" show \
-		>"$T/inetd" 2>&1 &
-	t_pids="$t_pids $!"
-	wait_for grep -q '^Listening on' "$T/inetd"
+	spawn inetd "$FAULT" exec -e "$rule" -- \
+		"$inetd" --inetd -a -l "127.0.0.1:$port" "$probe" show
+	wait_for grep -q '^Listening on' "$T/inetd.log"
 	perl -MIO::Socket::INET -e '
 		my $s = IO::Socket::INET->new("127.0.0.1:'"$port"'") or die;
 		print <$s>' >"$T/said"
