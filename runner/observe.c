@@ -214,6 +214,7 @@ static bool is_exec(unsigned call)
 	case FAULT_CALL_execlp:
 	case FAULT_CALL_execle:
 	case FAULT_CALL_fexecve:
+	case FAULT_CALL_execveat:
 		return true;
 	default:
 		return false;

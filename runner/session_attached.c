@@ -117,7 +117,8 @@ static void note_unattached(struct session *s, const struct observed_process *p)
 
 	if (!s->result->unattached &&
 	    asprintf(&s->result->unattached,
-	             "%s: its process %u was not reached: %s", name, p->pid,
+	             "%s%sits process %u was not reached: %s", name,
+	             *name ? ": " : "", p->pid,
 	             p->failed ? p->what
 	                       : "it executed a program that the library did "
 	                         "not attach to") < 0)

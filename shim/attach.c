@@ -22,6 +22,7 @@
 #include "attach.h"
 #include "early.h"
 #include "engine/engine.h"
+#include "envp.h"
 #include "exhaust.h"
 #include "hold.h"
 #include "private_fd.h"
@@ -152,6 +153,7 @@ void attach_run(const struct fault_plan *plan, struct fault_run *run,
 	pthread_atfork(process_prepare, process_parent, process_child);
 	adopt_inherited();
 	exhaust_attached();
+	envp_keep();
 	shim.interest =
 		FAMILY_BIT(FAMILY_SOCKET) | FAMILY_BIT(FAMILY_TABLE) |
 		(shim.fresh_families &

@@ -3,6 +3,8 @@
  */
 #include <unistd.h>
 
+#include "envp.h"
+#include "exec.h"
 #include "exhaust.h"
 #include "next.h"
 #include "notes.h"
@@ -12,9 +14,16 @@
 
 #include "poison.h"
 
+#define INSTEAD_NONE(symbol)  NULL
+#define INSTEAD_VFORK(symbol) NULL
+#define INSTEAD_EXIT(symbol)  NULL
+#define INSTEAD_EXEC(symbol)  (void *)with_##symbol
+#define INSTEAD_SPAWN(symbol) (void *)with_##symbol
+
 #define STUB(symbol) NOTE(symbol, NONE)
 #define NOTE(symbol, hook_)                                                    \
-	struct note note_##symbol = {.call = FAULT_CALL_##symbol,              \
+	struct note note_##symbol = {.instead = INSTEAD_##hook_(symbol),       \
+	                             .call = FAULT_CALL_##symbol,              \
 	                             .hook = HOOK_##hook_};
 #include "plan/calls.def"
 
@@ -84,5 +93,5 @@ void *note_call(const struct note *note, void *caller)
 	if (shim.run)
 		hooks[note->hook](note, caller);
 	errno = saved;
-	return note->next;
+	return envp_kept.n && note->instead ? note->instead : note->next;
 }

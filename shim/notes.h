@@ -1,9 +1,11 @@
 /*
  * notes.h - calls that are noted and jumped to (NOTE rows of calls.def).
  *
- * vfork returns twice through the caller's frame, exec does not return, and
- * their variadic relatives cannot be wrapped in C at all: the stubs of
- * note_stubs.S keep every argument register, tell note_call() and jump.
+ * vfork returns twice through the caller's frame, exec does not return: the
+ * stubs of note_stubs.S keep every argument register, tell note_call() and
+ * jump where it says.  That is the next function, or, for what makes a new
+ * image while something may have to be put back into its environment, the one
+ * of exec.h, which is entered with the same arguments and the same stack.
  */
 #ifndef FAULT_SHIM_NOTES_H
 #define FAULT_SHIM_NOTES_H
@@ -20,7 +22,8 @@ enum note_hook {
 };
 
 struct note {
-	void *next; /* the real function */
+	void *next;    /* the real function */
+	void *instead; /* exec.h; NULL: none */
 	enum fault_call call;
 	enum note_hook hook;
 };

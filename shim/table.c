@@ -15,9 +15,11 @@
 #include "arrivals.h"
 #include "correct.h"
 #include "decide.h"
+#include "exec.h"
 #include "filter.h"
 #include "gates.h"
 #include "keeper.h"
+#include "notes.h"
 #include "private_fd.h"
 #include "process.h"
 #include "regs.h"
@@ -282,6 +284,16 @@ void handle_fork(struct shim_call *c)
 		process_parent();
 }
 
+/* As exec.h has it for libc's functions. */
+static void exec_by_number(struct shim_call *c, const struct note *note,
+                           unsigned envp_at)
+{
+	note_call(note, c->caller);
+	c->result = with_syscall(c->a, envp_at);
+	c->err = errno; /* it has returned, so it has failed */
+	c->made = true;
+}
+
 static void make_child(struct shim_call *c, enum child child)
 {
 	if (child == OWN_MEMORY) {
@@ -326,7 +338,11 @@ void handle_syscall(struct shim_call *c)
 		    run_by_number(c, by_number[i].call))
 			return;
 	child = child_of(c);
-	if (child == NO_CHILD)
+	if (nr == SYS_execve)
+		exec_by_number(c, &note_execve, 3);
+	else if (nr == SYS_execveat)
+		exec_by_number(c, &note_execveat, 4);
+	else if (child == NO_CHILD)
 		call_real(c);
 	else
 		make_child(c, child);

@@ -13,9 +13,15 @@ t_ok "a program may replace itself" "$FAULT" exec -- sh -c 'exec true'
 t_exit 127 "an exec that fails is the program's own affair" \
 	"$FAULT" exec -- sh -c 'exec ./nothing'
 
-t_exit 125 "an environment that was scrubbed on the way: 125" \
+t_ok "an environment that was scrubbed on the way does not matter" \
 	"$FAULT" exec -- env -i /bin/sleep 0
+t_exit 125 "one that is another run's: 125" \
+	"$FAULT" exec -- env -i FAULT_SHM=none /bin/sleep 0
 t_match "... and it says so" "$(cat out)" 'environment was scrubbed'
+t_exit 125 "a child with one that is another run's: 125" "$FAULT" exec -- \
+	sh -c '(exec env -i FAULT_SHM=none /bin/sleep 0); true'
+t_match "... and it says which" "$(cat out)" \
+	'^fault exec: its process [0-9]+ was not reached'
 
 cat >static.c <<'END'
 int main(void) { return 0; }

@@ -239,11 +239,11 @@ END
 broken stdin "an input that does not exist" 'stdin .*/nothing' <<'END'
 programs: {a: {run: "cat", stdin: "${tmp}/nothing"}}
 END
-broken scrubbed "one that scrubs its environment" 'did not attach' <<'END'
-programs: {a: {run: "env -i sleep 0"}}
+broken scrubbed "one that is given another run's environment" 'did not attach' <<'END'
+programs: {a: {run: "env -i FAULT_SHM=none sleep 0"}}
 END
 holds scrubbed_peer "... which is allowed with attach: false" <<'END'
-programs: {a: {run: "env -i sleep 0", attach: false}}
+programs: {a: {run: "env -i FAULT_SHM=none sleep 0", attach: false}}
 END
 
 # ---- rules without a call, and what is said once ----------------------------------
