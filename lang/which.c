@@ -60,6 +60,12 @@ static void unknown_call(struct lang *l, const struct node *n, const char *s)
 	unknown_word(l, n->at, AS_CALL, "call", s, all, n_all);
 }
 
+/* Most differ at once: each word of a rule is compared with every row. */
+static bool same_word(const char *a, const char *b)
+{
+	return *a == *b && !strcmp(a, b);
+}
+
 /*
  * Is it the symbol, or what a header makes of it: __read, __read_chk,
  * sendfile64?
@@ -67,12 +73,15 @@ static void unknown_call(struct lang *l, const struct node *n, const char *s)
 static bool is_symbol(const char *symbol, const char *s)
 {
 	static const char *const suffixes[] = {"", "_chk", "64"};
-	size_t len = strlen(s);
+	size_t len;
 
-	if (!strcmp(symbol, s))
+	if (same_word(symbol, s))
 		return true;
 	if (!strncmp(symbol, "__", 2))
 		symbol += 2;
+	if (*symbol != *s)
+		return false;
+	len = strlen(s);
 	for (size_t i = 0; i < 3; i++) {
 		if (!strncmp(symbol, s, len) &&
 		    !strcmp(symbol + len, suffixes[i]))
@@ -92,12 +101,12 @@ static bool find_call(struct lang *l, const struct node *n, const char *s,
 		const struct fault_call_row *row = &fault_calls[i];
 
 		if (row->kind == FAULT_INJECT &&
-		    (!strcmp(fault_families[row->family].word, s) ||
+		    (same_word(fault_families[row->family].word, s) ||
 		     is_symbol(row->symbol, s))) {
 			w->family = row->family;
 			set_call(w->calls, i);
 			found = true;
-		} else if (!found && !strcmp(row->symbol, s)) {
+		} else if (!found && same_word(row->symbol, s)) {
 			lang_error(l, n->at, NULL,
 			           "`%s` is followed, but has no faults", s);
 			return false;
