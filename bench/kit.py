@@ -152,6 +152,12 @@ class Worker:
                      f"the worker {'ended' if ready else 'is stuck'}")
         return answer
 
+    def dirty_kib(self):
+        """What it has written to, of its own and of shared memory."""
+        with open(f"/proc/{self.process.pid}/smaps_rollup") as f:
+            return sum(int(line.split()[1]) for line in f
+                       if line.startswith(("Private_Dirty", "Shared_Dirty")))
+
     def end(self):
         self.process.stdin.close()
         self.process.wait()
@@ -163,7 +169,7 @@ def in_turn(things, rounds):
         yield things[i % len(things):] + things[:i % len(things)]
 
 
-def alternate(program, variants, cases, rounds):
+def alternate(program, variants, cases, rounds, at_end=lambda worker: None):
     """{case: {variant: [ns per repetition, one per round]}}"""
     workers = [Worker(program, v) for v in variants]
     result = {c: {v.name: [] for v in variants} for c in cases}
@@ -173,6 +179,7 @@ def alternate(program, variants, cases, rounds):
                 result[case][worker.variant.name].append(
                     worker.measure(case, count))
     for worker in workers:
+        at_end(worker)
         worker.end()
     return result
 
