@@ -292,6 +292,7 @@ demo: all reference
 # Measurements, side by side in one run; no part of the suite (bench/README.md).
 .PHONY: bench bench-instructions
 bench: all $(bench_bin)
+	@bench/fetch || echo 'bench: without libfiu, see above'
 	@BUILD=$(CURDIR)/$(B) bench/run
 
 bench-instructions: all $(bench_bin)

@@ -186,6 +186,32 @@ static int64_t run_accept(unsigned count)
 	return spent;
 }
 
+/* connect of a socket that is there to a listener whose queue has room. */
+static int64_t run_connect(unsigned count)
+{
+	int64_t spent = 0;
+	int fds[BATCH];
+
+	while (count) {
+		unsigned n = count < BATCH ? count : BATCH;
+		int64_t start;
+
+		for (unsigned i = 0; i < n; i++)
+			fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+		start = worker_now();
+		for (unsigned i = 0; i < n; i++)
+			if (connect(fds[i], (const struct sockaddr *)&address,
+			            sizeof(address)))
+				worker_die("connect");
+		spent += worker_now() - start;
+		for (unsigned i = 0; i < n; i++)
+			close(answer());
+		hang_up(fds, n);
+		count -= n;
+	}
+	return spent;
+}
+
 static int64_t run_socket(unsigned count)
 {
 	int64_t start = worker_now();
@@ -285,19 +311,13 @@ static int64_t run_fresh(unsigned count)
 }
 
 static const struct worker_case cases[] = {
-	{"recv", run_recv},
-	{"byte", run_byte},
-	{"pipe", run_pipe},
-	{"accept", run_accept},
-	{"socket", run_socket},
-	{"epoll", run_epoll},
-	{"poll-1", run_poll_1},
-	{"poll-10", run_poll_10},
-	{"poll-100", run_poll_100},
-	{"select-10", run_select_10},
-	{"ctl", run_ctl},
-	{"fresh", run_fresh},
-	{NULL, NULL},
+	{"recv", run_recv},           {"byte", run_byte},
+	{"pipe", run_pipe},           {"accept", run_accept},
+	{"connect", run_connect},     {"socket", run_socket},
+	{"epoll", run_epoll},         {"poll-1", run_poll_1},
+	{"poll-10", run_poll_10},     {"poll-100", run_poll_100},
+	{"select-10", run_select_10}, {"ctl", run_ctl},
+	{"fresh", run_fresh},         {NULL, NULL},
 };
 
 static void *sleep_on(void *unused)

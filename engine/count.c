@@ -33,8 +33,10 @@ static void bump(_Atomic uint32_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+typedef uint32_t rule_due(const struct engine_case *k, uint32_t mark);
+
 static uint32_t lowest_due(struct engine_case *k, const struct plan_class *c,
-                           uint32_t mark)
+                           uint32_t mark, rule_due *due)
 {
 	const uint16_t *rules = engine_class_rules(k->plan, c);
 	uint32_t lowest = UINT32_MAX;
@@ -44,7 +46,7 @@ static uint32_t lowest_due(struct engine_case *k, const struct plan_class *c,
 
 		k->index = rules[k->position];
 		k->rule = &plan_rules(k->plan)[k->index];
-		next = engine_next_due(k, mark);
+		next = due(k, mark);
 		if (next < lowest)
 			lowest = next;
 	}
@@ -63,7 +65,8 @@ static void refresh(const struct counting *a, const struct plan_class *c,
 
 	do {
 		mark = atomic_load(&cell->mark);
-		atomic_store(&cell->next_due, lowest_due(&k, c, mark));
+		atomic_store(&cell->next_due,
+		             lowest_due(&k, c, mark, engine_next_due));
 	} while (atomic_load(&cell->mark) != mark);
 }
 
@@ -74,7 +77,18 @@ uint32_t engine_first_due(const struct fault_plan *plan,
 	struct engine_case k = {
 		.plan = plan, .run = run, .call = &none, .number = 1};
 
-	return lowest_due(&k, &plan_classes(plan)[class_index], 0);
+	return lowest_due(&k, &plan_classes(plan)[class_index], 0,
+	                  engine_next_due);
+}
+
+uint32_t engine_earliest_due(const struct fault_plan *plan,
+                             uint32_t class_index)
+{
+	const struct engine_call none = {0};
+	struct engine_case k = {.plan = plan, .call = &none, .number = 1};
+
+	return lowest_due(&k, &plan_classes(plan)[class_index], 0,
+	                  engine_event_due);
 }
 
 static void shadow(const struct counting *a, const struct engine_case *k,

@@ -371,10 +371,8 @@ static uint32_t if_more(const struct plan_pick *pick, uint32_t spent,
 	                                                       : number;
 }
 
-uint32_t engine_next_due(const struct engine_case *k, uint32_t mark)
+uint32_t engine_event_due(const struct engine_case *k, uint32_t mark)
 {
-	if (engine_exhausted(k))
-		return UINT32_MAX;
 	switch (event_of(k->rule)) {
 	case EVENT_BYTES:
 		return if_more(&k->rule->bytes, mark, k->number);
@@ -390,6 +388,11 @@ uint32_t engine_next_due(const struct engine_case *k, uint32_t mark)
 		break;
 	}
 	return k->number;
+}
+
+uint32_t engine_next_due(const struct engine_case *k, uint32_t mark)
+{
+	return engine_exhausted(k) ? UINT32_MAX : engine_event_due(k, mark);
 }
 
 uint64_t engine_cut(const struct engine_case *k, uint32_t mark)

@@ -165,6 +165,9 @@ bool engine_claim_hit(struct fault_rule_state *s, uint32_t times,
  */
 uint32_t engine_next_due(const struct engine_case *k, uint32_t mark);
 
+/* The same by its events alone, as if every hit were still to come. */
+uint32_t engine_event_due(const struct engine_case *k, uint32_t mark);
+
 /*
  * Bytes from the call's offset to the next mark of a `bytes` rule, if that
  * lies inside the call; 0 if none does.

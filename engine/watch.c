@@ -9,6 +9,10 @@
 #include "engine/rule.h"
 #include "engine/watch.h"
 
+enum {
+	FEW_RULES = 4 /* of a class */
+};
+
 static void store_next(struct fault_watch *w, uint32_t next)
 {
 	__atomic_store_n(&w->next, next, __ATOMIC_RELAXED);
@@ -91,6 +95,29 @@ struct building {
 	uint32_t ordinal;
 };
 
+/*
+ * Of many rules not each connection asks all.  What no hit changes is worked
+ * out once, and kept where a class per connection counts nothing: in its cell
+ * of the program.  That a rule has no hits left is then seen at the call.
+ */
+static uint32_t first_due(const struct building *b, uint32_t class_index)
+{
+	uint32_t program = b->socket->program;
+	struct fault_cell *cells = run_cells(b->run);
+	_Atomic uint32_t *known =
+		&cells[run_program_cell(b->run, program, class_index)].next_due;
+	uint32_t due;
+
+	if (plan_classes(b->plan)[class_index].n_rules <= FEW_RULES)
+		return engine_first_due(b->plan, b->run, class_index);
+	due = atomic_load_explicit(known, memory_order_relaxed);
+	if (!due) {
+		due = engine_earliest_due(b->plan, class_index);
+		atomic_store_explicit(known, due, memory_order_relaxed);
+	}
+	return due;
+}
+
 /* Nothing has been counted; calls that nothing can hit are cheap at once. */
 static uint32_t fresh_cell(const struct building *b, uint32_t class_index,
                            uint32_t watch)
@@ -99,8 +126,7 @@ static uint32_t fresh_cell(const struct building *b, uint32_t class_index,
 	struct fault_cell *cell = &run_cells(b->run)[index];
 
 	atomic_store_explicit(&cell->count, 0, memory_order_relaxed);
-	atomic_store_explicit(&cell->next_due,
-	                      engine_first_due(b->plan, b->run, class_index),
+	atomic_store_explicit(&cell->next_due, first_due(b, class_index),
 	                      memory_order_relaxed);
 	atomic_store_explicit(&cell->mark, 0, memory_order_relaxed);
 	atomic_store_explicit(&cell->connections, 0, memory_order_relaxed);

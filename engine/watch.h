@@ -26,6 +26,12 @@ uint32_t engine_first_due(const struct fault_plan *plan,
                           const struct fault_run *run, uint32_t class_index);
 
 /*
+ * The same whatever has been hit so far: never later than engine_first_due().
+ */
+uint32_t engine_earliest_due(const struct fault_plan *plan,
+                             uint32_t class_index);
+
+/*
  * Families of calls that have to be looked at on a socket of which nothing is
  * known (no port, role or peer: bind, connect and listen tell them).  At the
  * others nothing is ever due, and nothing has to be counted: such a socket is

@@ -60,24 +60,34 @@ static void unknown_call(struct lang *l, const struct node *n, const char *s)
 	unknown_word(l, n->at, AS_CALL, "call", s, all, n_all);
 }
 
+/* Most differ at once: each word of a rule is compared with every row. */
+static bool same_word(const char *a, const char *b)
+{
+	return *a == *b && !strcmp(a, b);
+}
+
 /*
  * Is it the symbol, or what a header makes of it: __read, __read_chk,
  * sendfile64, preadv64v2?
  */
 static bool is_symbol(const char *symbol, const char *s)
 {
-	const char *large = strstr(symbol, "64");
-	size_t len = strlen(s), before;
+	const char *large;
+	size_t len, before;
 
-	if (!strcmp(symbol, s))
+	if (same_word(symbol, s))
 		return true;
-	if (large) {
-		before = (size_t)(large - symbol);
-		return !strncmp(symbol, s, before) && before <= len &&
-		       !strcmp(large + 2, s + before);
-	}
 	if (!strncmp(symbol, "__", 2))
 		symbol += 2;
+	if (*symbol != *s)
+		return false;
+	len = strlen(s);
+	large = strstr(symbol, "64");
+	if (large) {
+		before = (size_t)(large - symbol);
+		return before <= len && !strncmp(symbol, s, before) &&
+		       !strcmp(large + 2, s + before);
+	}
 	return !strncmp(symbol, s, len) &&
 	       (!symbol[len] || !strcmp(symbol + len, "_chk"));
 }
@@ -93,12 +103,12 @@ static bool find_call(struct lang *l, const struct node *n, const char *s,
 		const struct fault_call_row *row = &fault_calls[i];
 
 		if (row->kind == FAULT_INJECT &&
-		    (!strcmp(fault_families[row->family].word, s) ||
+		    (same_word(fault_families[row->family].word, s) ||
 		     is_symbol(row->symbol, s))) {
 			w->family = row->family;
 			set_call(w->calls, i);
 			found = true;
-		} else if (!found && !strcmp(row->symbol, s)) {
+		} else if (!found && same_word(row->symbol, s)) {
 			lang_error(l, n->at, NULL,
 			           "`%s` is followed, but has no faults", s);
 			return false;

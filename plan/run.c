@@ -20,10 +20,12 @@ enum {
 	RUN_MAX_ENTRIES = 1 << 26
 };
 
+/* 50,000 connections of which both ends are in the run, with five classes each.
+   Memory that is not used is not there. */
 const struct fault_run_size fault_run_default = {
 	.n_processes = 4096,
-	.n_socks = 65536,
-	.n_watches = 262144,
+	.n_socks = 131072,
+	.n_watches = 524288,
 	.n_cells = 65536,
 	.n_records = 262144,
 };

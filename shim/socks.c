@@ -53,6 +53,62 @@ struct fault_sock *socks_of(uint64_t word)
 #define relaxed(at, value)                                                     \
 	atomic_store_explicit(at, value, memory_order_relaxed)
 
+/*
+ * Between which numbers a socket's descriptors of this process lie, so that
+ * not the whole table is looked through for copies: lowest in the low half,
+ * highest + 1 in the high half, 0: there is none.  Made wider by each that
+ * appears, never narrower but for a new socket.  Beyond the array: anywhere.
+ */
+enum {
+	N_SPANS = 1 << 18
+};
+
+static _Atomic uint64_t spans[N_SPANS];
+
+static uint64_t span_of(uint32_t low, uint32_t high)
+{
+	return (uint64_t)(high + 1) << 32 | low;
+}
+
+/* A new socket's entry: nobody else knows it. */
+static void begin_span(const struct fault_sock *s, int fd)
+{
+	uint32_t index = socks_index(s), number = (uint32_t)fd;
+
+	if (index < N_SPANS)
+		relaxed(&spans[index], span_of(number, number));
+}
+
+static void widen_span(const struct fault_sock *s, int fd)
+{
+	uint32_t index = socks_index(s), number = (uint32_t)fd;
+	uint64_t old, fresh;
+
+	if (index >= N_SPANS)
+		return;
+	old = atomic_load_explicit(&spans[index], memory_order_relaxed);
+	do {
+		uint32_t low = (uint32_t)old, end = (uint32_t)(old >> 32);
+
+		if (end && number >= low && number < end)
+			return;
+		fresh = span_of(!end || number < low ? number : low,
+		                number >= end ? number : end - 1);
+	} while (!atomic_compare_exchange_weak(&spans[index], &old, fresh));
+}
+
+static void each_copy(const struct fault_sock *s, fds_visit *visit,
+                      const void *context)
+{
+	uint32_t index = socks_index(s);
+	uint64_t span = index < N_SPANS ? atomic_load(&spans[index])
+	                                : (uint64_t)INT32_MAX << 32;
+	uint32_t low = (uint32_t)span, end = (uint32_t)(span >> 32);
+
+	if (end > low + 1)
+		fds_each(low, end - 1, visit, context);
+}
+
 /* The free list is a stack; the tag in the high half defeats ABA. */
 static uint32_t pop_free(struct fault_run *run)
 {
@@ -163,10 +219,16 @@ static void set_word(int fd, struct fault_sock *s, uint32_t families)
 	} while (!fds_replace(fd, &old, fresh));
 }
 
-void socks_appear(int fd, struct fault_sock *s)
+static void publish(int fd, const struct fault_sock *s)
 {
 	fds_set(fd, fds_make(FDS_TCP, socks_index(s),
 	                     atomic_load(&s->generation), 0));
+}
+
+void socks_appear(int fd, struct fault_sock *s)
+{
+	widen_span(s, fd);
+	publish(fd, s);
 }
 
 void socks_drop(struct fault_sock *s)
@@ -228,7 +290,7 @@ void socks_refresh(int fd, struct fault_sock *s)
 
 	set_word(fd, s, copies.families);
 	if (atomic_load(&s->refs) > 1)
-		fds_each(0, INT32_MAX, refresh_copy, &copies);
+		each_copy(s, refresh_copy, &copies);
 }
 
 struct fault_sock *socks_create(int fd, bool ipv6)
@@ -239,8 +301,9 @@ struct fault_sock *socks_create(int fd, bool ipv6)
 	s = take_entry(ipv6);
 	if (!s)
 		return NULL;
+	begin_span(s, fd);
 	relaxed(&s->families, shim.fresh_families);
-	socks_appear(fd, s);
+	publish(fd, s);
 	socks_refresh(fd, s);
 	self_begin();
 	return s;
@@ -270,8 +333,10 @@ void socks_dup(int from, int to)
 
 	if (from == to)
 		return;
-	if (s)
+	if (s) {
 		atomic_fetch_add(&s->refs, 1);
+		widen_span(s, to);
+	}
 	/* close-on-exec is the descriptor's own: the caller sets it. */
 	s = socks_of(fds_set(to, word & ~(FDS_CLOEXEC | FDS_FORKING)));
 	if (s)
@@ -467,10 +532,11 @@ struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
 	s = take_entry(atomic_load(&listener->flags) & SOCK_IPV6);
 	if (!s)
 		return NULL;
+	begin_span(s, fd);
 	relaxed(&s->local_port, atomic_load(&listener->local_port));
 	if (peer)
 		socks_addr(peer, &s->peer);
-	socks_appear(fd, s);
+	publish(fd, s);
 	socks_established(fd, s, ROLE_ACCEPTED);
 	return s;
 }

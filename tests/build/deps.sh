@@ -13,7 +13,8 @@ test_packages='libcmocka-dev python3 perl binutils strace iproute2 shellcheck
 	scdoc ca-certificates'
 # Without these a check is skipped, and counted as skipped.
 # shellcheck disable=SC2034 # for ./check
-optional_packages='clang-14 clang-format-14 python3-jsonschema python3-yaml'
+optional_packages='clang-14 clang-format-14 python3-jsonschema python3-yaml
+	valgrind'
 
 # missing PACKAGE…: those that are not installed.
 missing() {

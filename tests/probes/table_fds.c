@@ -229,7 +229,7 @@ static int many(void)
 		close(p.client);
 		close(p.accepted);
 	}
-	for (int i = 0; i < 70000; i++)
+	for (int i = 0; i < 140000; i++)
 		close(socket(AF_INET, SOCK_STREAM, 0));
 	p = make_pair();
 	WANT(known(&p), true);
