@@ -9,8 +9,9 @@
  *              it.  Nothing is ever read or written by it.
  *   the stream that of fopencookie, which the program gets
  *
- * The body goes when the stream is closed; that of a wide stream after fclose,
- * which looks at its data once more.
+ * The body goes when the stream is closed.  A stream that becomes wide is one
+ * of libc's own from then on (fwide gives it the functions of such), with the
+ * data of its body, which therefore goes after fclose.
  *
  * Locking model: a slot belongs to who has taken it by its state, until the
  * stream is closed; libc's lock of the stream guards the rest.  The table only
@@ -39,8 +40,7 @@ enum {
 enum slot_state {
 	SLOT_FREE,
 	SLOT_TAKEN,
-	SLOT_OPEN,
-	SLOT_WIDE /* closed by an fclose that is under way */
+	SLOT_OPEN
 };
 
 struct slot {
@@ -108,11 +108,11 @@ static struct slot *slot_take(void)
 }
 
 /* The slot of a stream that the caller owns; NULL: it has none. */
-static struct slot *slot_of(const FILE *stream, enum slot_state state)
+static struct slot *slot_of(const FILE *stream)
 {
 	for (struct slots *t = &first_slots; t; t = atomic_load(&t->next))
 		for (size_t i = 0; i < N_SLOTS; i++)
-			if (atomic_load(&t->v[i].state) == (int)state &&
+			if (atomic_load(&t->v[i].state) == SLOT_OPEN &&
 			    t->v[i].stream == stream)
 				return &t->v[i];
 	return NULL;
@@ -204,10 +204,7 @@ static int stream_close(void *cookie)
 	const long a[MAX_ARITY] = {s->fd};
 
 	slot_await(s);
-	if (s->stream->_mode > 0)
-		atomic_store(&s->state, SLOT_WIDE);
-	else
-		slot_give(s);
+	slot_give(s);
 	return (int)make_call(FAULT_CALL_close, a, __builtin_return_address(0));
 }
 
@@ -350,22 +347,27 @@ static void close_by(struct shim_call *c, int fd)
 	call_run(c);
 }
 
+/* That of a stream which may not come to stream_close any more. */
+static struct slot *slot_of_wide(const FILE *stream)
+{
+	return stream->_mode > 0 ? slot_of(stream) : NULL;
+}
+
 /* A stream of ours comes to close by itself (stream_close). */
 void handle_fclose(struct shim_call *c)
 {
 	FILE *stream = (FILE *)c->a[0];
-	bool ours = is_ours(stream);
-	bool wide = ours && stream->_mode > 0;
-	int fd = ours ? -1 : tracked(stream);
-	struct slot *s;
+	int fd = is_ours(stream) ? -1 : tracked(stream);
+	struct slot *s = slot_of_wide(stream);
 
+	if (s)
+		slot_await(s);
 	if (fd >= 0) {
 		close_by(c, fd);
-		return;
+	} else {
+		call_real(c);
+		c->err = errno;
 	}
-	call_real(c);
-	c->err = errno;
-	s = wide ? slot_of(stream, SLOT_WIDE) : NULL;
 	if (s)
 		slot_give(s);
 }
@@ -376,7 +378,8 @@ void handle_fclose(struct shim_call *c)
  */
 static void leave_socket(struct shim_call *c, FILE *stream)
 {
-	struct slot *s = is_ours(stream) ? slot_of(stream, SLOT_OPEN) : NULL;
+	struct slot *s =
+		is_ours(stream) ? slot_of(stream) : slot_of_wide(stream);
 
 	fflush(stream);
 	fds_set(c->fd, 0);
