@@ -66,6 +66,12 @@ enum fault_record_flag {
 	RECORD_NAME = 64,    /* `name` was written instead of both */
 };
 
+/* `want` of fdopen: what a stream of libc's own moves has no record. */
+enum fault_record_unseen {
+	RECORD_UNSEEN_RX = 1,
+	RECORD_UNSEEN_TX = 2,
+};
+
 /* The first line of 64 bytes is all that an ordinary transfer touches. */
 struct fault_record {
 	_Atomic uint64_t state; /* ticket * 8 + enum fault_record_state */
@@ -76,9 +82,11 @@ struct fault_record {
 	uint32_t connection; /* ordinal, 0 = none */
 	int32_t fd;          /* the descriptor argument; -1 = none */
 	int32_t result;      /* as returned; the new descriptor for accept; of
-	                        the resolver, 0 or the EAI_ code */
+	                        the resolver, 0 or the EAI_ code; 0
+	                        or -1 of what returns a stream */
 	uint32_t want;       /* I/O: bytes asked; shutdown: how; get-,
-	                        setsockopt: name; bind, listen, connect, accept:
+	                        setsockopt: name; fdopen: enum
+	                        fault_record_unseen; bind, listen, connect, accept:
 	                        local port << 16 | remote port */
 	uint32_t tid;
 	uint16_t process; /* slot in fault_run.processes */

@@ -64,6 +64,7 @@ struct funnel {
 	/* How far the when-keys came, over all keys of `per`. */
 	uint32_t *counts;
 	uint32_t n_max, turn_max;
+	bool hidden; /* transfers that it means may be stdio's own, unseen */
 	uint64_t bytes_max;
 };
 
@@ -349,10 +350,22 @@ static bool is_first(struct funnel *f, const struct replay_call *c,
 	return true;
 }
 
+/* Is the socket one that the rule means, and was given to stdio? */
+static bool is_hidden(const struct rule *r, const struct replay_call *c)
+{
+	if (!c->socket || !c->socket->is_standard)
+		return false;
+	for (enum stage stage = STAGE_PROGRAM; stage <= STAGE_PEER; stage++)
+		if (is_given(r, stage) && !matches(r, stage, c))
+			return false;
+	return true;
+}
+
 static void pass(struct funnel *f, const struct replay_call *c)
 {
 	char value[SEEN_SIZE];
 
+	f->hidden |= is_hidden(f->rule, c);
 	for (enum stage stage = 0; stage < N_STAGES; stage++) {
 		if (!is_given(f->rule, stage))
 			continue;
@@ -586,6 +599,17 @@ static void tell_due(FILE *out, const struct funnel *f,
 			fprintf(out, ", gated by %s", fault_gate_names[g]);
 }
 
+/* Is the rule about bytes that are moved? */
+static bool is_about_bytes(const struct rule *r)
+{
+	for (unsigned c = 1; c < N_CALLS; c++)
+		if (which_has_call(r->calls, (enum fault_call)c) &&
+		    fault_families[fault_calls[c].family].direction !=
+		            DIRECTION_NONE)
+			return true;
+	return !which_has_calls(r->calls) && r->seen;
+}
+
 /* One line, to be freed; NULL: the trace cannot be read. */
 static char *explain(const char *trace_path, const struct scenario *s,
                      const struct session_result *r, size_t rule)
@@ -613,6 +637,10 @@ static char *explain(const char *trace_path, const struct scenario *s,
 		    (r->rules[rule].due || tell_caller(out, f, trace_path)) &&
 		    (r->rules[rule].due || tell_when(out, f)))
 			tell_due(out, f, &r->rules[rule]);
+		if (f->hidden && is_about_bytes(f->rule))
+			fputs("; a socket was descriptor 0, 1 or 2: what stdio "
+			      "moves there is not seen",
+			      out);
 		if (r->truncated)
 			fputs(" (told from the beginning of the trace only)",
 			      out);

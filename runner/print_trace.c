@@ -353,6 +353,10 @@ static void put_operands(struct text *t, const struct fault_record *r,
 	} else if (effect == EFFECT_BIND || effect == EFFECT_LISTEN) {
 		if (r->want >> 16)
 			put(t, ", port %u", r->want >> 16);
+	} else if (effect == EFFECT_FDOPEN && r->want) {
+		put(t, ", unseen:%s%s",
+		    r->want & RECORD_UNSEEN_RX ? " recv" : "",
+		    r->want & RECORD_UNSEEN_TX ? " send" : "");
 	} else if (effect == EFFECT_CONNECT && r->flags & RECORD_ADDRESS) {
 		put(t, ",");
 		put_address(t, r);

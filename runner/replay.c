@@ -124,6 +124,21 @@ static void transfer(struct replay_socket *s, const struct replay_call *c)
 	s->last = (uint8_t)d;
 }
 
+/* What moves bytes that no record tells of. */
+static void note_unseen(struct replay_socket *s, const struct replay_call *c)
+{
+	enum fault_effect effect = fault_calls[c->call].effect;
+	bool opens = effect == EFFECT_DUP || effect == EFFECT_DUP2 ||
+	             effect == EFFECT_FCNTL || effect == EFFECT_CREATE ||
+	             effect == EFFECT_ACCEPT;
+
+	if (effect == EFFECT_FDOPEN && c->r->result == 0)
+		s->unseen |= (uint8_t)(c->r->want &
+		                       (RECORD_UNSEEN_RX | RECORD_UNSEEN_TX));
+	if (opens && c->r->result >= 0 && c->r->result <= 2)
+		s->is_standard = true;
+}
+
 static void describe(struct replay *p, struct replay_call *c)
 {
 	const struct trace_context *x = &p->reader.context;
@@ -146,6 +161,7 @@ static void describe(struct replay *p, struct replay_call *c)
 		                  ? c->socket->local_port
 		                  : c->socket->remote_port;
 		transfer(c->socket, c);
+		note_unseen(c->socket, c);
 	}
 	c->counted = c->call == FAULT_CALL_NONE || trace_counts(r);
 }

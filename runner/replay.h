@@ -21,7 +21,9 @@ struct replay_socket {
 	uint8_t address[16];
 	uint64_t bytes[2]; /* received, sent: before the call at hand */
 	uint32_t turns[2];
-	uint8_t last; /* enum fault_direction of the last transfer */
+	uint8_t last;     /* enum fault_direction of the last transfer */
+	uint8_t unseen;   /* enum fault_record_unseen: by streams of libc's */
+	bool is_standard; /* was 0, 1 or 2, where stdio may use it */
 };
 
 struct replay_call {

@@ -30,6 +30,7 @@
 #include "self.h"
 #include "socks.h"
 #include "stack.h"
+#include "streams.h"
 #include "next.h"
 
 enum {
@@ -215,6 +216,8 @@ __attribute__((constructor)) static void on_load(void)
 
 __attribute__((destructor)) static void on_exit_(void)
 {
-	if (shim.run)
-		process_exit();
+	if (!shim.run)
+		return;
+	streams_flush();
+	process_exit();
 }

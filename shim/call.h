@@ -24,14 +24,16 @@ struct shim_call {
 	uint32_t generation;     /* of the socket at entry */
 	uint8_t sock_flags;      /* the same: enum fault_sock_flag */
 	void *caller;
-	long result;   /* as the program will see it */
-	int err;       /* errno if it is -1; of the resolver always */
-	int said;      /* by the resolver: 0 or an EAI_ code; as SO_ERROR */
-	bool made;     /* the real call has happened */
-	bool at_end;   /* a peek has found the end of the stream */
-	long number;   /* syscall(2): its number + 1; else 0 */
-	uint8_t flags; /* enum fault_record_flag of its record */
-	uint32_t rule; /* index + 1 of the rule that acted */
+	long result; /* as the program will see it */
+	int err;     /* errno if it is -1; of resolver and stdio always */
+	int said;    /* by the resolver: 0 or an EAI_ code; as SO_ERROR */
+	bool made;   /* the real call has happened */
+	bool at_end; /* a peek has found the end of the stream */
+	long number; /* syscall(2): its number + 1; else 0 */
+	enum fault_call closer; /* close by a stream: fclose or pclose */
+	long stream;            /* ... its argument */
+	uint8_t flags;          /* enum fault_record_flag of its record */
+	uint32_t rule;          /* index + 1 of the rule that acted */
 	/* Bytes that it changes, from the first on. */
 	uint64_t corrupt;
 	/* It receives no more, since no more has come yet; 0: all there is. */
@@ -89,5 +91,8 @@ void handle_closefrom(struct shim_call *c);
 void handle_syscall(struct shim_call *c);
 void handle_fork(struct shim_call *c);
 void handle_resolve(struct shim_call *c);
+void handle_fdopen(struct shim_call *c);
+void handle_fclose(struct shim_call *c);
+void handle_freopen(struct shim_call *c);
 
 #endif

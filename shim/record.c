@@ -164,6 +164,8 @@ static void fill_result(struct fault_record *r, const struct shim_call *c)
 		r->result = c->said;
 		r->err = c->said == EAI_SYSTEM ? (uint8_t)c->err : 0;
 	}
+	if (c->row->effect == EFFECT_FDOPEN)
+		r->want = clamp32(c->e.want);
 	r->rule = (uint16_t)c->rule;
 	if (c->sock)
 		fill_sock(r, c->sock);

@@ -31,6 +31,9 @@ static void (*const handlers[N_EFFECTS])(struct shim_call *) = {
 	[EFFECT_SYSCALL] = handle_syscall,
 	[EFFECT_FORK] = handle_fork,
 	[EFFECT_RESOLVE] = handle_resolve,
+	[EFFECT_FDOPEN] = handle_fdopen,
+	[EFFECT_FCLOSE] = handle_fclose,
+	[EFFECT_FREOPEN] = handle_freopen,
 };
 
 /* syscall(2) is no cancellation point: it stays what the program chose. */
@@ -41,9 +44,16 @@ static long make_by_number(const struct shim_call *c)
 	return next.syscall(c->number - 1, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+static long make(const struct shim_call *c)
+{
+	if (UNLIKELY(c->closer != FAULT_CALL_NONE))
+		return next_call(c->closer, &c->stream);
+	return c->number ? make_by_number(c) : next_call(c->id, c->a);
+}
+
 void call_real(struct shim_call *c)
 {
-	c->result = c->number ? make_by_number(c) : next_call(c->id, c->a);
+	c->result = make(c);
 	c->err = c->result == -1 ? errno : 0;
 	c->made = true;
 }
@@ -100,6 +110,13 @@ void call_run(struct shim_call *c)
 	handlers[c->row->effect](c);
 }
 
+/* They return no -1 when they fail; errno is what c->err says in any case. */
+static bool tells_errno(enum fault_effect effect)
+{
+	return effect == EFFECT_RESOLVE || effect == EFFECT_FDOPEN ||
+	       effect == EFFECT_FREOPEN || effect == EFFECT_FCLOSE;
+}
+
 long call_slow(enum fault_call id, const long *args, void *caller)
 {
 	int saved = errno;
@@ -115,7 +132,6 @@ long call_slow(enum fault_call id, const long *args, void *caller)
 	for (size_t i = 0; i < MAX_ARITY; i++)
 		c.a[i] = args[i];
 	call_run(&c);
-	errno = c.result == -1 || c.row->effect == EFFECT_RESOLVE ? c.err
-	                                                          : saved;
+	errno = c.result == -1 || tells_errno(c.row->effect) ? c.err : saved;
 	return c.result;
 }

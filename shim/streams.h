@@ -1,0 +1,24 @@
+/*
+ * streams.h - stdio on a socket.
+ *
+ * glibc's own streams read and write inside libc.  fdopen of a socket that a
+ * rule can touch (now, or when it is connected or armed) therefore returns a
+ * stream of fopencookie(3), whose functions are the wrapped calls.  To the
+ * program it is what fdopen gives: the descriptor stands in the FILE itself,
+ * so that fileno, freopen and whoever peeks find it, without a table of ours.
+ *
+ * fdopen, fclose and freopen allocate and lock by nature, and are not
+ * async-signal-safe: so may this file be.  It allocates nothing itself: memory
+ * is that of the FILEs that libc makes, and the table of streams is mapped.
+ */
+#ifndef FAULT_SHIM_STREAMS_H
+#define FAULT_SHIM_STREAMS_H
+
+/*
+ * The process ends: what streams of ours hold is written while the sockets
+ * are still known; libc would do it a moment later.  A stream that another
+ * thread has locked is left to libc.
+ */
+void streams_flush(void);
+
+#endif
