@@ -25,6 +25,11 @@ from test.support import os_helper
 RESOURCES = ["cpu", "subprocess", "decimal"]
 # They ask for a network, and are content with the machine itself.
 LOOPBACK = ["test_socketserver"]
+# Not run: how its ID begins, and why.
+EXCLUDED = {
+    "test.test_socket.ThreadedVSOCKSocketStreamTest":
+        "hangs by itself in a virtual machine whose kernel has no VSOCK loopback",
+}
 
 
 def note(*line):
@@ -77,6 +82,11 @@ def chosen(suite):
     for test in suite:
         if isinstance(test, unittest.TestSuite):
             yield from chosen(test)
+            continue
+        reason = [why for one, why in EXCLUDED.items()
+                  if test.id().startswith(one)]
+        if reason:
+            note(test.id(), "excluded", reason[0])
         elif not wanted or any(
                 test.id().startswith(one[:-1]) if one.endswith("*")
                 else test.id() == one for one in wanted):
