@@ -7,6 +7,7 @@
 #   make check T='tests/e2e/x.sh …'        only these tests
 #   make conformance                       the whole table of the kernel's truth
 #   make readiness                         every event loop, every hold
+#   make transparency                      CPython's tests, servers: as without us
 #   make conformance-table                 both, and docs/conformance.md of it
 #   make bench | bench-instructions        what it costs, see bench/README.md
 #   make stock-delay                       how late others are beside a delay
@@ -210,6 +211,7 @@ build_tests := $(filter-out $(helpers),$(wildcard tests/build/*.sh))
 suite := $(unit) $(if $(filter release,$(MODE)),$(unit:$(B)/%=build/asan/%)) \
 	$(filter %/test_%,$(tests/conformance_bin)) $(build_tests) \
 	tests/conformance/slice.sh tests/readiness/slice.sh \
+	tests/transparency/slice.sh \
 	$(filter-out $(helpers),$(wildcard tests/e2e/*.sh tests/programs/*.sh))
 
 # Tests of the build run make themselves: they must not inherit our job slots.
@@ -241,6 +243,12 @@ conformance-table: programs $(B)/tests/errno_only.so
 .PHONY: readiness
 readiness: programs
 	@$(run_tests) tests/readiness/run.sh
+
+# What programs do with the library as without it: CPython's own tests, servers.
+transparency := $(filter-out %/modes.sh %/slice.sh,$(wildcard tests/transparency/*.sh))
+.PHONY: transparency
+transparency: programs stock
+	@$(run_tests) $(or $(T),$(transparency))
 
 # scenarios/ over all I/O styles and both families, of which ./check has a slice.
 .PHONY: suite

@@ -246,9 +246,16 @@ static void close_listen(struct observe *o, const struct fault_record *r)
 	}
 }
 
+static void is_alive(struct observed_process *p, uint64_t ns)
+{
+	if (p && (int64_t)ns > p->alive_ns)
+		p->alive_ns = (int64_t)ns;
+}
+
 /*
  * An exec replaces the image of the process in `want` (a vfork child has its
- * parent's slot), unless that process says something later.
+ * parent's slot), unless that process says something later; _exit is what a
+ * vfork child says.
  */
 static void note_life(struct observe *o, const struct trace_process *known,
                       const struct fault_record *r)
@@ -264,9 +271,10 @@ static void note_life(struct observe *o, const struct trace_process *known,
 		p->exec_ns = (int64_t)r->entry_ns;
 		return;
 	}
-	p = find(o, known->pid);
-	if (p && (int64_t)r->return_ns > p->alive_ns)
-		p->alive_ns = (int64_t)r->return_ns;
+	if (r->call == FAULT_CALL__exit || r->call == FAULT_CALL__Exit)
+		is_alive(find(o, r->want), r->entry_ns);
+	else
+		is_alive(find(o, known->pid), r->return_ns);
 }
 
 static void note_record(struct observe *o, const struct fault_record *r,

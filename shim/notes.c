@@ -65,12 +65,13 @@ static void on_spawn(const struct note *note, void *caller)
 	socks_spawn();
 }
 
+/* A child of vfork says that no exec has replaced it: the last one failed. */
 static void on_exit_now(const struct note *note, void *caller)
 {
-	(void)note;
-	(void)caller;
 	if (fds_mine())
 		process_exit();
+	else
+		note_image(note, caller);
 }
 
 static void on_nothing(const struct note *note, void *caller)

@@ -9,6 +9,8 @@ t_ok "a script is reached through its interpreter" sh -c '
 	"$FAULT" exec -- ./script'
 t_ok "a child of vfork that executes something is no new image" \
 	"$FAULT" exec -- sh -c 'cat; exit 0'
+t_ok "nor is one whose exec fails" \
+	"$FAULT" exec -- sh -c './nothing; exit 0'
 t_ok "a program may replace itself" "$FAULT" exec -- sh -c 'exec true'
 t_exit 127 "an exec that fails is the program's own affair" \
 	"$FAULT" exec -- sh -c 'exec ./nothing'
