@@ -218,7 +218,7 @@ static const char *const bases[] = {
 	"  - {name: x, armed: false, call: connect, peer: 10.0.0.0/8:443,\n"
 	"     inject: {delay: 1s}}\n"
 	"  - {after: x, call: recv, connection: 50%, inject: {error: "
-        "ETIMEDOUT}}\n"
+	"ETIMEDOUT}}\n"
 	"  - {state: ESTABLISHED, seen: 4KiB, inject: reset}\n"
 	"  - {for: 1s, inject: {exhaust: descriptors}}\n"
 	"  - {call: [send, recv], process: abc, caller: libx.so!f, nth: 2..8,\n"

@@ -29,7 +29,7 @@ static const char text[] =
 	"  - {call: resolve, host: x.example, inject: {error: EAI_AGAIN}}\n"
 	"  - {call: send, process: abc, bytes: 1KiB, inject: {short: 1B}}\n"
 	"  - {call: connect, caller: libx.so!f, inject: {error: "
-        "ECONNREFUSED}}\n"
+	"ECONNREFUSED}}\n"
 	"  - {name: y, armed: false, in: b, seen: 4KiB, inject: reset}\n"
 	"  - {for: 1s, inject: {exhaust: descriptors}}\n"
 	"expect:\n"
