@@ -13,10 +13,11 @@
 #   make stock-delay                       how late others are beside a delay
 #   make check-unit | check-build | check-format | sanitize | format | clean
 #   make sanitize-shim [MODES=tsan]        the library itself under sanitizers
+#   make fuzz [SECONDS=600] [TARGETS='yaml run']   hostile input, by libFuzzer
 #   make pressure                          a million holds, registrations, sockets
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
 #
-#   MODE=release|asan|tsan|coverage|clang  what kind of build, each in build/MODE
+#   MODE=release|asan|tsan|coverage|clang|fuzz  what kind of build, each in build/MODE
 #   WERROR=1                               warnings are errors (the suite sets it)
 #   V=1                                    show the commands
 #
@@ -38,7 +39,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # ---- flags ------------------------------------------------------------------
 
-ifeq ($(MODE),clang)
+ifneq ($(filter $(MODE),clang fuzz),)
 CC := clang
 endif
 compiler := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),clang,gcc)
@@ -58,13 +59,17 @@ FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 ifeq ($(MODE),asan)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
+else ifeq ($(MODE),fuzz)
+SANITIZE := -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT := -O1
 else ifeq ($(MODE),tsan)
 SANITIZE := -fsanitize=thread -fno-omit-frame-pointer
 else ifeq ($(MODE),coverage)
 SANITIZE := --coverage -fprofile-update=atomic
 OPT := -O1
 else ifeq ($(filter $(MODE),release clang),)
-$(error MODE=$(MODE) is none of release, asan, tsan, coverage, clang)
+$(error MODE=$(MODE) is none of release, asan, tsan, coverage, clang, fuzz)
 endif
 # Sanitizers intercept the plain functions only, not the fortified twins.
 FORTIFY := $(if $(SANITIZE),-U_FORTIFY_SOURCE,$(FORTIFY))
@@ -186,6 +191,20 @@ $(B)/obj/tests/probes/%_fortify.o: FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURC
 $(B)/obj/tests/probes/%_static.o $(B)/tests/probes/%_static: SANITIZE :=
 $(B)/tests/probes/%_static: link := -static
 
+# Fuzz targets: each with libFuzzer, or with a main function that replays.
+fuzz_src := $(wildcard tests/fuzz/*.c)
+fuzz_targets := $(if $(fuzz_src),$(shell grep -l '^int LLVMFuzzerTestOneInput' \
+	$(fuzz_src)))
+fuzz_main := tests/fuzz/replay.c
+fuzz_bin := $(fuzz_targets:%.c=$(B)/%)
+fuzz_common := $(call obj,obj,$(filter-out $(fuzz_targets) $(if $(filter fuzz,\
+	$(MODE)),$(fuzz_main)),$(fuzz_src)))
+$(fuzz_bin): $(B)/%: $(B)/obj/%.o $(fuzz_common) $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CC) $(ldflags) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer) \
+		-o $@ $^ $(runner_libs)
+all_obj += $(call obj,obj,$(fuzz_src))
+
 -include $(patsubst %.o,%.d,$(core_obj) $(runner_obj) $(shim_obj) $(all_obj))
 
 # ---- targets ----------------------------------------------------------------
@@ -266,7 +285,7 @@ check-format:
 
 .PHONY: asan-unit
 asan-unit:
-	@$(MAKE) --no-print-directory MODE=asan unit
+	@$(MAKE) --no-print-directory MODE=asan unit fuzz-programs
 
 sanitize:
 	@$(MAKE) --no-print-directory MODE=asan check-unit
@@ -277,6 +296,13 @@ sanitize:
 .PHONY: sanitize-shim
 sanitize-shim:
 	@MAKEFLAGS= tests/sanitize/run $(MODES)
+
+# The targets of tests/fuzz under libFuzzer, SECONDS each, two at a time.
+.PHONY: fuzz fuzz-programs
+fuzz:
+	@MAKEFLAGS= SECONDS_EACH='$(SECONDS)' tests/fuzz/run $(TARGETS)
+
+fuzz-programs: $(fuzz_bin)
 
 # tests/e2e/pressure.sh twenty times as long, with its figures.
 .PHONY: pressure

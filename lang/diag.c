@@ -52,30 +52,39 @@ static bool known(const struct diag_list *l, const struct diag *d)
 	return false;
 }
 
-static bool in_character(const struct source *s, size_t offset)
+static bool in_character(const char *text)
 {
-	return (s->text[offset] & 0xc0) == 0x80;
+	return (*text & 0xc0) == 0x80;
+}
+
+/* Would a terminal do something?  C1, U+0080 to U+009F, is control as well. */
+static bool is_control(const char *text, size_t left)
+{
+	unsigned char c = (unsigned char)*text;
+
+	return c < 0x20 || c == 0x7f ||
+	       (c == 0xc2 && left > 1 && (unsigned char)text[1] < 0xa0);
 }
 
 /*
- * Copies [from, to) with control bytes, and what is no UTF-8, as \xNN.
+ * A copy of len bytes with control bytes, and what is no UTF-8, as \xNN.
  * ret_caret: characters written before offset `at`.
  */
-static char *escape(const struct source *s, size_t from, size_t to, size_t at,
+static char *escape(const char *text, size_t len, size_t at,
                     unsigned *ret_caret)
 {
-	char *out = malloc((to - from) * 4 + 1), *p = out;
-	size_t whole = from; /* end of the last good character */
+	char *out = malloc(len * 4 + 1), *p = out;
+	size_t whole = 0; /* end of the last good character */
 
 	if (!out)
 		return NULL;
 	*ret_caret = 0;
-	for (size_t i = from; i < to; i++) {
-		unsigned char c = (unsigned char)s->text[i];
-		bool odd = c < 0x20 || c == 0x7f;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		bool odd = is_control(text + i, len - i);
 
-		if (c >= 0x80 && i >= whole) {
-			size_t n = utf8_length(s->text + i, to - i);
+		if (c >= 0x80 && i >= whole && !odd) {
+			size_t n = utf8_length(text + i, len - i);
 
 			whole = i + n;
 			odd = !n;
@@ -84,11 +93,19 @@ static char *escape(const struct source *s, size_t from, size_t to, size_t at,
 			p += sprintf(p, "\\x%02x", c);
 		else
 			*p++ = (char)c;
-		if (i < at && !in_character(s, i))
+		if (i < at && (odd || !in_character(text + i)))
 			*ret_caret += odd ? 4 : 1;
 	}
 	*p = '\0';
 	return out;
+}
+
+/* What is said quotes the input, too. */
+static char *escape_all(const char *text)
+{
+	unsigned caret;
+
+	return escape(text, strlen(text), 0, &caret);
 }
 
 static void add_excerpt(struct diag *d, const struct source *s)
@@ -103,15 +120,16 @@ static void add_excerpt(struct diag *d, const struct source *s)
 		begin = offset - EXCERPT_BEFORE;
 		if (begin + EXCERPT_BYTES > end)
 			begin = end - EXCERPT_BYTES;
-		while (begin < offset && in_character(s, begin))
+		while (begin < offset && in_character(s->text + begin))
 			begin++;
 	}
 	if (end > begin + EXCERPT_BYTES) {
 		end = begin + EXCERPT_BYTES;
-		while (end > offset && in_character(s, end))
+		while (end > offset && in_character(s->text + end))
 			end--;
 	}
-	d->excerpt = escape(s, begin, end, offset, &d->caret);
+	d->excerpt =
+		escape(s->text + begin, end - begin, offset - begin, &d->caret);
 }
 
 static bool grow(struct diag_list *l)
@@ -139,9 +157,9 @@ void diag_add(struct diag_list *l, const struct source *source,
 		l->n_errors += kind == DIAG_ERROR;
 		return;
 	}
-	d.file = strdup(path);
-	d.message = strdup(message);
-	d.hint = hint ? strdup(hint) : NULL;
+	d.file = escape_all(path);
+	d.message = escape_all(message);
+	d.hint = hint ? escape_all(hint) : NULL;
 	if (source && at.line)
 		add_excerpt(&d, source);
 	if (known(l, &d)) {

@@ -1,7 +1,8 @@
 /*
  * diag.h - complaints about input: file:line:column, the line, a suggestion.
  *
- * Library code collects, it never prints.  A diag_list owns its strings.
+ * Library code collects, it never prints.  A diag_list owns its strings.  What
+ * they quote of the input has control bytes, and what is no UTF-8, as \xNN.
  */
 #ifndef FAULT_LANG_DIAG_H
 #define FAULT_LANG_DIAG_H
@@ -22,8 +23,8 @@ struct diag {
 	enum diag_kind kind;
 	char *message;  /* one sentence, no newline, no full stop */
 	char *hint;     /* "did you mean `recv`?", or NULL */
-	char *excerpt;  /* the source line, or NULL; control bytes as \xNN;
-	                   of a long line, the part around the column */
+	char *excerpt;  /* the source line, or NULL; of a long line, the part
+	                   around the column */
 	unsigned caret; /* characters of the excerpt before the place */
 };
 

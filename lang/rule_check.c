@@ -209,6 +209,30 @@ static void check_connection_keys(struct lang *l, const struct rule_form *f,
 		           "`per: connection` has none to count over: %s", why);
 }
 
+/* A listener moves no bytes: to send or receive fails by itself, ENOTCONN. */
+static void check_listener(struct lang *l, const struct rule_form *f,
+                           const struct call_word *w)
+{
+	const struct rule *r = &f->rule;
+
+	if (r->roles != R(LISTENER) ||
+	    fault_families[w->family].direction == DIRECTION_NONE)
+		return;
+	for (size_t i = 0; i < r->n_actions; i++) {
+		if (r->actions[i].kind == ACTION_ERROR ||
+		    r->actions[i].kind == ACTION_KILL ||
+		    r->actions[i].kind == ACTION_PASS)
+			continue;
+		never(l, &f->given[RULE_KEY_role],
+		      arena_printf(l->arena,
+		                   "`%s` is made on connections, and a "
+		                   "listener is none",
+		                   w->word),
+		      "those that it accepts have `role: accepted`");
+		return;
+	}
+}
+
 /* The selecting keys against what a call of this word has. */
 static void check_selectors(struct lang *l, const struct rule_form *f,
                             const struct call_word *w)
@@ -233,6 +257,7 @@ static void check_selectors(struct lang *l, const struct rule_form *f,
 		never(l, &given[RULE_KEY_port], why, NULL);
 	if (!have->connection)
 		check_connection_keys(l, f, why);
+	check_listener(l, f, w);
 	if (fault_families[w->family].direction != DIRECTION_NONE)
 		return;
 	why = arena_printf(l->arena, "`%s` moves no data", w->word);

@@ -265,6 +265,20 @@ const char *suite_axis_value(const struct suite_case *c, size_t k)
 	return v->axes[k].values[i % v->axes[k].n];
 }
 
+/* An id is one line, whatever the value: control bytes as \xNN. */
+static void add_value(struct suite *s, struct arena_text *t, const char *value)
+{
+	for (; *value; value++) {
+		unsigned char c = (unsigned char)*value;
+
+		if (c < 0x20 || c == 0x7f)
+			arena_text_adds(&s->arena, t,
+			                arena_printf(&s->arena, "\\x%02x", c));
+		else
+			arena_text_add(&s->arena, t, value, 1);
+	}
+}
+
 /* "FILE::CASE[io=epoll,b=2]" */
 static const char *case_id(struct suite *s, const struct suite_case *c)
 {
@@ -280,7 +294,7 @@ static const char *case_id(struct suite *s, const struct suite_case *c)
 		arena_text_adds(&s->arena, &t, k ? "," : "[");
 		arena_text_adds(&s->arena, &t, v->axes[k].name);
 		arena_text_adds(&s->arena, &t, "=");
-		arena_text_adds(&s->arena, &t, suite_axis_value(c, k));
+		add_value(s, &t, suite_axis_value(c, k));
 	}
 	if (v->n_axes)
 		arena_text_adds(&s->arena, &t, "]");

@@ -244,16 +244,19 @@ uint64_t read_programs(struct lang *l, const struct node *n,
 	for (size_t i = 0; i < list_len(n); i++) {
 		const struct node *item = list_item(n, i);
 		int p = need_program(l, item, s);
-		const struct program *program = &s->programs[p < 0 ? 0 : p];
+		const struct program *program;
 
-		if (p >= 0 && program->kind != PROGRAM_RUN)
+		if (p < 0)
+			continue;
+		program = &s->programs[p];
+		if (program->kind != PROGRAM_RUN)
 			lang_error(l, item->at, NULL, "`%s` is a script: %s",
 			           program->name, why);
-		else if (p >= 0 && !program->attach)
+		else if (!program->attach)
 			lang_error(l, item->at, NULL,
 			           "`%s` has `attach: false`: %s",
 			           program->name, why);
-		else if (p >= 0)
+		else
 			programs |= 1ULL << p;
 	}
 	if (!list_len(n))

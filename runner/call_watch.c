@@ -7,8 +7,10 @@
 #include "engine/engine.h"
 #include "runner/call_watch.h"
 
-enum {
-	MAX_OPEN = 1 << 16 /* calls that never return are forgotten then */
+/* A call that the reader has met while it was under way. */
+struct unreturned {
+	uint64_t ticket;
+	uint8_t call;
 };
 
 static int add(struct call_watches *w, const struct event *e)
@@ -39,14 +41,16 @@ static int add_all(struct call_watches *w, const struct step *v, size_t n)
 int call_watches_init(struct call_watches *w, const struct scenario *s,
                       uint64_t seed)
 {
-	*w = (struct call_watches){.n_programs = s->n_programs, .seed = seed};
+	*w = (struct call_watches){.n_programs = s->n_programs,
+	                           .seed = seed,
+	                           .open = KEYED_OF(struct unreturned)};
 	return add_all(w, s->steps.v, s->steps.n);
 }
 
 void call_watches_release(struct call_watches *w)
 {
 	free(w->v);
-	free(w->open);
+	keyed_release(&w->open);
 	*w = (struct call_watches){0};
 }
 
@@ -75,31 +79,21 @@ static bool is_watched(const struct call_watches *w, uint8_t call)
 
 static void open_call(struct call_watches *w, uint64_t ticket, uint8_t call)
 {
-	if (w->n_open == w->cap_open && w->cap_open < MAX_OPEN) {
-		size_t cap = w->cap_open ? 2 * w->cap_open : 64;
-		struct unreturned *v = realloc(w->open, cap * sizeof(*v));
+	struct unreturned *u = keyed_add(&w->open, ticket);
 
-		if (v) {
-			w->open = v;
-			w->cap_open = cap;
-		}
-	}
-	if (w->n_open < w->cap_open)
-		w->open[w->n_open++] = (struct unreturned){ticket, call};
+	if (u)
+		u->call = call;
 }
 
 /* The call that this record is the return of, FAULT_CALL_NONE: not watched. */
 static uint8_t close_call(struct call_watches *w, uint64_t ticket)
 {
-	for (size_t i = 0; i < w->n_open; i++) {
-		uint8_t call = w->open[i].call;
+	struct unreturned *u = keyed_find(&w->open, ticket);
+	uint8_t call = u ? u->call : FAULT_CALL_NONE;
 
-		if (w->open[i].ticket != ticket)
-			continue;
-		w->open[i] = w->open[--w->n_open];
-		return call;
-	}
-	return FAULT_CALL_NONE;
+	if (u)
+		keyed_remove(&w->open, u);
+	return call;
 }
 
 /* ---- counting ------------------------------------------------------------ */

@@ -15,16 +15,11 @@
 
 #include "lang/scenario.h"
 #include "plan/trace.h"
+#include "runner/keyed.h"
 
 struct call_watch {
 	const struct event *event;
 	uint64_t n;
-};
-
-/* A call that the reader has met while it was under way. */
-struct unreturned {
-	uint64_t ticket;
-	uint8_t call;
 };
 
 struct call_watches {
@@ -32,8 +27,7 @@ struct call_watches {
 	uint64_t seed; /* of the run: for a per-cent `connection` */
 	struct call_watch *v;
 	size_t n;
-	struct unreturned *open;
-	size_t n_open, cap_open;
+	struct keyed open; /* calls that were met while they were under way */
 };
 
 /*

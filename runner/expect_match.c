@@ -14,8 +14,15 @@
 #include "runner/expect_match.h"
 #include "runner/which.h"
 
-enum {
-	MAX_SERIAL = 1 << 22
+struct number {
+	uint64_t serial;
+	uint32_t n;
+};
+
+/* A connect that goes on. */
+struct pending {
+	uint64_t serial;
+	struct sighting seen;
 };
 
 /* Of connection_of: the socket's connection is not one of those selected. */
@@ -61,27 +68,12 @@ uint64_t match_bytes(const struct replay_call *c)
 /* ---- numbers ------------------------------------------------------------- */
 
 /* NULL: no such socket, or it is lost. */
-static uint32_t *number_of(struct matcher *m, struct by_serial *b,
-                           uint32_t serial)
+static uint32_t *number_of(struct matcher *m, struct keyed *k, uint32_t serial)
 {
-	m->lost |= serial > MAX_SERIAL;
-	if (serial == 0 || serial > MAX_SERIAL)
-		return NULL;
-	if (serial >= b->n) {
-		size_t n = b->n ? b->n : 64;
-		uint32_t *v;
+	struct number *v = serial ? keyed_add(k, serial) : NULL;
 
-		while (n <= serial)
-			n *= 2;
-		v = realloc(b->v, n * sizeof(*v));
-		m->lost |= !v;
-		if (!v)
-			return NULL;
-		memset(v + b->n, 0, (n - b->n) * sizeof(*v));
-		b->v = v;
-		b->n = n;
-	}
-	return &b->v[serial];
+	m->lost |= serial && !v;
+	return v ? &v->n : NULL;
 }
 
 /* A connection is numbered when it is seen for the first time. */
@@ -155,20 +147,11 @@ static enum match happened(const struct replay_call *c, bool counted)
 
 static void put_off(struct matcher *m, const struct replay_call *c)
 {
-	if (m->n_pending == m->cap_pending) {
-		size_t cap = m->cap_pending ? 2 * m->cap_pending : 16;
-		struct pending *v = realloc(m->pending, cap * sizeof(*v));
+	struct pending *v = keyed_add(&m->pending, c->r->serial);
 
-		m->lost |= !v;
-		if (!v)
-			return;
-		m->pending = v;
-		m->cap_pending = cap;
-	}
-	m->pending[m->n_pending++] = (struct pending){
-		.serial = c->r->serial,
-		.seen = sighting(c, false),
-	};
+	m->lost |= c->r->serial && !v;
+	if (v)
+		v->seen = sighting(c, false);
 }
 
 /* What this record says of one; 0: it is established, -1: nothing. */
@@ -188,18 +171,17 @@ static int tells(const struct replay_call *c)
 static bool ends_as_expected(struct matcher *m, const struct replay_call *c)
 {
 	int told = tells(c);
+	struct pending *v;
 
-	if (!m->n_pending || (told < 0 && family_of(c) != FAMILY_CLOSE))
+	if (told < 0 && family_of(c) != FAMILY_CLOSE)
 		return false;
-	for (size_t i = 0; i < m->n_pending; i++) {
-		if (m->pending[i].serial != c->r->serial)
-			continue;
-		m->seen = m->pending[i].seen;
-		m->seen.return_ns = c->r->return_ns;
-		m->pending[i] = m->pending[--m->n_pending];
-		return told == m->e->err;
-	}
-	return false;
+	v = keyed_find(&m->pending, c->r->serial);
+	if (!v)
+		return false;
+	m->seen = v->seen;
+	m->seen.return_ns = c->r->return_ns;
+	keyed_remove(&m->pending, v);
+	return told == m->e->err;
 }
 
 /* ---- the match ----------------------------------------------------------- */
@@ -261,6 +243,9 @@ void matcher_init(struct matcher *m, const struct call_expect *e)
 	                    .roles = e->roles,
 	                    .port = e->port,
 	                    .peer = e->peer},
+		.connection_of = KEYED_OF(struct number),
+		.calls_of = KEYED_OF(struct number),
+		.pending = KEYED_OF(struct pending),
 	};
 	for (unsigned i = 1; i < N_CALLS; i++)
 		if (which_has_call(e->calls, (enum fault_call)i))
@@ -271,9 +256,9 @@ void matcher_init(struct matcher *m, const struct call_expect *e)
 
 void matcher_release(struct matcher *m)
 {
-	free(m->connection_of.v);
-	free(m->calls_of.v);
-	free(m->pending);
+	keyed_release(&m->connection_of);
+	keyed_release(&m->calls_of);
+	keyed_release(&m->pending);
 }
 
 /* ---- texts --------------------------------------------------------------- */

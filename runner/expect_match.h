@@ -43,26 +43,13 @@ enum match {
 	MATCH_FULL,
 };
 
-/* Numbers by the serial of a socket. */
-struct by_serial {
-	uint32_t *v;
-	size_t n;
-};
-
-/* A connect that goes on, and is selected. */
-struct pending {
-	uint32_t serial;
-	struct sighting seen;
-};
-
 struct matcher {
 	const struct call_expect *e;
 	struct plan_class sockets;
 	bool per_connection; /* nth */
 	uint32_t connections[PLAN_MAX_PROGRAMS], calls[PLAN_MAX_PROGRAMS];
-	struct by_serial connection_of, calls_of;
-	struct pending *pending;
-	size_t n_pending, cap_pending;
+	struct keyed connection_of, calls_of; /* numbers, by sockets */
+	struct keyed pending; /* connects that go on, and are selected */
 	bool lost; /* a call could not be counted: no memory, or too many */
 	struct sighting seen; /* behind MATCH_FULL: the call that matches */
 };

@@ -197,6 +197,7 @@ static void value_text(const struct funnel *f, enum stage stage,
 		break;
 	case STAGE_HOST:
 		host_text(c->r, buf, size);
+		trace_clean(buf);
 		break;
 	case STAGE_PROCESS:
 		snprintf(buf, size, "%s", c->process ? c->process->name : "?");
@@ -447,8 +448,7 @@ static bool find_modules(const struct rule *rule, const char *trace_path,
 		snprintf(name, sizeof(name), "%.*s", (int)sizeof(r->name),
 		         r->name);
 		found |= !strcmp(name, rule->caller_module);
-		for (char *p = name; *p; p++)
-			*p = *p < 0x20 || *p == 0x7f ? '?' : *p;
+		trace_clean(name);
 		note_seen(ret, name);
 	}
 	trace_reader_release(&reader);

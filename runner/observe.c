@@ -13,7 +13,21 @@
 
 enum {
 	STATE_MASK = 7,
-	STATE_SHIFT = 3
+	STATE_SHIFT = 3,
+	/* Processes of a run, with those that were executed and not reached. */
+	MAX_PROCESSES = 1 << 17
+};
+
+/* Which of the processes has the pid. */
+struct by_pid {
+	uint64_t key; /* pid + 1 */
+	size_t index;
+};
+
+/* A listen() that had not returned. */
+struct open_call {
+	uint64_t ticket;
+	uint32_t pid, program;
 };
 
 int observe_init(struct observe *o, const void *plan, size_t plan_len,
@@ -22,7 +36,11 @@ int observe_init(struct observe *o, const void *plan, size_t plan_len,
 {
 	int r = 0;
 
-	*o = (struct observe){.plan = plan, .segments = segments, .next = 1};
+	*o = (struct observe){.plan = plan,
+	                      .segments = segments,
+	                      .next = 1,
+	                      .by_pid = KEYED_OF(struct by_pid),
+	                      .listens = KEYED_OF(struct open_call)};
 	trace_context_init(&o->context, plan, (uint64_t)start_ns);
 	o->status = calloc(segments->n.n_processes + 1, 1);
 	o->programs = calloc(segments->n_programs + 1, sizeof(*o->programs));
@@ -43,7 +61,8 @@ void observe_release(struct observe *o)
 	free(o->status);
 	free(o->programs);
 	free(o->processes);
-	free(o->listens);
+	keyed_release(&o->by_pid);
+	keyed_release(&o->listens);
 	*o = (struct observe){0};
 }
 
@@ -51,29 +70,44 @@ void observe_release(struct observe *o)
 
 static struct observed_process *find(const struct observe *o, uint32_t pid)
 {
-	for (size_t i = o->n_processes; i-- > 0;)
-		if (o->processes[i].pid == pid)
-			return &o->processes[i];
-	return NULL;
+	const struct by_pid *v = keyed_find(&o->by_pid, pid + 1ULL);
+
+	return v ? &o->processes[v->index] : NULL;
 }
 
+static bool grow_processes(struct observe *o)
+{
+	size_t cap = o->cap_processes ? 2 * o->cap_processes : 64;
+	struct observed_process *v;
+
+	if (o->n_processes < o->cap_processes)
+		return true;
+	if (o->n_processes >= MAX_PROCESSES)
+		return false;
+	v = realloc(o->processes, cap * sizeof(*v));
+	if (!v)
+		return false;
+	o->processes = v;
+	o->cap_processes = cap;
+	return true;
+}
+
+/* NULL: no memory, or there have been too many. */
 static struct observed_process *find_or_add(struct observe *o, uint32_t pid,
                                             uint32_t program)
 {
 	struct observed_process *p = find(o, pid);
+	struct by_pid *v;
 
 	/* A pid that another program had is a new process. */
 	if (p && p->program == program)
 		return p;
-	if (o->n_processes == o->cap_processes) {
-		size_t cap = o->cap_processes ? 2 * o->cap_processes : 64;
-
-		p = realloc(o->processes, cap * sizeof(*p));
-		if (!p)
-			return NULL;
-		o->processes = p;
-		o->cap_processes = cap;
-	}
+	if (!grow_processes(o))
+		return NULL;
+	v = keyed_add(&o->by_pid, pid + 1ULL);
+	if (!v)
+		return NULL;
+	v->index = o->n_processes;
 	p = &o->processes[o->n_processes++];
 	*p = (struct observed_process){
 		.pid = pid, .program = program, .root = pid};
@@ -119,8 +153,7 @@ static struct trace_process copy_process(const struct fault_process *p)
 
 	memcpy(c.name, p->name, sizeof(c.name));
 	memcpy(c.what, p->what, sizeof(c.what));
-	c.name[sizeof(c.name) - 1] = '\0';
-	c.what[sizeof(c.what) - 1] = '\0';
+	trace_process_clean(&c);
 	return c;
 }
 
@@ -158,6 +191,7 @@ static void see_slot(struct observe *o, uint32_t slot)
 	if (!p)
 		return;
 	status = atomic_load_explicit(&p->status, memory_order_acquire);
+	o->damaged |= status > PROCESS_EXITED;
 	if (status == o->status[slot] || status == PROCESS_FREE ||
 	    status > PROCESS_EXITED)
 		return;
@@ -224,26 +258,21 @@ static bool is_exec(unsigned call)
 static void open_listen(struct observe *o, uint64_t ticket,
                         const struct trace_process *p)
 {
-	struct open_call *v;
+	struct open_call *v = keyed_add(&o->listens, ticket);
 
-	v = realloc(o->listens, (o->n_listens + 1) * sizeof(*v));
-	if (!v)
-		return;
-	o->listens = v;
-	v[o->n_listens++] = (struct open_call){ticket, p->pid, p->program};
+	if (v)
+		*v = (struct open_call){ticket, p->pid, p->program};
 }
 
 static void close_listen(struct observe *o, const struct fault_record *r)
 {
-	for (size_t i = 0; i < o->n_listens; i++) {
-		if (o->listens[i].ticket != r->caller)
-			continue;
-		if (r->result == 0)
-			note_listening(o, o->listens[i].pid,
-			               o->listens[i].program);
-		o->listens[i] = o->listens[--o->n_listens];
+	struct open_call *v = keyed_find(&o->listens, r->caller);
+
+	if (!v)
 		return;
-	}
+	if (r->result == 0)
+		note_listening(o, v->pid, v->program);
+	keyed_remove(&o->listens, v);
 }
 
 static void is_alive(struct observed_process *p, uint64_t ns)
@@ -303,11 +332,24 @@ static void note_record(struct observe *o, const struct fault_record *r,
 		close_listen(o, r);
 }
 
+/* Could the library have written it?  Else its fields would mislead. */
+static bool is_sound(const struct observe *o, const struct fault_record *r)
+{
+	bool call = r->call > FAULT_CALL_NONE && r->call < N_CALLS;
+	bool event = r->call >= RECORD_EVENT && r->call <= RECORD_MODULE;
+
+	return (call || event) && r->rule <= o->segments->n_rules;
+}
+
 static void take(struct observe *o, const struct fault_record *slot,
                  enum fault_record_state state)
 {
 	struct fault_record copy = *slot;
 
+	if (!is_sound(o, &copy)) {
+		o->damaged = true;
+		return;
+	}
 	atomic_store(&copy.state, o->next << STATE_SHIFT | state);
 	see_slot(o, copy.process);
 	note_record(o, &copy, state == RECORD_ENTERED);
@@ -327,19 +369,17 @@ static bool take_next(struct observe *o)
 	word = atomic_load_explicit(&slot->state, memory_order_acquire);
 	if (word >> STATE_SHIFT != o->next)
 		return false;
-	switch (word & STATE_MASK) {
-	case RECORD_ENTERED:
-		/* Still inside its call: do not wait for the return. */
-		if (!atomic_compare_exchange_strong(&slot->state, &word, taken))
-			return take_next(o);
+	/* Still inside its call: do not wait for the return. */
+	if ((word & STATE_MASK) == RECORD_ENTERED &&
+	    atomic_compare_exchange_strong(&slot->state, &word, taken)) {
 		take(o, slot, RECORD_ENTERED);
 		return true;
-	case RECORD_DONE:
-		take(o, slot, RECORD_DONE);
-		return true;
-	default:
-		return false;
 	}
+	/* It may have returned just now: then word has changed. */
+	if (word != (o->next << STATE_SHIFT | RECORD_DONE))
+		return false;
+	take(o, slot, RECORD_DONE);
+	return true;
 }
 
 /* Over the tickets whose writers are gone, to the next good one or to head. */
@@ -362,9 +402,11 @@ static uint64_t drain(struct observe *o, bool final)
 
 	if (o->segments->n.n_records == 0)
 		return 0;
-	if (head > o->next + o->segments->n.n_records)
-		o->corrupt = true;
-	while (!o->corrupt && o->next < head) {
+	if (head < o->next || head - o->next > o->segments->n.n_records) {
+		o->damaged = true;
+		return 0;
+	}
+	while (o->next < head) {
 		if (take_next(o)) {
 			o->next++;
 			o->stuck_ns = 0;
@@ -399,15 +441,16 @@ int observe_finish(struct observe *o)
 
 bool observe_full(const struct observe *o)
 {
-	return atomic_load(&o->segments->run->used_processes) >=
-	       o->segments->n.n_processes;
+	return o->n_processes >= MAX_PROCESSES ||
+	       atomic_load(&o->segments->run->used_processes) >=
+	               o->segments->n.n_processes;
 }
 
 bool observe_incomplete(const struct observe *o)
 {
 	const struct fault_run *run = o->segments->run;
 
-	return o->corrupt || atomic_load(&run->dropped) ||
+	return o->damaged || atomic_load(&run->dropped) ||
 	       atomic_load(&run->lost_socks) || observe_full(o) ||
 	       o->writer.error;
 }

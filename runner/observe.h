@@ -7,8 +7,8 @@
  * needs no haste (the funnel of a rule) is read from the file afterwards.
  *
  * One thread.  Everything in the segment is hostile: it is copied first, then
- * checked (segments.h); a head that makes no sense ends the draining and marks
- * the run as incomplete.
+ * checked (segments.h).  A record that no library writes is left out, a head
+ * that makes no sense ends the draining; both mark the run as damaged.
  */
 #ifndef FAULT_RUNNER_OBSERVE_H
 #define FAULT_RUNNER_OBSERVE_H
@@ -18,6 +18,7 @@
 
 #include "plan/plan.h"
 #include "runner/call_watch.h"
+#include "runner/keyed.h"
 #include "runner/print_trace.h"
 #include "runner/segments.h"
 #include "runner/trace_file.h"
@@ -40,11 +41,6 @@ struct observed_process {
 	char what[88]; /* why it failed */
 };
 
-struct open_call {
-	uint64_t ticket;
-	uint32_t pid, program;
-};
-
 struct observe {
 	const struct fault_plan *plan; /* private copy, not owned */
 	const struct segments *segments;
@@ -55,12 +51,12 @@ struct observe {
 	int64_t stuck_ns; /* since when it is not ready, 0 = it is */
 	uint64_t n_records, n_lost;
 	uint64_t max_records; /* for the file, 0 = all */
-	bool corrupt;
+	bool damaged;         /* something is there that no library writes */
 	struct observed_program *programs;
 	struct observed_process *processes;
 	size_t n_processes, cap_processes;
-	struct open_call *listens; /* listen() calls that had not returned */
-	size_t n_listens;
+	struct keyed by_pid;        /* the latest of each pid */
+	struct keyed listens;       /* listen() calls that had not returned */
 	struct call_watches *calls; /* that are counted; NULL = none */
 	/* For live output; NULL = none. */
 	void (*record)(void *context, const struct trace_context *c,
@@ -96,7 +92,7 @@ bool observe_lost_image(const struct observed_process *p);
 /* The first process that reported a failure, or NULL. */
 const struct observed_process *observe_failure(const struct observe *o);
 
-/* Something is missing: dropped records, full tables, a broken segment. */
+/* Something is missing: dropped records, full tables, a damaged segment. */
 bool observe_incomplete(const struct observe *o);
 
 /* Have there been so many processes that no further one can be followed? */

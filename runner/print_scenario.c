@@ -225,6 +225,8 @@ static void print_faults(FILE *out, const struct scenario *s,
 {
 	if (s->n_rules)
 		fputs("faults:\n", out);
+	else if (!s->n_programs)
+		fputs("faults: []\n", out); /* no file is without both */
 	for (size_t i = 0; i < s->n_rules; i++) {
 		fputs("  - ", out);
 		print_rule(out, s, &s->rules[i]);

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lang/utf8.h"
+#include "runner/keyed.h"
 #include "runner/print_trace.h"
 
 /* ---- context ----------------------------------------------------------- */
@@ -27,6 +29,32 @@ void trace_context_release(struct trace_context *c)
 {
 	free(c->processes);
 	*c = (struct trace_context){0};
+}
+
+void trace_clean(char *s)
+{
+	size_t left = strlen(s);
+
+	while (left) {
+		unsigned char c = (unsigned char)*s;
+		size_t n = c < 0x80 ? 1 : utf8_length(s, left);
+
+		if (c < 0x20 || c == 0x7f || !n ||
+		    (c == 0xc2 && (unsigned char)s[1] < 0xa0)) {
+			n = n ? n : 1;
+			memset(s, '?', n);
+		}
+		s += n;
+		left -= n;
+	}
+}
+
+void trace_process_clean(struct trace_process *p)
+{
+	p->name[sizeof(p->name) - 1] = '\0';
+	p->what[sizeof(p->what) - 1] = '\0';
+	trace_clean(p->name);
+	trace_clean(p->what);
 }
 
 int trace_context_set(struct trace_context *c, uint16_t slot,
@@ -44,8 +72,7 @@ int trace_context_set(struct trace_context *c, uint16_t slot,
 		c->n_processes = n;
 	}
 	c->processes[slot] = *p;
-	c->processes[slot].name[sizeof(p->name) - 1] = '\0';
-	c->processes[slot].what[sizeof(p->what) - 1] = '\0';
+	trace_process_clean(&c->processes[slot]);
 	return 0;
 }
 
@@ -76,7 +103,7 @@ const char *trace_context_name(const struct trace_context *c, uint16_t slot)
 /* ---- counting ---------------------------------------------------------- */
 
 struct socket_count {
-	uint32_t serial; /* 0: this place is free */
+	uint64_t serial; /* the key */
 	uint32_t calls[N_FAMILIES];
 	uint32_t turn[3]; /* by enum fault_direction */
 	uint64_t bytes[3];
@@ -85,73 +112,33 @@ struct socket_count {
 
 /* A record that was taken while its call was under way. */
 struct unfinished {
-	uint64_t ticket;
+	uint64_t ticket; /* the key */
 	struct fault_record record;
 };
 
 struct trace_printer {
-	struct socket_count *sockets; /* open addressing; cap is a power of 2 */
-	size_t n_sockets, cap;
+	struct keyed sockets, unfinished;
 	uint32_t programs[PLAN_MAX_PROGRAMS][N_FAMILIES];
-	struct unfinished *unfinished;
-	size_t n_unfinished, cap_unfinished;
 };
 
 struct trace_printer *trace_printer_new(void)
 {
-	return calloc(1, sizeof(struct trace_printer));
+	struct trace_printer *p = calloc(1, sizeof(*p));
+
+	if (p) {
+		p->sockets = KEYED_OF(struct socket_count);
+		p->unfinished = KEYED_OF(struct unfinished);
+	}
+	return p;
 }
 
 void trace_printer_free(struct trace_printer *p)
 {
 	if (!p)
 		return;
-	free(p->sockets);
-	free(p->unfinished);
+	keyed_release(&p->sockets);
+	keyed_release(&p->unfinished);
 	free(p);
-}
-
-static struct socket_count *place_of(struct socket_count *v, size_t cap,
-                                     uint32_t serial)
-{
-	size_t i = serial * 2654435761u & (cap - 1);
-
-	while (v[i].serial && v[i].serial != serial)
-		i = (i + 1) & (cap - 1);
-	return &v[i];
-}
-
-static bool grow_sockets(struct trace_printer *p)
-{
-	size_t cap = p->cap ? p->cap * 2 : 64;
-	struct socket_count *v = calloc(cap, sizeof(*v));
-
-	if (!v)
-		return false;
-	for (size_t i = 0; i < p->cap; i++)
-		if (p->sockets[i].serial)
-			*place_of(v, cap, p->sockets[i].serial) = p->sockets[i];
-	free(p->sockets);
-	p->sockets = v;
-	p->cap = cap;
-	return true;
-}
-
-/* NULL: no socket, or no memory; then it is not counted. */
-static struct socket_count *socket_of(struct trace_printer *p, uint32_t serial)
-{
-	struct socket_count *s;
-
-	if (!serial)
-		return NULL;
-	if (p->n_sockets * 2 >= p->cap && !grow_sockets(p))
-		return NULL;
-	s = place_of(p->sockets, p->cap, serial);
-	if (!s->serial) {
-		s->serial = serial;
-		p->n_sockets++;
-	}
-	return s;
 }
 
 static enum fault_record_state state_of(const struct fault_record *r)
@@ -270,7 +257,8 @@ struct trace_count trace_count(struct trace_printer *p,
 	ret.held = ret.again && is_held(r);
 	if (ret.held)
 		return ret;
-	s = socket_of(p, r->serial);
+	/* NULL: no socket, or no memory; then it is not counted. */
+	s = r->serial ? keyed_add(&p->sockets, r->serial) : NULL;
 	counter = counter_of(p, c, r, s);
 	if (counter && !ret.again)
 		++*counter;
@@ -494,18 +482,12 @@ static void put_event(struct text *t, const struct trace_context *c,
 
 static void remember(struct trace_printer *p, const struct fault_record *r)
 {
-	if (p->n_unfinished == p->cap_unfinished) {
-		size_t cap = p->cap_unfinished ? p->cap_unfinished * 2 : 16;
-		struct unfinished *v = realloc(p->unfinished, cap * sizeof(*v));
+	struct unfinished *u = keyed_add(
+		&p->unfinished,
+		atomic_load_explicit(&r->state, memory_order_relaxed) >> 3);
 
-		if (!v)
-			return;
-		p->unfinished = v;
-		p->cap_unfinished = cap;
-	}
-	p->unfinished[p->n_unfinished].ticket =
-		atomic_load_explicit(&r->state, memory_order_relaxed) >> 3;
-	memcpy(&p->unfinished[p->n_unfinished++].record, r, sizeof(*r));
+	if (u)
+		memcpy(&u->record, r, sizeof(*r));
 }
 
 /*
@@ -515,23 +497,22 @@ static void remember(struct trace_printer *p, const struct fault_record *r)
 static bool complete(struct trace_printer *p, const struct fault_record *r,
                      struct fault_record *ret)
 {
-	for (size_t i = 0; i < p->n_unfinished; i++) {
-		struct fault_record *entry = &p->unfinished[i].record;
+	struct unfinished *u = keyed_find(&p->unfinished, r->caller);
+	const struct fault_record *entry;
 
-		if (p->unfinished[i].ticket != r->caller)
-			continue;
-		memcpy(ret, r, sizeof(*ret));
-		ret->call = entry->call;
-		ret->fd = entry->fd;
-		ret->flags |= entry->flags;
-		if (!ret->want) /* ports are only known at the return */
-			ret->want = entry->want;
-		ret->caller = entry->caller;
-		ret->entry_ns = entry->entry_ns;
-		p->unfinished[i] = p->unfinished[--p->n_unfinished];
-		return true;
-	}
-	return false;
+	if (!u)
+		return false;
+	entry = &u->record;
+	memcpy(ret, r, sizeof(*ret));
+	ret->call = entry->call;
+	ret->fd = entry->fd;
+	ret->flags |= entry->flags;
+	if (!ret->want) /* ports are only known at the return */
+		ret->want = entry->want;
+	ret->caller = entry->caller;
+	ret->entry_ns = entry->entry_ns;
+	keyed_remove(&p->unfinished, u);
+	return true;
 }
 
 static void put_call(struct text *t, struct trace_printer *p,

@@ -59,8 +59,16 @@ void trace_context_init(struct trace_context *c, const struct fault_plan *plan,
 void trace_context_release(struct trace_context *c);
 
 /*
+ * Bytes that a program wrote, for readers: control characters (C1 too) and what
+ * is no UTF-8 become `?`.
+ */
+void trace_clean(char *s);
+/* Its strings are ended, and clean. */
+void trace_process_clean(struct trace_process *p);
+
+/*
  * What is now known of a slot: call it when a process attaches, and again
- * when it changes.  Strings are ended.  0 or -ENOMEM.
+ * when it changes.  Strings are cleaned.  0 or -ENOMEM.
  */
 int trace_context_set(struct trace_context *c, uint16_t slot,
                       const struct trace_process *p);

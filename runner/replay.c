@@ -7,82 +7,57 @@
 
 #include "runner/replay.h"
 
-enum {
-	MAX_SERIAL = 1 << 22
+/* A call that was under way when its record was taken. */
+struct replay_open {
+	uint64_t ticket;
+	struct fault_record r;
 };
 
 int replay_open(struct replay *p, const char *path)
 {
 	const char *why;
 
-	*p = (struct replay){0};
+	*p = (struct replay){.sockets = KEYED_OF(struct replay_socket),
+	                     .open = KEYED_OF(struct replay_open)};
 	return trace_reader_open(&p->reader, path, &why);
 }
 
 void replay_release(struct replay *p)
 {
 	trace_reader_release(&p->reader);
-	free(p->sockets);
-	free(p->open);
+	keyed_release(&p->sockets);
+	keyed_release(&p->open);
+	free(p->rest);
 	*p = (struct replay){0};
-}
-
-static struct replay_socket *socket_of(struct replay *p, uint32_t serial)
-{
-	if (serial == 0 || serial > MAX_SERIAL)
-		return NULL;
-	if (serial >= p->n_sockets) {
-		size_t n = p->n_sockets ? p->n_sockets : 64;
-		struct replay_socket *v;
-
-		while (n <= serial)
-			n *= 2;
-		v = realloc(p->sockets, n * sizeof(*v));
-		if (!v)
-			return NULL;
-		memset(v + p->n_sockets, 0, (n - p->n_sockets) * sizeof(*v));
-		p->sockets = v;
-		p->n_sockets = n;
-	}
-	return &p->sockets[serial];
 }
 
 /* ---- calls that return later --------------------------------------------- */
 
 static void remember(struct replay *p, const struct fault_record *r)
 {
-	if (p->n_open == p->cap_open) {
-		size_t cap = p->cap_open ? 2 * p->cap_open : 32;
-		struct fault_record *v = realloc(p->open, cap * sizeof(*v));
+	struct replay_open *o = keyed_add(&p->open, atomic_load(&r->state) / 8);
 
-		if (!v)
-			return;
-		p->open = v;
-		p->cap_open = cap;
-	}
-	p->open[p->n_open++] = *r;
+	if (o)
+		memcpy(&o->r, r, sizeof(*r));
 }
 
 /* The call that r returns from, entry and return in p->whole. */
 static bool recall(struct replay *p, const struct fault_record *r)
 {
-	for (size_t i = 0; i < p->n_open; i++) {
-		struct fault_record *o = &p->open[i];
+	struct replay_open *o = keyed_find(&p->open, r->caller);
 
-		if (atomic_load(&o->state) / 8 != r->caller)
-			continue;
-		memcpy(&p->whole, r, sizeof(p->whole));
-		p->whole.call = o->call;
-		p->whole.fd = o->fd;
-		p->whole.flags |= o->flags;
-		if (!p->whole.want) /* ports are only known at the return */
-			p->whole.want = o->want;
-		p->whole.caller = o->caller;
-		p->whole.entry_ns = o->entry_ns;
-		*o = p->open[--p->n_open];
-		return true;
-	}
-	return false;
+	if (!o)
+		return false;
+	memcpy(&p->whole, r, sizeof(p->whole));
+	p->whole.call = o->r.call;
+	p->whole.fd = o->r.fd;
+	p->whole.flags |= o->r.flags;
+	if (!p->whole.want) /* ports are only known at the return */
+		p->whole.want = o->r.want;
+	p->whole.caller = o->r.caller;
+	p->whole.entry_ns = o->r.entry_ns;
+	keyed_remove(&p->open, o);
+	return true;
 }
 
 /* ---- what a record says -------------------------------------------------- */
@@ -154,7 +129,7 @@ static void describe(struct replay *p, struct replay_call *c)
 	c->state = r->status >> 4 < N_STATES
 	                   ? (enum fault_state)(r->status >> 4)
 	                   : STATE_NONE;
-	c->socket = socket_of(p, r->serial);
+	c->socket = r->serial ? keyed_add(&p->sockets, r->serial) : NULL;
 	if (c->socket) {
 		learn(c->socket, c);
 		c->port = c->role == ROLE_LISTENER || c->role == ROLE_ACCEPTED
@@ -205,11 +180,31 @@ bool replay_next(struct replay *p, struct replay_call *ret)
 	return false;
 }
 
+static int compare(const void *a, const void *b)
+{
+	const struct replay_open *x = a, *y = b;
+
+	return (x->ticket < y->ticket) - (x->ticket > y->ticket);
+}
+
+/* Without memory there are none. */
+static void sort_open(struct replay *p)
+{
+	p->rest = calloc(p->open.n, sizeof(*p->rest));
+	for (void *v = NULL; p->rest && (v = keyed_next(&p->open, v));)
+		memcpy(&p->rest[p->n_rest++], v, sizeof(*p->rest));
+	keyed_release(&p->open);
+	if (p->n_rest)
+		qsort(p->rest, p->n_rest, sizeof(*p->rest), compare);
+}
+
 bool replay_next_open(struct replay *p, struct replay_call *ret)
 {
-	if (!p->n_open)
+	if (p->open.n)
+		sort_open(p);
+	if (!p->n_rest)
 		return false;
-	p->whole = p->open[--p->n_open];
+	p->whole = p->rest[--p->n_rest].r;
 	begin(ret, &p->whole, atomic_load(&p->whole.state) / 8);
 	describe(p, ret);
 	return true;

@@ -12,10 +12,12 @@
 #include <stdint.h>
 
 #include "plan/tables.h"
+#include "runner/keyed.h"
 #include "runner/trace_file.h"
 
-/* What is known of a socket, by its serial. */
+/* What is known of a socket. */
 struct replay_socket {
+	uint64_t serial;
 	uint16_t local_port, remote_port;
 	bool has_address, ipv6;
 	uint8_t address[16];
@@ -41,16 +43,16 @@ struct replay_call {
 	enum fault_role role;
 	enum fault_state state;       /* after the call */
 	uint16_t port;                /* of the service, 0 = unknown */
-	struct replay_socket *socket; /* NULL: none is known */
+	struct replay_socket *socket; /* NULL: none is known; till the next */
 	bool counted; /* rules count it (trace_counts()), or established */
 };
 
 struct replay {
 	struct trace_reader reader;
-	struct replay_socket *sockets;
-	size_t n_sockets;
-	struct fault_record *open; /* calls without their return */
-	size_t n_open, cap_open;
+	struct keyed sockets;
+	struct keyed open;        /* calls without their return */
+	struct replay_open *rest; /* those, behind the end: from the last on */
+	size_t n_rest;
 	struct fault_record whole; /* of a call that returned late */
 };
 
@@ -61,8 +63,8 @@ int replay_open(struct replay *p, const char *path);
 bool replay_next(struct replay *p, struct replay_call *ret);
 
 /*
- * Behind the end: the calls that never returned, in no order; r is their entry,
- * and what only the return tells (result, ports, peer) is not known.
+ * Behind the end: the calls that never returned, as they began; r is their
+ * entry, and what only the return tells (result, ports, peer) is not known.
  */
 bool replay_next_open(struct replay *p, struct replay_call *ret);
 void replay_release(struct replay *p);

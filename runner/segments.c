@@ -32,8 +32,7 @@ static void *create(size_t size, int *ret_id, const char **ret_call)
 	return memory;
 }
 
-/* r: the run's first part, our own copy of it if it is not our run. */
-static void remember_layout(struct segments *s, const struct fault_run *r)
+void segments_remember(struct segments *s, const struct fault_run *r)
 {
 	s->n = (struct fault_run_size){
 		.n_processes = r->n_processes,
@@ -74,7 +73,7 @@ int segments_create(const void *plan, size_t plan_len, struct segments *ret,
 	}
 	memcpy(s.plan_memory, plan, plan_len);
 	fault_run_init(s.run, plan, &fault_run_default);
-	remember_layout(&s, s.run);
+	segments_remember(&s, s.run);
 	*ret = s;
 	return 0;
 }
@@ -167,7 +166,7 @@ static int attach_run(struct segments *s, const struct fault_plan *plan,
 		shmdt(memory);
 		return -EBADMSG;
 	}
-	remember_layout(s, &head);
+	segments_remember(s, &head);
 	return 0;
 }
 

@@ -47,6 +47,12 @@ int segments_create(const void *plan, size_t plan_len, struct segments *ret,
 int segments_attach(const char *ids, struct segments *ret,
                     struct fault_plan **ret_plan, const char **ret_why);
 
+/*
+ * Where things lie in a run that was checked, or is ours and nobody else has it
+ * yet.  r: its first part, a copy of it unless it is ours.
+ */
+void segments_remember(struct segments *s, const struct fault_run *r);
+
 /* Detaches; for good when no other process has them. */
 void segments_release(struct segments *s);
 

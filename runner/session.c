@@ -201,7 +201,7 @@ static void finish(struct session *s)
 	s->result->truncated = s->options->max_records &&
 	                       s->observe.n_records > s->options->max_records;
 	s->result->incomplete |= observe_incomplete(&s->observe);
-	if (!segments_intact(&s->segments))
+	if (!segments_intact(&s->segments) || s->observe.damaged)
 		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
 		            "a program wrote over the memory that it shares "
 		            "with `fault`: a wild pointer?");

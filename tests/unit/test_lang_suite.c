@@ -66,6 +66,25 @@ static void a_file_without_matrix_is_one_case(void **state)
 	suite_free(suite);
 }
 
+/* Files of ids have one in each line. */
+static void an_id_is_one_line(void **state)
+{
+	struct suite *suite = parse("version: 1\n"
+	                            "matrix: {end: [\"\\r\\n\", \"\\e[m\"]}\n"
+	                            "programs: {a: {run: [x, '${end}']}}\n"
+	                            "faults: []\n",
+	                            NULL);
+	struct scenario *s = bind_case(suite, 0, NULL);
+
+	(void)state;
+	assert_string_equal(suite_case_id(suite, 0),
+	                    "dir/x.yaml[end=\\x0d\\x0a]");
+	assert_string_equal(suite_case_id(suite, 1), "dir/x.yaml[end=\\x1b[m]");
+	assert_string_equal(s->programs[0].argv[1], "\r\n");
+	scenario_free(s);
+	suite_free(suite);
+}
+
 static void a_matrix_multiplies_in_the_order_written(void **state)
 {
 	static const char *const ids[] = {
@@ -533,6 +552,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_without_matrix_is_one_case),
+		cmocka_unit_test(an_id_is_one_line),
 		cmocka_unit_test(a_matrix_multiplies_in_the_order_written),
 		cmocka_unit_test(values_from_outside_win),
 		cmocka_unit_test(

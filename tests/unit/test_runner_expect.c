@@ -458,16 +458,15 @@ static void what_is_missing_may_have_been_it(void **state)
 	assert_int_equal(judgement.n, 0);
 }
 
-static void more_sockets_than_are_numbered_are_not_forgotten(void **state)
+static void the_number_of_a_socket_may_be_any(void **state)
 {
 	(void)state;
 	trace_call(RECV, 5, 0)->serial = 1U << 30;
 	trace_end();
 	entry(0, RECV)->nth = PICK_ONE(1);
-	count_is(0, 0);
+	count_is(1, 1);
 	outcome_of(false, 1);
-	finds(OUTCOME_INCONCLUSIVE, "the trace is incomplete: nobody knows "
-	                            "whether the calls were as expected");
+	finds(OUTCOME_PASSED, NULL);
 }
 
 /* ---- order --------------------------------------------------------------- */
@@ -649,7 +648,7 @@ int main(void)
 		CASE(a_gap_is_from_an_end_to_the_next_beginning),
 		CASE(a_call_that_waits_happens_when_it_returns),
 		CASE(what_is_missing_may_have_been_it),
-		CASE(more_sockets_than_are_numbered_are_not_forgotten),
+		CASE(the_number_of_a_socket_may_be_any),
 		CASE(other_calls_may_come_between),
 		CASE(an_entry_of_an_order_has_its_own_bytes),
 		CASE(with_gaps_the_earliest_may_be_the_wrong_one),

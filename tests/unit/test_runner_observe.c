@@ -272,6 +272,77 @@ static void garbage_is_survived(void **state)
 	observe_finish(&b->observe);
 }
 
+/* What no library writes is left out, and told. */
+static void a_record_that_makes_no_sense_is_told(void **state)
+{
+	struct bench *b = *state;
+
+	attach(b, 0, 100);
+	record(b, N_CALLS, RECORD_DONE, 0);
+	record(b, FAULT_CALL_socket, RECORD_DONE, 3);
+	observe_drain(&b->observe);
+	assert_int_equal(b->n_seen, 1);
+	assert_int_equal(b->seen[0], FAULT_CALL_socket);
+	assert_true(b->observe.damaged);
+	assert_true(observe_incomplete(&b->observe));
+}
+
+static void a_head_that_goes_back_is_told(void **state)
+{
+	struct bench *b = *state;
+
+	attach(b, 0, 100);
+	record(b, FAULT_CALL_socket, RECORD_DONE, 3);
+	record(b, FAULT_CALL_socket, RECORD_DONE, 3);
+	observe_drain(&b->observe);
+	assert_false(b->observe.damaged);
+	atomic_store(&b->segments.run->head, 2);
+	observe_drain(&b->observe);
+	assert_true(b->observe.damaged);
+}
+
+/* A program that says of ever more processes that they execute something. */
+static void processes_have_an_end(void **state)
+{
+	struct bench *b = *state;
+
+	attach(b, 0, 100);
+	for (uint32_t i = 0; i < 300000; i++) {
+		uint64_t ticket;
+		struct fault_record *r = take_slot(b, &ticket);
+
+		r->call = FAULT_CALL_execve;
+		r->want = 1000 + i;
+		r->entry_ns = (uint64_t)now_ns();
+		atomic_store(&r->state, ticket * 8 + RECORD_DONE);
+		if (i % 1000 == 0)
+			observe_drain(&b->observe);
+	}
+	observe_drain(&b->observe);
+	assert_true(b->observe.n_processes <= 1 << 17);
+	assert_true(observe_full(&b->observe));
+	assert_true(observe_incomplete(&b->observe));
+}
+
+/* They are said to people, on a terminal. */
+static void names_are_cleaned(void **state)
+{
+	struct bench *b = *state;
+	struct fault_process *p = segments_process(&b->segments, 0);
+
+	memset(p->name, 'n', sizeof(p->name));
+	memset(p->what, 'w', sizeof(p->what));
+	memcpy(p->what, "\033[2J\302\233\377 \303\244", 10);
+	attach(b, 0, 100);
+	atomic_store(&p->status, PROCESS_FAILED);
+	observe_drain(&b->observe);
+	assert_non_null(observe_failure(&b->observe));
+	assert_memory_equal(observe_failure(&b->observe)->what,
+	                    "?[2J??? \303\244", 10);
+	assert_int_equal(strlen(observe_failure(&b->observe)->what),
+	                 sizeof(p->what) - 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -285,6 +356,10 @@ int main(void)
 		TEST(a_failure_says_why),
 		TEST(dropped_records_are_told),
 		TEST(garbage_is_survived),
+		TEST(a_record_that_makes_no_sense_is_told),
+		TEST(a_head_that_goes_back_is_told),
+		TEST(processes_have_an_end),
+		TEST(names_are_cleaned),
 	};
 
 	return cmocka_run_group_tests_name("runner: observe", tests, NULL,

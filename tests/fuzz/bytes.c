@@ -1,0 +1,88 @@
+/*
+ * bytes.c - input piece by piece, and files of it (fuzz.h).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/fuzz/fuzz.h"
+
+void fuzz_die(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fputs("fuzz: ", stderr);
+	vfprintf(stderr, format, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	abort();
+}
+
+void take_into(struct bytes *b, void *to, size_t len)
+{
+	size_t n = len < b->left ? len : b->left;
+
+	memset(to, 0, len);
+	if (!n)
+		return;
+	memcpy(to, b->at, n);
+	b->at += n;
+	b->left -= n;
+}
+
+uint8_t take_u8(struct bytes *b)
+{
+	uint8_t v;
+
+	take_into(b, &v, sizeof(v));
+	return v;
+}
+
+uint16_t take_u16(struct bytes *b)
+{
+	uint16_t v;
+
+	take_into(b, &v, sizeof(v));
+	return v;
+}
+
+uint32_t take_u32(struct bytes *b)
+{
+	uint32_t v;
+
+	take_into(b, &v, sizeof(v));
+	return v;
+}
+
+uint64_t take_u64(struct bytes *b)
+{
+	uint64_t v;
+
+	take_into(b, &v, sizeof(v));
+	return v;
+}
+
+void memory_file_open(struct memory_file *f, const void *data, size_t len)
+{
+	f->fd = memfd_create("fuzz", MFD_CLOEXEC);
+	must(f->fd >= 0, "no memory file");
+	must(write(f->fd, data, len) == (ssize_t)len, "no memory for a file");
+	snprintf(f->path, sizeof(f->path), "/proc/self/fd/%d", f->fd);
+}
+
+size_t memory_file_read(const struct memory_file *f, void *buf, size_t size)
+{
+	ssize_t n = pread(f->fd, buf, size, 0);
+
+	must(n >= 0, "cannot read a file");
+	return (size_t)n;
+}
+
+void memory_file_close(struct memory_file *f)
+{
+	close(f->fd);
+}
