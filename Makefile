@@ -210,6 +210,7 @@ build_tests := $(filter-out $(helpers),$(wildcard tests/build/*.sh))
 suite := $(unit) $(if $(filter release,$(MODE)),$(unit:$(B)/%=build/asan/%)) \
 	$(filter %/test_%,$(tests/conformance_bin)) $(build_tests) \
 	tests/conformance/slice.sh tests/readiness/slice.sh \
+	tests/transparency/servers_slice.sh \
 	$(filter-out $(helpers),$(wildcard tests/e2e/*.sh tests/programs/*.sh))
 
 # Tests of the build run make themselves: they must not inherit our job slots.
