@@ -25,7 +25,7 @@
 #
 # $D is a folder of the row's.
 
-# shellcheck disable=SC2034 # modes.sh has the others
+# shellcheck disable=SC2034,SC2153,SC2154 # lib.sh and the rows have the others
 load_root=$top/build/load/root
 
 LOAD_LIBS=$STOCK_LIBS
@@ -169,6 +169,7 @@ look() {
 }
 
 look_steady() {
+	# shellcheck disable=SC2086 # none or one
 	census $look_how "$server" >"$look_file.new"
 	if cmp -s "$look_file.new" "$look_file"; then
 		look_same=$((look_same + 1))
@@ -180,6 +181,7 @@ look_steady() {
 }
 
 look_like_plain() {
+	# shellcheck disable=SC2086 # none or one
 	census $look_how "$server" >"$look_file"
 	alike "$(saw plain "${look_file##*.}")" "$look_file"
 }
@@ -320,10 +322,11 @@ attached() {
 	trace_text traced
 	if [ -z "$client" ]; then
 		missing=
-		for pid in $(sort -u "$D/pids.traced"); do
+		sort -u "$D/pids.traced" >"$D/pids"
+		while read -r pid; do
 			grep -qE "\[$pid/[0-9]+\] (attached|forked|vforked)" \
 				"$D/trace.text" || missing="$missing $pid"
-		done
+		done <"$D/pids"
 		t_is "$name: every process of it was attached" "$missing" ""
 	fi
 	t_no_match "$name: the trace is complete" "$(cat "$D/trace.text")" \
