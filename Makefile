@@ -230,7 +230,7 @@ build_tests := $(filter-out $(helpers),$(wildcard tests/build/*.sh))
 suite := $(unit) $(if $(filter release,$(MODE)),$(unit:$(B)/%=build/asan/%)) \
 	$(filter %/test_%,$(tests/conformance_bin)) $(build_tests) \
 	tests/conformance/slice.sh tests/readiness/slice.sh \
-	tests/transparency/slice.sh \
+	tests/transparency/slice.sh tests/transparency/servers_slice.sh \
 	$(filter-out $(helpers),$(wildcard tests/e2e/*.sh tests/programs/*.sh))
 
 # Tests of the build run make themselves: they must not inherit our job slots.
@@ -263,11 +263,14 @@ conformance-table: programs $(B)/tests/errno_only.so
 readiness: programs
 	@$(run_tests) tests/readiness/run.sh
 
-# What programs do with the library as without it: CPython's own tests, servers.
-transparency := $(filter-out %/modes.sh %/slice.sh,$(wildcard tests/transparency/*.sh))
+# What programs do with the library as without it: CPython's own tests, servers
+# under load, exec with every environment.
+transparency := $(filter-out %/modes.sh %/load.sh %slice.sh, \
+	$(wildcard tests/transparency/*.sh))
 .PHONY: transparency
 transparency: programs stock
-	@$(run_tests) $(or $(T),$(transparency))
+	@tests/programs/fetch load || echo 'not all servers are there, see above'
+	@WHOLE=1 $(run_tests) $(or $(T),$(transparency) tests/e2e/environ.sh)
 
 # scenarios/ over all I/O styles and both families, of which ./check has a slice.
 .PHONY: suite

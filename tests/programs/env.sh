@@ -151,13 +151,14 @@ node_js() {
 	END
 }
 
-# A test may set nginx_level, the level of its log, and nginx_http: directives.
+# A test may set nginx_level, the level of its log, nginx_workers, their number,
+# and nginx_http: directives.
 nginx_conf() {
 	# The directory of a test is its owner's alone: root's workers stay root.
 	[ "$(id -u)" != 0 ] || echo 'user root root;'
 	cat <<-END
 	daemon off;
-	worker_processes 1;
+	worker_processes ${nginx_workers:-1};
 	pid $stock_dir/pid;
 	error_log stderr ${nginx_level:-error};
 	events { worker_connections 64; }

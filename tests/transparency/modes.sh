@@ -21,14 +21,20 @@ silent_rules() {
 		i, i, i, i, i }'
 }
 
-# under MODE NAME COMMAND…: with COMMAND's status; NAME tells traces apart.
-under() {
+# become MODE NAME COMMAND…: become the command; NAME tells traces apart. For
+# what runs in the background, whose pid is then the shell's that asked.
+become() {
 	under_mode=$1 under_name=$2
 	shift 2
 	case $under_mode in
-	plain) "$@" ;;
-	inert) env LD_PRELOAD="$LIBFAULT" "$@" ;;
-	rules) env LD_PRELOAD="$LIBFAULT" FAULT_INJECT="$(silent_rules)" "$@" ;;
-	traced) "$FAULT" exec --trace "$T/trace.$under_name" -- "$@" ;;
+	plain) exec "$@" ;;
+	inert) exec env LD_PRELOAD="$LIBFAULT" "$@" ;;
+	rules) exec env LD_PRELOAD="$LIBFAULT" FAULT_INJECT="$(silent_rules)" "$@" ;;
+	traced) exec "$FAULT" exec --trace "$T/trace.$under_name" -- "$@" ;;
 	esac
+}
+
+# under MODE NAME COMMAND…: with COMMAND's status.
+under() {
+	(become "$@")
 }
