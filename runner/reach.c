@@ -25,6 +25,9 @@ enum {
 _Static_assert(sizeof(((struct reach_report *)0)->path) ==
                        sizeof(((struct reach_report *)0)->interpreter),
                "one buffer size for all paths");
+_Static_assert(sizeof(((struct reach_report *)0)->asan) ==
+                       sizeof(((struct elf_facts *)0)->asan),
+               "one buffer size for the sanitizer's name");
 enum {
 	PATH_SIZE = sizeof(((struct reach_report *)0)->path)
 };
@@ -154,8 +157,7 @@ static enum reach judge_elf(int fd, struct reach_report *ret)
 	elf_read_facts(fd, &elf);
 	if (!elf.program)
 		return REACH_NOT_ELF;
-	ret->asan = *elf.asan;
-	snprintf(ret->asan_path, sizeof(ret->asan_path), "%s", elf.asan);
+	strcpy(ret->asan, elf.asan);
 	if (!our_machine(&elf))
 		return REACH_MACHINE;
 	if (elf.go)

@@ -27,8 +27,8 @@ struct reach_report {
 	enum reach reach;
 	char path[4096];        /* the file that would be executed */
 	char interpreter[4096]; /* a script's interpreter, else "" */
-	bool asan;              /* needs libasan before us in LD_PRELOAD */
-	char asan_path[4096];   /* the soname found in DT_NEEDED, or "" */
+	char asan[256];         /* the shared run-time library of the address
+	                         * sanitizer that it needs, or "" */
 };
 
 /*
