@@ -15,7 +15,10 @@
 #   make pressure                          a million holds, registrations, sockets
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
 #
-#   MODE=release|asan|tsan|coverage|clang  what kind of build, each in build/MODE
+#   make aarch64                           for another machine, run by an emulator
+#
+#   MODE=release|asan|tsan|coverage|clang|aarch64
+#                                          what kind of build, each in build/MODE
 #   WERROR=1                               warnings are errors (the suite sets it)
 #   V=1                                    show the commands
 #
@@ -39,6 +42,10 @@ MAKEFLAGS += --no-builtin-rules
 
 ifeq ($(MODE),clang)
 CC := clang
+else ifeq ($(MODE),aarch64)
+cross := $(CURDIR)/build/cross/bin/aarch64-linux-gnu-
+CC := $(cross)gcc
+AR := $(cross)ar
 endif
 compiler := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),clang,gcc)
 machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
@@ -62,8 +69,8 @@ SANITIZE := -fsanitize=thread -fno-omit-frame-pointer
 else ifeq ($(MODE),coverage)
 SANITIZE := --coverage -fprofile-update=atomic
 OPT := -O1
-else ifeq ($(filter $(MODE),release clang),)
-$(error MODE=$(MODE) is none of release, asan, tsan, coverage, clang)
+else ifeq ($(filter $(MODE),release clang aarch64),)
+$(error MODE=$(MODE) is none of release, asan, tsan, coverage, clang, aarch64)
 endif
 # Sanitizers intercept the plain functions only, not the fortified twins.
 FORTIFY := $(if $(SANITIZE),-U_FORTIFY_SOURCE,$(FORTIFY))
@@ -266,6 +273,14 @@ sanitize:
 .PHONY: sanitize-shim
 sanitize-shim:
 	@MAKEFLAGS= tests/sanitize/run $(MODES)
+
+# Built for another machine, and run there by an emulator: unit tests, one way of
+# each scenario. CROSS=all: every way. Fetches what it needs below build/cross.
+.PHONY: aarch64
+aarch64:
+	@tests/cross/fetch
+	@$(MAKE) --no-print-directory MODE=aarch64 all reference unit
+	@tests/cross/run
 
 # tests/e2e/pressure.sh twenty times as long, with its figures.
 .PHONY: pressure
