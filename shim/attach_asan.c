@@ -9,8 +9,8 @@
  * to be first: a call of the program reaches ours, which calls the sanitizer's
  * as the next one, which calls libc's.
  *
- * The function is the sanitizer's own way to be told defaults: its definition is
- * weak, ours is found before it; a program's own is found before ours, and
+ * The function is the sanitizer's own way to be told defaults: its definition
+ * is weak, ours is found before it; a program's own is found before ours, and
  * ASAN_OPTIONS of the environment has the last word (runner/launch.c).  Called
  * before any constructor, and before the sanitizer's memcpy and strlen work:
  * nothing may be called from here.

@@ -151,7 +151,7 @@ static void talk(int round, const char *bug)
  */
 static void overflow(void)
 {
-	char *small = malloc(SMALL);
+	char *small = malloc(LARGE - 8);
 	char out[LARGE] = "x";
 	int fd = connect_client();
 	volatile size_t len = LARGE;

@@ -38,12 +38,14 @@ fi
 
 # compile COMPILER FLAG…: $T/target
 compile() {
-	local cc=$1 rt
+	local cc=$1 flags rt
 	shift
+	command -v "$cc" >/dev/null || cc=$cc-14
 	command -v "$cc" >/dev/null || return
 	rt=$(dirname "$("$cc" -print-file-name=libclang_rt.asan-x86_64.so)")
-	# shellcheck disable=SC2046 # words
-	"$cc" -g -O1 -D_GNU_SOURCE $(echo "$*" | sed "s|@rt@|$rt|") \
+	flags=$*
+	# shellcheck disable=SC2086 # words
+	"$cc" -g -O1 -D_GNU_SOURCE ${flags//@rt@/$rt} \
 		-o "$T/target" "$top/tests/sanitize/target.c" -pthread 2>"$T/cc"
 }
 
@@ -64,7 +66,7 @@ while IFS='|' read -r name cc flags bugs; do
 	fi
 	for bug in none $bugs; do
 		ended plain "$T/target" "$bug" 4 >"$T/plain"
-		if [ $bug != none ]; then
+		if [ "$bug" != none ]; then
 			t_match "$name: $bug is reported plain" \
 				"$(cat "$T/plain")" 'SUMMARY|runtime error'
 		fi
