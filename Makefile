@@ -217,6 +217,7 @@ build_tests := $(filter-out $(helpers),$(wildcard tests/build/*.sh))
 suite := $(unit) $(if $(filter release,$(MODE)),$(unit:$(B)/%=build/asan/%)) \
 	$(filter %/test_%,$(tests/conformance_bin)) $(build_tests) \
 	tests/conformance/slice.sh tests/readiness/slice.sh \
+	tests/sanitize/targets.sh \
 	$(filter-out $(helpers),$(wildcard tests/e2e/*.sh tests/programs/*.sh))
 
 # Tests of the build run make themselves: they must not inherit our job slots.
@@ -264,9 +265,15 @@ check-format:
 asan-unit:
 	@$(MAKE) --no-print-directory MODE=asan unit
 
-sanitize:
+# All that has to do with sanitizers and debuggers, half an hour: unit tests built
+# with them, the library built with them, and targets of every build.
+sanitize: all
+	@sh -c '. tests/build/deps.sh; want valgrind gdb clang libclang-rt-14-dev'
 	@$(MAKE) --no-print-directory MODE=asan check-unit
 	@$(MAKE) --no-print-directory MODE=tsan check-unit
+	@BUILD=$(CURDIR)/$(B) TARGETS=all tests/run tests/sanitize/targets.sh \
+		tests/sanitize/tools.sh
+	@$(MAKE) --no-print-directory sanitize-shim
 
 # libfault.so built with the sanitizers, under the tests that load it: some
 # minutes for each of asan and tsan.

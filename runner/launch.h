@@ -23,9 +23,9 @@ int launch_library(char *buf, size_t size);
 /*
  * The environment of program index of the run: ours, then p->env, then with
  * library not NULL the variables of env.h.  asan: the program needs the shared
- * run-time library of AddressSanitizer, which is told that ours comes before it.
- * A scripted program preloads nothing at all, and
- * finds the run by it.  NULL without memory.
+ * run-time library of AddressSanitizer, which is told that ours comes before
+ * it. A scripted program preloads nothing at all, and finds the run by it. NULL
+ * without memory.
  */
 char **launch_environment(const struct program *p, size_t index,
                           const char *library, bool asan,

@@ -166,7 +166,9 @@ static enum reach judge_elf(int fd, struct reach_report *ret)
 		return REACH_STATIC;
 	loader = strrchr(elf.loader, '/');
 	loader = loader ? loader + 1 : elf.loader;
-	return strncmp(loader, "ld-musl", 7) ? REACH_OK : REACH_MUSL;
+	if (!strncmp(loader, "ld-musl", 7))
+		return REACH_MUSL;
+	return *loader && access(elf.loader, F_OK) ? REACH_NO_LOADER : REACH_OK;
 }
 
 /*
@@ -337,6 +339,10 @@ const char *reach_reason(enum reach r)
 			"built for another machine or word size than the "
 			"library; build both alike, or say `attach: false` and "
 			"put the faults into its peer",
+		[REACH_NO_LOADER] =
+			"the dynamic loader that it names is not on this "
+			"machine (`readelf -l` shows it), so that it cannot "
+			"start; install the libc that it was built for",
 	};
 
 	return r < N_REACHES ? reasons[r] : "unknown";

@@ -20,6 +20,7 @@ enum reach {
 	REACH_MUSL,           /* the loader is musl's */
 	REACH_SETUID,         /* setuid, setgid or file capabilities */
 	REACH_MACHINE,        /* another architecture or word size */
+	REACH_NO_LOADER,      /* its PT_INTERP is not there: exec says ENOENT */
 	N_REACHES
 };
 

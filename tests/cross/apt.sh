@@ -6,7 +6,7 @@
 # other_apt FOLDER ARCHITECTURE RELEASE: makes ready what other_get uses. From
 # the mirror that this machine has for its own release.
 other_apt() {
-	other_dir=$1 other_architecture=$2 other_release=$3
+	other_dir=$1 other_architecture=$2
 	mkdir -p "$other_dir/lists/partial" "$other_dir/archives/partial" \
 		"$other_dir/sources"
 	: >"$other_dir/status"

@@ -53,8 +53,7 @@ static void the_environment_is_ours_and_the_programs(void **state)
 	assert_non_null(env);
 	assert_string_equal(get(env, "FOO"), value);
 	assert_string_equal(get(env, "BAR"), "ours");
-	assert_string_equal(get(env, "LD_PRELOAD"),
-	                    "/x/libfault.so:theirs.so");
+	assert_string_equal(get(env, "LD_PRELOAD"), "/x/libfault.so:theirs.so");
 	assert_string_equal(get(env, "FAULT_SHM"), "11:12");
 	assert_string_equal(get(env, "FAULT_PROGRAM"), "3");
 	assert_null(get(env, "FAULT_SCENARIO"));
