@@ -17,7 +17,10 @@
 #   make pressure                          a million holds, registrations, sockets
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
 #
-#   MODE=release|asan|tsan|coverage|clang|fuzz  what kind of build, each in build/MODE
+#   make aarch64                           for another machine, run by an emulator
+#
+#   MODE=release|asan|tsan|coverage|clang|fuzz|aarch64
+#                                          what kind of build, each in build/MODE
 #   WERROR=1                               warnings are errors (the suite sets it)
 #   V=1                                    show the commands
 #
@@ -41,6 +44,10 @@ MAKEFLAGS += --no-builtin-rules
 
 ifneq ($(filter $(MODE),clang fuzz),)
 CC := clang
+else ifeq ($(MODE),aarch64)
+cross := $(CURDIR)/build/cross/bin/aarch64-linux-gnu-
+CC := $(cross)gcc
+AR := $(cross)ar
 endif
 compiler := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),clang,gcc)
 machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
@@ -68,8 +75,8 @@ SANITIZE := -fsanitize=thread -fno-omit-frame-pointer
 else ifeq ($(MODE),coverage)
 SANITIZE := --coverage -fprofile-update=atomic
 OPT := -O1
-else ifeq ($(filter $(MODE),release clang),)
-$(error MODE=$(MODE) is none of release, asan, tsan, coverage, clang, fuzz)
+else ifeq ($(filter $(MODE),release clang aarch64),)
+$(error MODE=$(MODE) is none of release, asan, tsan, coverage, clang, fuzz, aarch64)
 endif
 # Sanitizers intercept the plain functions only, not the fortified twins.
 FORTIFY := $(if $(SANITIZE),-U_FORTIFY_SOURCE,$(FORTIFY))
@@ -231,6 +238,7 @@ suite := $(unit) $(if $(filter release,$(MODE)),$(unit:$(B)/%=build/asan/%)) \
 	$(filter %/test_%,$(tests/conformance_bin)) $(build_tests) \
 	tests/conformance/slice.sh tests/readiness/slice.sh \
 	tests/transparency/slice.sh tests/transparency/servers_slice.sh \
+	tests/sanitize/targets.sh \
 	$(filter-out $(helpers),$(wildcard tests/e2e/*.sh tests/programs/*.sh))
 
 # Tests of the build run make themselves: they must not inherit our job slots.
@@ -290,9 +298,15 @@ check-format:
 asan-unit:
 	@$(MAKE) --no-print-directory MODE=asan unit fuzz-programs
 
-sanitize:
+# All that has to do with sanitizers and debuggers, half an hour: unit tests built
+# with them, the library built with them, and targets of every build.
+sanitize: all
+	@sh -c '. tests/build/deps.sh; want valgrind gdb clang libclang-rt-14-dev'
 	@$(MAKE) --no-print-directory MODE=asan check-unit
 	@$(MAKE) --no-print-directory MODE=tsan check-unit
+	@BUILD=$(CURDIR)/$(B) TARGETS=all tests/run tests/sanitize/targets.sh \
+		tests/sanitize/tools.sh
+	@$(MAKE) --no-print-directory sanitize-shim
 
 # libfault.so built with the sanitizers, under the tests that load it: some
 # minutes for each of asan and tsan.
@@ -306,6 +320,14 @@ fuzz:
 	@MAKEFLAGS= SECONDS_EACH='$(SECONDS)' tests/fuzz/run $(TARGETS)
 
 fuzz-programs: $(fuzz_bin)
+
+# Built for another machine, and run there by an emulator: unit tests, one way of
+# each scenario. CROSS=all: every way. Fetches what it needs below build/cross.
+.PHONY: aarch64
+aarch64:
+	@tests/cross/fetch
+	@$(MAKE) --no-print-directory MODE=aarch64 all reference unit
+	@tests/cross/run
 
 # tests/e2e/pressure.sh twenty times as long, with its figures.
 .PHONY: pressure

@@ -100,7 +100,7 @@ static bool attach(const char *library, uid_t uid, char *why, size_t size)
 		free(plan);
 		return false;
 	}
-	env = launch_environment(&program, 0, library, "", &s);
+	env = launch_environment(&program, 0, library, false, &s);
 	status = env ? run_true(env, uid) : -ENOMEM;
 	attached = atomic_load(&s.run->used_processes) > 0;
 	if (attached)
@@ -197,9 +197,10 @@ static bool check_program(const char *program)
 	printf("    %s\n", reach_reason(report->reach));
 	if (*report->interpreter)
 		printf("    run by %s\n", report->interpreter);
-	if (report->asan)
-		printf("    %s will be loaded before the library\n",
-		       report->asan_path);
+	if (*report->asan)
+		printf("    built with AddressSanitizer; the library comes "
+		       "before %s, which is told so\n",
+		       report->asan);
 	if (works)
 		print_imports(*report->interpreter ? report->interpreter
 		                                   : report->path);

@@ -164,8 +164,21 @@ static bool ours(const char *entry)
 	return false;
 }
 
+/* For programs that answer shim/attach_asan.c's question themselves. */
+static void put_asan(struct environment *e)
+{
+	char *before = strdup(get(e, "ASAN_OPTIONS"));
+
+	if (before)
+		putf(e, "ASAN_OPTIONS=%s%sverify_asan_link_order=0", before,
+		     *before ? ":" : "");
+	else
+		e->failed = true;
+	free(before);
+}
+
 static void put_library(struct environment *e, size_t index,
-                        const char *library, const char *asan,
+                        const char *library, bool asan,
                         const struct segments *s)
 {
 	char *before = strdup(get(e, "LD_PRELOAD"));
@@ -174,8 +187,9 @@ static void put_library(struct environment *e, size_t index,
 		e->failed = true;
 		return;
 	}
-	putf(e, "LD_PRELOAD=%s%s%s%s%s", asan, *asan ? ":" : "", library,
-	     *before ? ":" : "", before);
+	putf(e, "LD_PRELOAD=%s%s%s", library, *before ? ":" : "", before);
+	if (asan)
+		put_asan(e);
 	putf(e, FAULT_ENV_SHM "=%d:%d", s->plan_id, s->run_id);
 	putf(e, FAULT_ENV_PROGRAM "=%zu", index);
 	free(before);
@@ -214,7 +228,7 @@ static void put_scripted(struct environment *e, const struct segments *s)
 }
 
 char **launch_environment(const struct program *p, size_t index,
-                          const char *library, const char *asan,
+                          const char *library, bool asan,
                           const struct segments *s)
 {
 	struct environment e = {0};

@@ -22,12 +22,13 @@ int launch_library(char *buf, size_t size);
 
 /*
  * The environment of program index of the run: ours, then p->env, then with
- * library not NULL the variables of env.h.  asan: the soname that has to be
- * loaded before ours, or "".  A scripted program preloads nothing at all, and
- * finds the run by it.  NULL without memory.
+ * library not NULL the variables of env.h.  asan: the program needs the shared
+ * run-time library of AddressSanitizer, which is told that ours comes before
+ * it. A scripted program preloads nothing at all, and finds the run by it. NULL
+ * without memory.
  */
 char **launch_environment(const struct program *p, size_t index,
-                          const char *library, const char *asan,
+                          const char *library, bool asan,
                           const struct segments *s);
 
 /*

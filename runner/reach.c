@@ -25,6 +25,9 @@ enum {
 _Static_assert(sizeof(((struct reach_report *)0)->path) ==
                        sizeof(((struct reach_report *)0)->interpreter),
                "one buffer size for all paths");
+_Static_assert(sizeof(((struct reach_report *)0)->asan) ==
+                       sizeof(((struct elf_facts *)0)->asan),
+               "one buffer size for the sanitizer's name");
 enum {
 	PATH_SIZE = sizeof(((struct reach_report *)0)->path)
 };
@@ -154,8 +157,7 @@ static enum reach judge_elf(int fd, struct reach_report *ret)
 	elf_read_facts(fd, &elf);
 	if (!elf.program)
 		return REACH_NOT_ELF;
-	ret->asan = *elf.asan;
-	snprintf(ret->asan_path, sizeof(ret->asan_path), "%s", elf.asan);
+	strcpy(ret->asan, elf.asan);
 	if (!our_machine(&elf))
 		return REACH_MACHINE;
 	if (elf.go)
@@ -164,7 +166,9 @@ static enum reach judge_elf(int fd, struct reach_report *ret)
 		return REACH_STATIC;
 	loader = strrchr(elf.loader, '/');
 	loader = loader ? loader + 1 : elf.loader;
-	return strncmp(loader, "ld-musl", 7) ? REACH_OK : REACH_MUSL;
+	if (!strncmp(loader, "ld-musl", 7))
+		return REACH_MUSL;
+	return *loader && access(elf.loader, F_OK) ? REACH_NO_LOADER : REACH_OK;
 }
 
 /*
@@ -335,6 +339,10 @@ const char *reach_reason(enum reach r)
 			"built for another machine or word size than the "
 			"library; build both alike, or say `attach: false` and "
 			"put the faults into its peer",
+		[REACH_NO_LOADER] =
+			"the dynamic loader that it names is not on this "
+			"machine (`readelf -l` shows it), so that it cannot "
+			"start; install the libc that it was built for",
 	};
 
 	return r < N_REACHES ? reasons[r] : "unknown";

@@ -20,6 +20,7 @@ enum reach {
 	REACH_MUSL,           /* the loader is musl's */
 	REACH_SETUID,         /* setuid, setgid or file capabilities */
 	REACH_MACHINE,        /* another architecture or word size */
+	REACH_NO_LOADER,      /* its PT_INTERP is not there: exec says ENOENT */
 	N_REACHES
 };
 
@@ -27,8 +28,8 @@ struct reach_report {
 	enum reach reach;
 	char path[4096];        /* the file that would be executed */
 	char interpreter[4096]; /* a script's interpreter, else "" */
-	bool asan;              /* needs libasan before us in LD_PRELOAD */
-	char asan_path[4096];   /* the soname found in DT_NEEDED, or "" */
+	char asan[256];         /* the shared run-time library of the address
+	                         * sanitizer that it needs, or "" */
 };
 
 /*

@@ -283,20 +283,20 @@ static void say_not_started(struct session *s, size_t i, int err,
 		            p->argv ? p->argv[0] : p->name, strerror(-err));
 }
 
-/* The soname of the sanitizer that has to come first, or "". */
-static char *asan_name(const struct program *p)
+static int needs_asan(const struct program *p, bool *ret)
 {
-	struct reach_report *r = malloc(sizeof(*r));
-	char *name = NULL;
+	struct reach_report *r;
 
-	if (p->kind != PROGRAM_RUN) {
-		name = strdup("");
-	} else if (r) {
-		reach_program(p->argv[0], p->dir, r);
-		name = strdup(r->asan ? r->asan_path : "");
-	}
+	*ret = false;
+	if (p->kind != PROGRAM_RUN)
+		return 0;
+	r = malloc(sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	reach_program(p->argv[0], p->dir, r);
+	*ret = *r->asan;
 	free(r);
-	return name;
+	return 0;
 }
 
 static char exe[] = "/proc/self/exe", peer_word[] = "peer", from_stdin[] = "-";
@@ -308,7 +308,6 @@ static int spawn(struct session *s, struct instance_result *result,
 	const struct program *p = &s->scenario->programs[i];
 	/* The guardian's own executable: this one, whatever its path is. */
 	char *peer[] = {exe, peer_word, from_stdin, p->name, NULL};
-	char *asan = asan_name(p);
 	const char *library = p->attach ? s->options->library : NULL;
 	struct guardian_program g = {
 		.argv = p->kind == PROGRAM_RUN ? p->argv : peer,
@@ -318,18 +317,18 @@ static int spawn(struct session *s, struct instance_result *result,
 		.err = f->err,
 		.group = s->group,
 	};
-	char **env = NULL;
-	int r = -ENOMEM;
+	char **env;
+	bool asan;
+	int r = needs_asan(p, &asan);
 
 	*ret_step = STEP_FORK;
-	if (asan)
-		env = launch_environment(p, i, library, asan, &s->segments);
-	if (env) {
-		g.env = env;
-		r = guardian_spawn(s->guardian, &g, &result->pid, ret_step);
-	}
+	if (r)
+		return r;
+	env = launch_environment(p, i, library, asan, &s->segments);
+	g.env = env;
+	r = env ? guardian_spawn(s->guardian, &g, &result->pid, ret_step)
+	        : -ENOMEM;
 	launch_free(env);
-	free(asan);
 	return r;
 }
 

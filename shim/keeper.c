@@ -287,8 +287,8 @@ void keeper_watch(int fd, struct fault_sock *s)
 		atomic_store(&o->watched, in && k.epfd ? (uint32_t)fd + 1 : 0);
 		atomic_store(&o->registered, true);
 	}
-	if (k.epfd && next.epoll_ctl(k.epfd - 1, EPOLL_CTL_MOD, fd, &e))
-		next.epoll_ctl(k.epfd - 1, EPOLL_CTL_ADD, fd, &e);
+	if (k.epfd && private_fd_epoll_ctl(k.epfd - 1, EPOLL_CTL_MOD, fd, &e))
+		private_fd_epoll_ctl(k.epfd - 1, EPOLL_CTL_ADD, fd, &e);
 	lock_give(&guard);
 	errno = saved;
 }
@@ -311,7 +311,7 @@ void keeper_unwatch(int fd, const struct fault_sock *s)
 	if (o && atomic_load(&o->watched) == (uint32_t)fd + 1)
 		atomic_store(&o->watched, 0);
 	if (k.epfd)
-		next.epoll_ctl(k.epfd - 1, EPOLL_CTL_DEL, fd, &none);
+		private_fd_epoll_ctl(k.epfd - 1, EPOLL_CTL_DEL, fd, &none);
 	lock_give(&guard);
 	errno = saved;
 }
@@ -477,15 +477,14 @@ static bool make_descriptors(void)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLET,
 	                        .data.u64 = TIMER_EVENT};
-	int epfd, timer;
+	int timer;
 
 	exhaust_lift(true);
-	epfd = epoll_create1(EPOLL_CLOEXEC);
+	k.epfd = private_fd_epoll() + 1;
 	timer = private_fd_timer();
-	k.epfd = epfd < 0 ? 0 : private_fd_move(epfd) + 1;
 	k.timer = timer + 1;
 	if (k.epfd && k.timer)
-		next.epoll_ctl(k.epfd - 1, EPOLL_CTL_ADD, timer, &e);
+		private_fd_epoll_ctl(k.epfd - 1, EPOLL_CTL_ADD, timer, &e);
 	exhaust_lift(false);
 	k.timer_at = UINT64_MAX;
 	return k.epfd && k.timer;

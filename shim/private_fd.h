@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+struct epoll_event;
+
 /*
  * At attach, when the plan holds lasting rules: lets the kernel grow the
  * descriptor table now.  In a process with threads that stalls for
@@ -38,6 +40,12 @@ void private_fd_taken(int fd);
 
 /* In the child of a fork: what is still open there is left to the program. */
 void private_fd_child(void);
+
+/* An epoll set, out of the way; -1 and errno. */
+int private_fd_epoll(void);
+
+/* epoll_ctl(2) for a set of ours. */
+int private_fd_epoll_ctl(int epfd, int op, int fd, struct epoll_event *e);
 
 /* A timer (timerfd_create(2), CLOCK_MONOTONIC); -1 and errno. */
 int private_fd_timer(void);

@@ -5,7 +5,9 @@
 #ifndef TESTS_RAW_H
 #define TESTS_RAW_H
 
+#include <poll.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 /* The result, or -errno. */
 #if defined(__x86_64__)
@@ -43,5 +45,14 @@ static inline long raw(long nr, long a, long b, long c, long d, long e, long f)
 #else
 #error "write raw() for this machine"
 #endif
+
+/* poll(2) of one descriptor; not every machine has the call itself. */
+static inline long raw_poll(struct pollfd *p, long ms)
+{
+	struct timespec limit = {.tv_sec = ms / 1000,
+	                         .tv_nsec = ms % 1000 * 1000000};
+
+	return raw(SYS_ppoll, (long)p, 1, (long)&limit, 0, 0, 0);
+}
 
 #endif

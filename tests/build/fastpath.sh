@@ -7,10 +7,23 @@
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so"
 grep -qse -fsanitize -e --coverage "$BUILD/flags" &&
 	t_skip_all "an instrumented build has no fast path"
-case $(objdump -f "$LIBFAULT") in
-*x86-64*) ;;
-*) t_skip_all "reads x86-64 only" ;;
+# What ends a way, and which jumps have two sides, go anywhere, or go back to the
+# program's function. The last word of a jump is where it leads.
+case $(readelf -h "$LIBFAULT") in
+*X86-64*)
+	objdump=objdump
+	ends='^(call|ret|syscall|hlt|int3|ud2|notrack)'
+	branch='^j' jump='^jmp' out='^jmp[a-z]* [*]'
+	;;
+*AArch64*)
+	objdump=aarch64-linux-gnu-objdump
+	PATH=$PATH:$top/build/cross/bin
+	ends='^(bl|blr|ret|svc|brk|udf)$'
+	branch='^(b[.].*|cbn?z|tbn?z|b)$' jump='^b$' out='^br '
+	;;
+*) t_skip_all "reads x86-64 and aarch64 only" ;;
 esac
+command -v "$objdump" >/dev/null || t_skip_all "no $objdump"
 cd "$top" || exit 1
 
 # Rows that do not tail-call, and why.
@@ -25,10 +38,11 @@ cc -E -P -undef -iquote . "$T/rows.c" | tr -s ' ' '\n' | grep . >"$T/rows"
 # Input: the rows, the dynamic symbols, the disassembly. Output: "row verdict".
 # Walks from the entry breadth first, through both sides of each branch, not
 # beyond calls and returns, until an indirect jump. "notrack" marks the jumps
-# of a switch, which are none of ours.
+# of a switch on x86-64, which are none of ours.
 nm -D --defined-only "$LIBFAULT" >"$T/symbols"
-objdump -d --no-show-raw-insn "$LIBFAULT" >"$T/code"
-awk -v most=40 '
+"$objdump" -d --no-show-raw-insn "$LIBFAULT" >"$T/code"
+awk -v most=40 -v ends="$ends" -v branch="$branch" -v jump="$jump" \
+	-v out="$out" '
 FILENAME ~ /rows$/ { row[$1]; next }
 FILENAME ~ /symbols$/ { sub(/^0+/, "", $1); entry[$3] = $1; next }
 /^ *[0-9a-f]+:\t/ {
@@ -36,9 +50,12 @@ FILENAME ~ /symbols$/ { sub(/^0+/, "", $1); entry[$3] = $1; next }
 	sub(/:$/, "", address)
 	if (last != "") following[last] = address
 	last = address
-	op[address] = $2 == "bnd" ? $3 : $2
-	target[address] = $2 == "bnd" ? $4 : $3
-	if (/@plt>/) op[address] = "call" # a tail call is one too
+	sub(/ *\/\/.*/, "") # a comment
+	at = $2 == "bnd" ? 3 : 2
+	op[address] = $at
+	target[address] = $NF ~ /^</ ? $(NF - 1) : $NF
+	sub(/.*,/, "", target[address])
+	if (/@plt>/) op[address] = "ret" # a tail call is one too: ends a way
 }
 function visit(to, from, is_branch) {
 	if (to == "" || to in depth) return
@@ -55,14 +72,13 @@ function walk(start,    a) {
 	while (head < tail) {
 		a = queue[head++]
 		if (depth[a] > most) continue
-		if (op[a] ~ /^(call|ret|syscall|hlt|int3|ud2)/) continue
-		if (op[a] == "notrack") continue
-		if (op[a] ~ /^jmp/ && target[a] ~ /^\*/)
+		if (op[a] ~ ends) continue
+		if (op[a] " " target[a] ~ out)
 			return branches[a] ? "ok " depth[a] : "tests nothing"
-		if (op[a] ~ /^j/)
-			visit(target[a], a, op[a] !~ /^jmp/)
-		if (op[a] !~ /^jmp/)
-			visit(following[a], a, op[a] ~ /^j/)
+		if (op[a] ~ branch)
+			visit(target[a], a, op[a] !~ jump)
+		if (op[a] !~ jump)
+			visit(following[a], a, op[a] ~ branch)
 	}
 	return "has no way out within " most " instructions without a call"
 }

@@ -102,8 +102,7 @@ else
 	t_skip "tables of the older kind" "the linker has none"
 fi
 if build "-fsanitize=address -g" 2>/dev/null; then
-	asan=$(cc -print-file-name=libasan.so)
-	LD_PRELOAD="$asan $LIBFAULT" timeout 30 env \
+	LD_PRELOAD="$LIBFAULT" timeout 30 env \
 		FAULT_INJECT='recv:short=1B:caller=libone.so!one_recv' \
 		ASAN_OPTIONS=detect_leaks=0 "$T/probe" "$T/libthree.so" \
 		"$T/libfour.so" >"$T/out" 2>"$T/err"

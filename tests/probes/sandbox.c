@@ -247,8 +247,11 @@ static const long threads[] = {SYS_clone, SYS_clone3, -1};
 static const long descriptors[] = {SYS_timerfd_create, SYS_epoll_create1, -1};
 static const long most[] = {SYS_clone,         SYS_clone3,  SYS_timerfd_create,
                             SYS_epoll_create1, SYS_madvise, -1};
-static const long waits[] = {SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2,
-                             SYS_timerfd_create, -1};
+static const long waits[] = {
+#ifdef SYS_epoll_wait
+	SYS_epoll_wait,
+#endif
+	SYS_epoll_pwait, SYS_epoll_pwait2, SYS_timerfd_create, -1};
 
 static int all_ways(int set)
 {

@@ -68,7 +68,7 @@ static void show_readiness(int fd)
 	            {POLLERR, "ERR"}};
 	struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP};
 
-	raw(SYS_poll, (long)&p, 1, DEADLINE_MS, 0, 0, 0);
+	raw_poll(&p, DEADLINE_MS);
 	printf("ready");
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (p.revents & bits[i].bit)
@@ -121,7 +121,7 @@ static bool readable(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
-	return raw(SYS_poll, (long)&p, 1, DEADLINE_MS, 0, 0, 0) == 1;
+	return raw_poll(&p, DEADLINE_MS) == 1;
 }
 
 /* All that comes, up to its end. */
@@ -150,7 +150,7 @@ static void show_arrival(struct rows_test *t)
 	struct pollfd p = {.fd = t->listener, .events = POLLIN};
 	bool open = !raw(SYS_getpeername, t->fd, (long)&a, (long)&len, 0, 0, 0);
 
-	raw(SYS_poll, (long)&p, 1, open ? DEADLINE_MS : 0, 0, 0, 0);
+	raw_poll(&p, open ? DEADLINE_MS : 0);
 	printf("peer %s\n", p.revents & POLLIN ? "connected" : "nothing");
 }
 

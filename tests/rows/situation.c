@@ -137,7 +137,7 @@ static void end_of_far_end(struct rows_test *t)
 		must("close", raw(SYS_close, t->peer, 0, 0, 0, 0, 0));
 		t->peer = -1;
 	}
-	must("poll", raw(SYS_poll, (long)&p, 1, 1000, 0, 0, 0));
+	must("poll", raw_poll(&p, 1000));
 }
 
 static void make(struct rows_test *t)

@@ -127,7 +127,7 @@ static void test_a_program_is_found_in_path(void **state)
 	assert_int_equal(reach("true"), REACH_OK);
 	assert_string_equal(report.path, "/bin/true");
 	assert_string_equal(report.interpreter, "");
-	assert_false(report.asan);
+	assert_string_equal(report.asan, "");
 	assert_int_equal(reach("no-such-program"), REACH_NOT_FOUND);
 	assert_int_equal(reach(""), REACH_NOT_FOUND);
 	assert_int_equal(reach("/no/such/program"), REACH_NOT_FOUND);

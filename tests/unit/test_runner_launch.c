@@ -49,21 +49,44 @@ static void the_environment_is_ours_and_the_programs(void **state)
 	setenv("FOO", "ours", 1);
 	setenv("BAR", "ours", 1);
 	setenv("FAULT_SCENARIO", "another", 1);
-	env = launch_environment(&p, 3, "/x/libfault.so", "libasan.so.8", &s);
+	env = launch_environment(&p, 3, "/x/libfault.so", false, &s);
 	assert_non_null(env);
 	assert_string_equal(get(env, "FOO"), value);
 	assert_string_equal(get(env, "BAR"), "ours");
-	assert_string_equal(get(env, "LD_PRELOAD"),
-	                    "libasan.so.8:/x/libfault.so:theirs.so");
+	assert_string_equal(get(env, "LD_PRELOAD"), "/x/libfault.so:theirs.so");
 	assert_string_equal(get(env, "FAULT_SHM"), "11:12");
 	assert_string_equal(get(env, "FAULT_PROGRAM"), "3");
 	assert_null(get(env, "FAULT_SCENARIO"));
 	launch_free(env);
-	env = launch_environment(&p, 3, NULL, "", &s);
+	env = launch_environment(&p, 3, NULL, false, &s);
 	assert_string_equal(get(env, "LD_PRELOAD"), "theirs.so");
 	assert_null(get(env, "FAULT_SHM"));
 	launch_free(env);
 	unsetenv("FAULT_SCENARIO");
+}
+
+/* It is told in the way that the user's own options do not undo. */
+static void asan_learns_that_ours_comes_first(void **state)
+{
+	struct program p = {0};
+	struct segments s = {.plan_id = 11, .run_id = 12};
+	char **env;
+
+	(void)state;
+	unsetenv("ASAN_OPTIONS");
+	env = launch_environment(&p, 0, "/x/libfault.so", true, &s);
+	assert_string_equal(get(env, "ASAN_OPTIONS"),
+	                    "verify_asan_link_order=0");
+	launch_free(env);
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+	env = launch_environment(&p, 0, "/x/libfault.so", true, &s);
+	assert_string_equal(get(env, "ASAN_OPTIONS"),
+	                    "detect_leaks=0:verify_asan_link_order=0");
+	launch_free(env);
+	env = launch_environment(&p, 0, "/x/libfault.so", false, &s);
+	assert_string_equal(get(env, "ASAN_OPTIONS"), "detect_leaks=0");
+	launch_free(env);
+	unsetenv("ASAN_OPTIONS");
 }
 
 static bool can_bind(const char *port)
@@ -85,7 +108,7 @@ static void a_scripted_program_preloads_nothing(void **state)
 
 	(void)state;
 	setenv("LD_PRELOAD", "theirs.so", 1);
-	env = launch_environment(&p, 3, NULL, "", &s);
+	env = launch_environment(&p, 3, NULL, false, &s);
 	unsetenv("LD_PRELOAD");
 	assert_non_null(env);
 	assert_null(get(env, "LD_PRELOAD"));
@@ -230,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_environment_is_ours_and_the_programs),
+		cmocka_unit_test(asan_learns_that_ours_comes_first),
 		cmocka_unit_test(a_scripted_program_preloads_nothing),
 		cmocka_unit_test(ports_are_free_and_nobody_elses),
 		cmocka_unit_test(values_come_from_outside),
