@@ -70,19 +70,13 @@ const struct fault_call_row fault_calls[N_CALLS] = {
 #include "calls.def"
 };
 
-enum fault_call fault_call_twin(enum fault_call call)
-{
-	switch ((int)call) {
+const uint8_t fault_call_twins[N_CALLS] = {
 #define TWIN(id, symbol, ...)                                                  \
-	case FAULT_CALL_##symbol:                                              \
-		return FAULT_CALL_##id;                                        \
-	case FAULT_CALL_##id:                                                  \
-		return FAULT_CALL_##symbol;
+	[FAULT_CALL_##symbol] = FAULT_CALL_##id,                               \
+	[FAULT_CALL_##id] = FAULT_CALL_##symbol,
 #include "calls.def"
-	default:
-		return FAULT_CALL_NONE;
-	}
-}
+};
+_Static_assert(N_CALLS <= UINT8_MAX, "fault_call_twins has bytes");
 
 const struct fault_family_row fault_families[N_FAMILIES] = {
 #define FAMILY(id, word_, per_, direction_)                                    \

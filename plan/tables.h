@@ -119,7 +119,7 @@ extern const struct fault_family_row fault_families[N_FAMILIES];
 
 /* The other row of a symbol that has two (TWIN); FAULT_CALL_NONE: it has one.
  */
-enum fault_call fault_call_twin(enum fault_call call);
+extern const uint8_t fault_call_twins[N_CALLS];
 
 /*
  * Lifecycle of a TCP socket as its program has seen it.  The names are those

@@ -89,10 +89,10 @@ int call_flags(const struct shim_call *c)
 /* splice(2) with the socket at its other end. */
 static void take_twin(struct shim_call *c)
 {
-	const enum fault_call twin = fault_call_twin(c->id);
+	const enum fault_call twin = fault_call_twins[c->id];
 	const struct fault_call_row *row = &fault_calls[twin];
 
-	if (twin && socks_of(fds_word((int)c->a[(int)row->fd]))) {
+	if (UNLIKELY(twin) && socks_of(fds_word((int)c->a[(int)row->fd]))) {
 		c->id = twin;
 		c->row = row;
 	}
@@ -111,11 +111,10 @@ void call_run(struct shim_call *c)
 }
 
 /* They return no -1 when they fail; errno is what c->err says in any case. */
-static bool tells_errno(enum fault_effect effect)
-{
-	return effect == EFFECT_RESOLVE || effect == EFFECT_FDOPEN ||
-	       effect == EFFECT_FREOPEN || effect == EFFECT_FCLOSE;
-}
+static const uint64_t tells_errno =
+	1ull << EFFECT_RESOLVE | 1ull << EFFECT_FDOPEN |
+	1ull << EFFECT_FREOPEN | 1ull << EFFECT_FCLOSE;
+_Static_assert(N_EFFECTS <= 64, "tells_errno has a bit for each");
 
 long call_slow(enum fault_call id, const long *args, void *caller)
 {
@@ -132,6 +131,7 @@ long call_slow(enum fault_call id, const long *args, void *caller)
 	for (size_t i = 0; i < MAX_ARITY; i++)
 		c.a[i] = args[i];
 	call_run(&c);
-	errno = c.result == -1 || tells_errno(c.row->effect) ? c.err : saved;
+	errno = c.result == -1 || tells_errno >> c.row->effect & 1 ? c.err
+	                                                           : saved;
 	return c.result;
 }

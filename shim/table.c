@@ -308,7 +308,7 @@ static void make_child(struct shim_call *c, enum child child)
 /* Its descriptor (a: behind the number) is tracked, or it makes one. */
 static bool concerns_us(enum fault_call call, const long *a)
 {
-	const enum fault_call twin = fault_call_twin(call);
+	const enum fault_call twin = fault_call_twins[call];
 
 	return fault_calls[call].fd < 0 ||
 	       fds_word((int)a[(int)fault_calls[call].fd]) ||

@@ -254,9 +254,6 @@ t_match "... it says what to use" "$(cat out)" 'fault exec'
 inside 'echo $FAULT_SHM' >shm
 t_exit 2 "after its end" env "FAULT_SHM=$(cat shm)" "$FAULT" hits
 t_match "... it says so" "$(cat out)" 'this run is over'
-inside '"$scribble" 1 head; LD_PRELOAD= fault arm outage; echo $? >status' >out 2>&1
-t_is "a run that a program wrote over" "$(cat status)" 3
-t_match "... is not touched" "$(cat out)" 'FAULT_SHM=.*: this is no run of fault'
 
 # ---- from outside, with the environment of a program -------------------------
 
@@ -274,4 +271,21 @@ t_match "... and sees it" "$(env "$shm" "$FAULT" hits --json | tr -d ' \n')" \
 	'"name":"outage","hits":0,"armed":true'
 echo >go
 wait_for test -e hits
+
+# The runner, which would end such a run, stands still meanwhile.
+cat >scribbles.sh <<'END'
+echo "$FAULT_SHM" >shm.new && : >shm.there
+read -r line <go
+"$scribble" 1 head && : >written
+read -r line <go
+END
+spawn scribbles "$FAULT" exec -s faults.yaml -- sh scribbles.sh
+wait_for test -e shm.there
+kill -STOP "$t_pid"
+echo >go
+wait_for test -e written
+t_exit 3 "a run that a program wrote over" \
+	env "FAULT_SHM=$(cat shm.new)" "$FAULT" arm outage
+t_match "... is not touched" "$(cat out)" 'FAULT_SHM=.*: this is no run of fault'
+kill -CONT "$t_pid"
 t_done
