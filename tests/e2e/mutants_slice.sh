@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lines are taken out of the library; tests must notice. Six of them: all are
+# Lines are taken out of the library; tests must notice. Three of them: all are
 # `make mutants`.
 # run: limit 300
 set -u
