@@ -235,8 +235,8 @@ static void conclude(bool works, const char *program)
 	if (!works)
 		puts("something needed is missing: see `no` above");
 	else if (program)
-		puts("everything that is needed works; whether a run reaches "
-		     "what the program does, it says itself");
+		puts("everything that is needed works; what a run does not "
+		     "reach, it says");
 	else
 		puts("everything that is needed works");
 }

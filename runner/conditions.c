@@ -335,7 +335,7 @@ static bool preload(char *why, size_t size)
 	const char *value = getenv("LD_PRELOAD");
 
 	if (!value || !*value)
-		return true;
+		return say(true, why, size, "none");
 	if (strstr(value, "libfault"))
 		return say(false, why, size,
 		           "LD_PRELOAD=%.120s has libfault already: unset it, "
@@ -357,7 +357,7 @@ static bool variables(char *why, size_t size)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		add_if(getenv(names[i]) != NULL, names[i], list, sizeof(list));
 	if (!*list)
-		return true;
+		return say(true, why, size, "none is set");
 	return say(false, why, size,
 	           "%s set: for the library alone, or by a run above this; "
 	           "`fault` does not pass them on",

@@ -295,9 +295,9 @@ static const char *const reasons[N_UNREACHED] = {
 	[UNREACHED_NO_ROOM] =
 		"its environment has no room for LD_PRELOAD and the variables "
 		"of the run (E2BIG); make it smaller",
-	[UNREACHED_ENVIRONMENT] =
-		"its environment was scrubbed: LD_PRELOAD is without the "
-		"library, and what executed it is past the library's reach",
+	[UNREACHED_ENVIRONMENT] = "its environment was scrubbed: LD_PRELOAD "
+                                  "was removed, or names "
+				  "another file than the library of this run",
 	[UNREACHED_ROOT] =
 		"its root (chroot, a container) does not have the library; "
 		"copy or bind it there, under the same path",
