@@ -296,7 +296,7 @@ static const char *const reasons[N_UNREACHED] = {
 		"its environment has no room for LD_PRELOAD and the variables "
 		"of the run (E2BIG); make it smaller",
 	[UNREACHED_ENVIRONMENT] = "its environment was scrubbed: LD_PRELOAD "
-                                  "was removed, or names "
+				  "was removed, or names "
 				  "another file than the library of this run",
 	[UNREACHED_ROOT] =
 		"its root (chroot, a container) does not have the library; "
