@@ -50,10 +50,16 @@ enum fault_record_event {
 	RECORD_GATED,                 /* rule due but held; want: fault_gate */
 	RECORD_SHADOWED,              /* rule due, an earlier one acted */
 	RECORD_ESTABLISHED,           /* a connection got its ordinal */
-	RECORD_SELF,   /* a rule without `call` acts; want: enum action kind */
-	RECORD_MODULE, /* a module that is first met when stacks are looked at
-	                  (children of fork know their parent's); caller: where
-	                  it begins; its `name` */
+	RECORD_SELF,    /* a rule without `call` acts; want: enum action kind */
+	RECORD_MODULE,  /* a module that is first met when stacks are looked at
+	                   (children of fork know their parent's); caller: where
+	                   it begins; its `name` */
+	RECORD_SPAWNED, /* posix_spawn has started it; want: pid; `name` */
+	RECORD_OTHER_RUN, /* what is executed next is not given this run's
+	                     environment: it has another's; want: pid */
+	RECORD_NO_ROOM,   /* ... there is no room for it; want: pid */
+	RECORD_URING, /* io_uring_setup: what goes through it has no record */
+	RECORD_LAST = RECORD_URING
 };
 
 enum fault_record_flag {
@@ -84,10 +90,10 @@ struct fault_record {
 	int32_t result;      /* as returned; the new descriptor for accept; of
 	                        the resolver, 0 or the EAI_ code; 0
 	                        or -1 of what returns a stream */
-	uint32_t want;       /* I/O: bytes asked; shutdown: how; get-,
-	                        setsockopt: name; fdopen: enum
-	                        fault_record_unseen; bind, listen, connect, accept:
-	                        local port << 16 | remote port */
+	uint32_t want;       /* I/O: bytes asked; exec*: pid (`name`: the path);
+	                        shutdown: how; get-,       setsockopt: name; fdopen:
+	                        enum       fault_record_unseen; bind, listen, connect,
+	                        accept:       local port << 16 | remote port */
 	uint32_t tid;
 	uint16_t process; /* slot in fault_run.processes */
 	uint8_t call;
@@ -104,7 +110,8 @@ struct fault_record {
 			uint64_t frames[6];  /* return addresses behind
 			                        `caller`; 0: no more */
 		};
-		char name[64]; /* resolved; cut to what fits, with its end */
+		char name[64]; /* resolved, executed; cut to fit, with its end
+		                */
 	};
 };
 _Static_assert(sizeof(struct fault_record) == 128, "layout");

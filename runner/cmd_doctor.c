@@ -7,35 +7,97 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lang/scenario.h"
 #include "runner/cmd.h"
-#include "runner/elf_file.h"
+#include "runner/conditions.h"
+#include "runner/doctor.h"
 #include "runner/launch.h"
 #include "runner/options.h"
 #include "runner/probes.h"
-#include "runner/reach.h"
 #include "runner/segments.h"
+
+enum {
+	OPT_VERBOSE = 1
+};
+
+static const struct option_spec specs[] = {
+	{OPT_VERBOSE, 'v', "verbose", NULL, "also what nobody has to know"},
+};
 
 static const struct command_help help = {
 	"doctor",
-	"[PROGRAM]",
+	"[-v] [PROGRAM]",
 	"Say what works on this machine and, with PROGRAM, whether the "
 	"library\n"
-	"can reach it and which calls it imports.",
-	NULL,
-	0,
+	"can reach it, which calls it and its libraries import, and what of "
+	"it goes past the library.",
+	specs,
+	sizeof(specs) / sizeof(specs[0]),
+	"`ok` works, `no` is needed and missing, `--` is missing or worth "
+	"knowing.\n"
 	"Exit status: 0, or 3 when something needed is missing."};
 
 enum {
 	NOBODY = 65534
 };
 
+/* ---- lines --------------------------------------------------------------- */
+
+enum {
+	INDENT = 17, /* of the text */
+	WIDTH_LEAST = 40
+};
+
+/* Columns of the terminal, 0: none. */
+static size_t terminal_width(void)
+{
+	struct winsize w;
+
+	return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) &&
+	                       w.ws_col > WIDTH_LEAST
+	               ? w.ws_col
+	               : 0;
+}
+
+/* Broken at blanks, so that it ends before width; indented from there on. */
+static void print_broken(const char *text, int indent, size_t width)
+{
+	size_t room = width > (size_t)indent ? width - (size_t)indent - 1 : 0;
+
+	while (room && strlen(text) > room) {
+		size_t len = room;
+
+		while (len && text[len] != ' ')
+			len--;
+		if (!len)
+			len = strcspn(text, " ");
+		if (!text[len])
+			break;
+		printf("%.*s\n%*s", (int)len, text, indent, "");
+		text += len + 1;
+	}
+	puts(text);
+}
+
+void doctor_print(enum doctor_mark mark, const char *name, const char *text)
+{
+	static const char *const marks[] = {
+		[MARK_OK] = "ok", [MARK_NO] = "no", [MARK_ADVICE] = "--"};
+
+	if (name)
+		printf("%s  %-12s ", marks[mark], name);
+	else
+		printf("    ");
+	print_broken(text, name ? INDENT : 4, terminal_width());
+}
+
 static bool print_check(bool works, const char *name, const char *text)
 {
-	printf("%s  %-12s %s\n", works ? "ok" : "no", name, text);
+	doctor_print(works ? MARK_OK : MARK_NO, name, text);
 	return works;
 }
 
@@ -117,16 +179,18 @@ static bool attach(const char *library, uid_t uid, char *why, size_t size)
 	return attached;
 }
 
-static bool check_library(void)
+/* Its path, or "" */
+static bool check_library(char *library, size_t size)
 {
-	char library[4096], why[4400 + 256];
-	int rc = launch_library(library, sizeof(library));
+	char why[4400 + 256];
+	int rc = launch_library(library, size);
 	bool works;
 
 	if (rc) {
 		snprintf(why, sizeof(why),
 		         "%s: %s; set FAULT_LIBRARY, or build it with `make`",
 		         library, strerror(-rc));
+		*library = '\0';
 		return print_check(false, "library", why);
 	}
 	print_check(true, "library", library);
@@ -142,77 +206,47 @@ static bool check_library(void)
 	return works;
 }
 
-/* ---- the program --------------------------------------------------------- */
+/* ---- the machine --------------------------------------------------------- */
 
-struct imports {
-	bool has[N_CALLS];
-};
-
-static void note_import(void *context, const char *symbol)
+/* What is as it should be and nobody needs to know is told with -v. */
+static bool check_all(const struct probe *p, bool verbose)
 {
-	struct imports *imports = context;
+	bool works = true;
 
-	for (int i = FAULT_CALL_NONE + 1; i < N_CALLS; i++)
-		if (!strcmp(fault_calls[i].symbol, symbol))
-			imports->has[i] = true;
-}
+	for (; p->name; p++) {
+		char why[256], line[400];
+		bool ok = probe_run(p, why, sizeof(why));
 
-static void print_family(const struct imports *imports, unsigned family)
-{
-	const char *before = "";
-
-	for (int i = FAULT_CALL_NONE + 1; i < N_CALLS; i++) {
-		if (fault_calls[i].family != family || !imports->has[i] ||
-		    fault_calls[i].kind != FAULT_INJECT)
+		works &= ok || !p->needed;
+		if (ok && !p->needed && !verbose)
 			continue;
-		if (!*before)
-			printf("    %-12s", fault_families[family].word);
-		printf(" %s", fault_calls[i].symbol);
-		before = " ";
+		snprintf(line, sizeof(line), "%s%s%s", p->about,
+		         *why ? ": " : "", why);
+		doctor_print(ok          ? MARK_OK
+		             : p->needed ? MARK_NO
+		                         : MARK_ADVICE,
+		             p->name, line);
 	}
-	if (*before)
-		putchar('\n');
-}
-
-static void print_imports(const char *path)
-{
-	struct imports imports = {0};
-
-	if (elf_each_import(path, note_import, &imports))
-		return;
-	puts("    calls that it imports itself (its libraries may use more):");
-	for (unsigned f = 0; f < N_FAMILIES; f++)
-		print_family(&imports, f);
-}
-
-static bool check_program(const char *program)
-{
-	struct reach_report *report = malloc(sizeof(*report));
-	bool works;
-
-	if (!report)
-		return print_check(false, "program", strerror(ENOMEM));
-	works = reach_program(program, NULL, report) == REACH_OK;
-	print_check(works, "program", *report->path ? report->path : program);
-	printf("    %s\n", reach_reason(report->reach));
-	if (*report->interpreter)
-		printf("    run by %s\n", report->interpreter);
-	if (*report->asan)
-		printf("    built with AddressSanitizer; the library comes "
-		       "before %s, which is told so\n",
-		       report->asan);
-	if (works)
-		print_imports(*report->interpreter ? report->interpreter
-		                                   : report->path);
-	free(report);
 	return works;
+}
+
+static void conclude(bool works, const char *program)
+{
+	if (!works)
+		puts("something needed is missing: see `no` above");
+	else if (program)
+		puts("everything that is needed works; what a run does not "
+		     "reach, it says");
+	else
+		puts("everything that is needed works");
 }
 
 int cmd_doctor(int argc, char **argv)
 {
 	struct options o = options_start(&help, argc, argv);
 	const char *program = NULL;
-	bool works;
+	char library[4096] = "";
+	bool verbose = false, works;
 	int id;
 
 	while ((id = options_next(&o)) != OPTION_DONE) {
@@ -220,22 +254,16 @@ int cmd_doctor(int argc, char **argv)
 			options_error(&o, "one program, please");
 		else if (id == OPTION_OPERAND)
 			program = o.value;
+		else if (id == OPT_VERBOSE)
+			verbose = true;
 		if (id == OPTION_EXIT || o.exit_code)
 			return o.exit_code;
 	}
-	works = check_library();
-	for (const struct probe *p = probes; p->name; p++) {
-		char why[256], line[400];
-		bool ok = probe_run(p, why, sizeof(why));
-
-		snprintf(line, sizeof(line), "%s%s%s", p->about,
-		         *why ? ": " : "", why);
-		print_check(ok, p->name, line);
-		works &= ok || !p->needed;
-	}
+	works = check_library(library, sizeof(library));
+	works &= check_all(probes, verbose);
+	works &= check_all(conditions, verbose);
 	if (program)
-		works &= check_program(program);
-	puts(works ? "everything that is needed works"
-	           : "something needed is missing, see above");
+		works &= doctor_program(program, library);
+	conclude(works, program);
 	return works ? EXIT_PASSED : EXIT_ENVIRONMENT;
 }

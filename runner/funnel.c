@@ -641,6 +641,10 @@ static char *explain(const char *trace_path, const struct scenario *s,
 			fputs("; a socket was descriptor 0, 1 or 2: what stdio "
 			      "moves there is not seen",
 			      out);
+		if (f->rule->programs & r->urings)
+			fputs("; the program has set up an io_uring: what goes "
+			      "through it is neither seen nor faulted",
+			      out);
 		if (r->truncated)
 			fputs(" (told from the beginning of the trace only)",
 			      out);

@@ -281,6 +281,24 @@ static void is_alive(struct observed_process *p, uint64_t ns)
 		p->alive_ns = (int64_t)ns;
 }
 
+static void executes(struct observe *o, struct observed_process *p,
+                     const struct fault_record *r)
+{
+	p->exec_ns = (int64_t)r->entry_ns;
+	p->seen = (struct unreached){0};
+	p->path[0] = '\0';
+	/* What was cut is another file's name. */
+	if (r->flags & RECORD_NAME &&
+	    strnlen(r->name, sizeof(r->name)) < sizeof(r->name) - 1)
+		strcpy(p->path, r->name);
+	if (!observe_lost_image(p))
+		return;
+	if (o->n_pending == OBSERVE_PENDING)
+		memmove(o->pending, o->pending + 1,
+		        --o->n_pending * sizeof(o->pending[0]));
+	o->pending[o->n_pending++] = (size_t)(p - o->processes);
+}
+
 /*
  * An exec replaces the image of the process in `want` (a vfork child has its
  * parent's slot), unless that process says something later; _exit is what a
@@ -291,13 +309,21 @@ static void note_life(struct observe *o, const struct trace_process *known,
 {
 	struct observed_process *p;
 
-	if (is_exec(r->call)) {
+	if (is_exec(r->call) || r->call == RECORD_SPAWNED) {
 		p = find_or_add(o, r->want, known->program);
 		if (!p)
 			return;
 		if (r->want != known->pid)
 			adopt(o, p, known->pid);
-		p->exec_ns = (int64_t)r->entry_ns;
+		executes(o, p, r);
+		return;
+	}
+	if (r->call == RECORD_OTHER_RUN || r->call == RECORD_NO_ROOM) {
+		p = find(o, r->want);
+		if (p)
+			p->seen.unkept = r->call == RECORD_OTHER_RUN
+			                         ? UNREACHED_OTHER_RUN
+			                         : UNREACHED_NO_ROOM;
 		return;
 	}
 	if (r->call == FAULT_CALL__exit || r->call == FAULT_CALL__Exit)
@@ -318,6 +344,8 @@ static void note_record(struct observe *o, const struct fault_record *r,
 		return;
 	if (!entered)
 		note_life(o, known, r);
+	if (r->call == RECORD_URING)
+		o->urings |= 1ULL << known->program % 64;
 	if (r->serial)
 		o->programs[known->program].sockets++;
 	if (o->calls)
@@ -336,7 +364,7 @@ static void note_record(struct observe *o, const struct fault_record *r,
 static bool is_sound(const struct observe *o, const struct fault_record *r)
 {
 	bool call = r->call > FAULT_CALL_NONE && r->call < N_CALLS;
-	bool event = r->call >= RECORD_EVENT && r->call <= RECORD_MODULE;
+	bool event = r->call >= RECORD_EVENT && r->call <= RECORD_LAST;
 
 	return (call || event) && r->rule <= o->segments->n_rules;
 }

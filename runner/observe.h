@@ -22,6 +22,12 @@
 #include "runner/print_trace.h"
 #include "runner/segments.h"
 #include "runner/trace_file.h"
+#include "runner/unreached.h"
+
+/* New images that are looked after at once; of more it is the latest. */
+enum {
+	OBSERVE_PENDING = 64
+};
 
 struct observed_program {
 	bool listening;    /* a listen() of it returned 0 */
@@ -39,6 +45,9 @@ struct observed_process {
 	int64_t alive_ns;    /* latest sign of life of that image */
 	bool failed;
 	char what[88]; /* why it failed */
+	/* Of that exec: */
+	char path[64]; /* the file, "" = not known */
+	struct unreached seen;
 };
 
 struct observe {
@@ -55,8 +64,12 @@ struct observe {
 	struct observed_program *programs;
 	struct observed_process *processes;
 	size_t n_processes, cap_processes;
-	struct keyed by_pid;        /* the latest of each pid */
-	struct keyed listens;       /* listen() calls that had not returned */
+	/* Images that have not attached yet: session_attached.c looks. */
+	size_t pending[OBSERVE_PENDING];
+	size_t n_pending;
+	uint64_t urings;      /* programs that asked for an io_uring: bits */
+	struct keyed by_pid;  /* the latest of each pid */
+	struct keyed listens; /* listen() calls that had not returned */
 	struct call_watches *calls; /* that are counted; NULL = none */
 	/* For live output; NULL = none. */
 	void (*record)(void *context, const struct trace_context *c,

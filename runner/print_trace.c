@@ -466,6 +466,19 @@ static void put_event(struct text *t, const struct trace_context *c,
 		put(t, "calls from ");
 		put_host(t, r);
 		return;
+	case RECORD_SPAWNED:
+		put(t, "started %u ", r->want);
+		put_host(t, r);
+		return;
+	case RECORD_OTHER_RUN:
+		put(t, "executes with another run's environment");
+		return;
+	case RECORD_NO_ROOM:
+		put(t, "executes without this run's environment: no room");
+		return;
+	case RECORD_URING:
+		put(t, "uses io_uring, unseen");
+		return;
 	case RECORD_SELF:
 		put(t, "%s, by itself",
 		    r->want < N_ACTIONS ? fault_actions[r->want].word

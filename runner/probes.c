@@ -246,13 +246,7 @@ static bool probe_timer(char *why, size_t size)
 static bool probe_namespaces(char *why, size_t size)
 {
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
-		return fail(why, size, "%m; faults do not need it");
-	return true;
-}
-
-static bool probe_ptrace(char *why, size_t size)
-{
-	snprintf(why, size, "not used: debuggers and sandboxes do not mind");
+		return fail(why, size, "%m; nothing here needs it");
 	return true;
 }
 
@@ -265,8 +259,8 @@ const struct probe probes[] = {
 	{"refuse", "connects are refused by the kernel", true, probe_refused},
 	{"subreaper", "no process is left behind", true, probe_subreaper},
 	{"timer", "precision of delays", false, probe_timer},
-	{"namespaces", "a network of its own per run", false, probe_namespaces},
-	{"ptrace", "tracing privilege", false, probe_ptrace},
+	{"namespaces", "a network of one's own (unshare)", false,
+         probe_namespaces},
 	{0}};
 
 /* ---- the child ----------------------------------------------------------- */

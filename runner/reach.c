@@ -46,13 +46,17 @@ static bool join(char *buf, const char *dir, const char *name)
 
 static enum reach file_state(const char *path)
 {
+	struct statvfs fs;
 	struct stat st;
 
 	if (stat(path, &st))
 		return errno == EACCES ? REACH_NOT_EXECUTABLE : REACH_NOT_FOUND;
-	if (!S_ISREG(st.st_mode) || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS))
-		return REACH_NOT_EXECUTABLE;
-	return REACH_OK;
+	if (S_ISREG(st.st_mode) && !faccessat(AT_FDCWD, path, X_OK, AT_EACCESS))
+		return REACH_OK;
+	if (S_ISREG(st.st_mode) && st.st_mode & 0111 && !statvfs(path, &fs) &&
+	    fs.f_flag & ST_NOEXEC)
+		return REACH_NOEXEC;
+	return REACH_NOT_EXECUTABLE;
 }
 
 /* folder/name seen from dir; a folder of length 0 is the current one. */
@@ -85,8 +89,8 @@ static enum reach search_path(const char *name, const char *dir, char *ret)
 		state = len < PATH_SIZE
 		                ? try_folder(path, len, name, dir, found)
 		                : REACH_NOT_FOUND;
-		if (state == REACH_OK || (state == REACH_NOT_EXECUTABLE &&
-		                          result == REACH_NOT_FOUND)) {
+		if (state == REACH_OK ||
+		    (state != REACH_NOT_FOUND && result == REACH_NOT_FOUND)) {
 			strcpy(ret, found);
 			result = state;
 		}
@@ -299,6 +303,16 @@ enum reach reach_program(const char *program, const char *dir,
 	return ret->reach;
 }
 
+enum reach reach_image(int fd)
+{
+	struct reach_report *r = calloc(1, sizeof(*r));
+	enum reach reach = r ? judge_elf(fd, r) : REACH_OK;
+
+	free(r);
+	/* It runs: whatever it needs is there, perhaps in a root of its own. */
+	return reach == REACH_NO_LOADER ? REACH_OK : reach;
+}
+
 const char *reach_reason(enum reach r)
 {
 	static const char *const reasons[N_REACHES] = {
@@ -313,6 +327,9 @@ const char *reach_reason(enum reach r)
 		[REACH_NOT_EXECUTABLE] =
 			"may not be executed: a folder, or a file without the "
 			"permission; chmod +x it",
+		[REACH_NOEXEC] =
+			"is on a mount that forbids it (noexec); copy it "
+			"elsewhere, or mount that with `exec`",
 		[REACH_NOT_ELF] = "neither an ELF program nor a script with an "
 				  "interpreter; begin it with #!, or run it as "
 				  "an argument "

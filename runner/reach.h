@@ -14,6 +14,7 @@ enum reach {
 	REACH_NOT_FOUND,      /* not in PATH, or no such file */
 	REACH_NOT_IN_PATH,    /* the same, although a file here has that name */
 	REACH_NOT_EXECUTABLE, /* no x bit, a directory */
+	REACH_NOEXEC,         /* a mount that forbids it */
 	REACH_NOT_ELF,        /* neither ELF nor a script with an interpreter */
 	REACH_STATIC,         /* no PT_INTERP */
 	REACH_GO,             /* .go.buildinfo: calls the kernel directly */
@@ -39,6 +40,10 @@ struct reach_report {
  */
 enum reach reach_program(const char *program, const char *dir,
                          struct reach_report *ret);
+
+/* What a process runs: an open file, which stays open; *FILE: what it is not.
+ */
+enum reach reach_image(int fd);
 
 /* A sentence with the remedy: "static: no dynamic loader runs, so ..." */
 const char *reach_reason(enum reach r);

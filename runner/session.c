@@ -205,6 +205,7 @@ static void finish(struct session *s)
 		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
 		            "a program wrote over the memory that it shares "
 		            "with `fault`: a wild pointer?");
+	s->result->urings = s->observe.urings;
 	session_check_attached(s);
 	session_note_unattached(s);
 	collect_rules(s);

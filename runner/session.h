@@ -109,6 +109,7 @@ struct session_result {
 	bool truncated;   /* more than max_records: the rest is not kept */
 	bool incomplete;  /* records were dropped or tables were full */
 	char *unattached; /* a child process that was not reached, or NULL */
+	uint64_t urings;  /* programs that have set up an io_uring: bits */
 	size_t n_left;    /* processes that had to be killed at OVER */
 	int64_t time_ns;
 	size_t n_programs, n_rules, n_instances;

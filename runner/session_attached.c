@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "runner/clock.h"
@@ -111,31 +112,117 @@ static bool is_unattached(const struct session *s,
 	return p->failed || (observe_lost_image(p) && !may_be_ended(s, p));
 }
 
-static void note_unattached(struct session *s, const struct observed_process *p)
+static struct unreached_run run_of(const struct session *s)
+{
+	return (struct unreached_run){s->options->library, s->segments.plan_id,
+	                              s->segments.run_id};
+}
+
+/*
+ * Looks until it is over: what a process is shows while it lives, and the later
+ * the surer.  The first time as soon as its exec is told, as it may not live
+ * long.  True: no more.
+ */
+static bool look(const struct session *s, struct observed_process *p,
+                 int64_t now)
+{
+	const struct unreached_run run = run_of(s);
+
+	if (!observe_lost_image(p))
+		return true;
+	if (now < p->seen.next_ns)
+		return false;
+	unreached_look(p->pid, &run, &p->seen);
+	p->seen.settled |=
+		p->seen.image && p->seen.alive && now - p->exec_ns > YOUNG_NS;
+	p->seen.next_ns = now + (now - p->exec_ns);
+	return !p->seen.alive || now - p->exec_ns > ATTACH_NS;
+}
+
+void session_look_at_pending(struct session *s)
+{
+	struct observe *o = &s->observe;
+	int64_t now = o->n_pending ? now_ns() : 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->n_pending; i++)
+		if (!look(s, &o->processes[o->pending[i]], now))
+			o->pending[n++] = o->pending[i];
+	o->n_pending = n;
+}
+
+enum unreached_why session_lost_reason(const struct session *s,
+                                       const struct observed_process *p,
+                                       char **ret)
+{
+	const char *dir = s->scenario->programs[p->program].dir;
+	char path[sizeof(p->path)];
+	enum reach reach;
+	enum unreached_why why = unreached_why(&p->seen, p->path, dir, &reach);
+
+	snprintf(path, sizeof(path), "%s", p->path);
+	trace_clean(path);
+	*ret = unreached_text(why, reach, &p->seen, path);
+	return why;
+}
+
+/* It is over, and nothing says that it would not have been reached. */
+static bool is_harmless(enum unreached_why why)
+{
+	return why == UNREACHED_KILLED || why == UNREACHED_GONE;
+}
+
+/* The first is kept, but rather one that matters. */
+static void keep_note(struct session *s, char *text, bool harmless,
+                      bool *keeps_harmless)
+{
+	char **kept = &s->result->unattached;
+
+	if (*kept && (harmless || !*keeps_harmless)) {
+		free(text);
+		return;
+	}
+	free(*kept);
+	*kept = text;
+	*keeps_harmless = harmless;
+}
+
+static void note_unattached(struct session *s, const struct observed_process *p,
+                            bool *keeps_harmless)
 {
 	const char *name = s->scenario->programs[p->program].name;
+	enum unreached_why why = UNREACHED_UNKNOWN;
+	char *reason = NULL, *text = NULL;
+	bool harmless;
 
-	if (!s->result->unattached &&
-	    asprintf(&s->result->unattached,
-	             "%s%sits process %u was not reached: %s", name,
-	             *name ? ": " : "", p->pid,
-	             p->failed ? p->what
-	                       : "it executed a program that the library did "
-	                         "not attach to") < 0)
-		s->result->unattached = NULL;
-	if (!s->observe.programs[p->program].sockets && s->result->unattached)
-		session_end(s, SESSION_ENVIRONMENT, p->program, "%s",
-		            s->result->unattached);
+	if (!p->failed)
+		why = session_lost_reason(s, p, &reason);
+	harmless = is_harmless(why);
+	if (why != UNREACHED_KILLED &&
+	    asprintf(&text, "%s%sits process %u was not reached: %s", name,
+	             *name ? ": " : "", p->pid, reason ? reason : p->what) < 0)
+		text = NULL;
+	free(reason);
+	if (text && !harmless && !s->observe.programs[p->program].sockets)
+		session_end(s, SESSION_ENVIRONMENT, p->program, "%s", text);
+	if (text)
+		keep_note(s, text, harmless, keeps_harmless);
 }
 
 void session_note_unattached(struct session *s)
 {
+	bool keeps_harmless = false;
+
+	/* All of them are over: also one that was seen for the last time. */
+	for (size_t i = 0; i < s->observe.n_pending; i++)
+		s->observe.processes[s->observe.pending[i]].seen.next_ns = 0;
+	session_look_at_pending(s);
 	for (size_t i = 0; i < s->observe.n_processes; i++) {
 		const struct observed_process *p = &s->observe.processes[i];
 
 		/* The roots: session_check_attached(). */
 		if (p->program < s->scenario->n_programs && p->pid != p->root &&
 		    is_unattached(s, p))
-			note_unattached(s, p);
+			note_unattached(s, p, &keeps_harmless);
 	}
 }

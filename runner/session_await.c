@@ -236,5 +236,6 @@ void session_await(struct session *s)
 	/* Exits before records: what a dead process wrote is all there. */
 	session_take_ends(s);
 	drain(s);
+	session_look_at_pending(s);
 	take_signals(s);
 }

@@ -132,6 +132,14 @@ void session_print_step(const struct session *s, FILE *out);
  */
 void session_check_attached(struct session *s);
 
+/* Looks at processes that executed something and have not attached yet. */
+void session_look_at_pending(struct session *s);
+
+/* Why it is without the library since its exec; ret: to be freed, or NULL. */
+enum unreached_why session_lost_reason(const struct session *s,
+                                       const struct observed_process *p,
+                                       char **ret);
+
 /* At the end: processes below the programs, which went on without us. */
 void session_note_unattached(struct session *s);
 

@@ -38,7 +38,8 @@ static bool refuse(struct session *s, size_t i, const struct reach_report *r)
 	bool missing =
 		r->reach == REACH_NOT_FOUND || r->reach == REACH_NOT_IN_PATH;
 
-	if (missing || r->reach == REACH_NOT_EXECUTABLE) {
+	if (missing || r->reach == REACH_NOT_EXECUTABLE ||
+	    r->reach == REACH_NOEXEC) {
 		if (missing && sets_path(p))
 			return true; /* exec looks in another PATH */
 		s->result->start_errno = missing ? ENOENT : EACCES;
@@ -132,7 +133,7 @@ char *session_unattached_reason(const struct session *s, size_t i)
 	const struct program *p = &s->scenario->programs[result->program];
 	struct reach_report *r = malloc(sizeof(*r));
 	const struct observed_process *seen;
-	char *text = NULL;
+	char *text = NULL, *lost = NULL;
 	int n;
 
 	seen = observe_process(&s->observe, (uint32_t)result->pid);
@@ -146,6 +147,13 @@ char *session_unattached_reason(const struct session *s, size_t i)
 	else if (seen && seen->failed)
 		n = asprintf(&text, "the library could not attach to %s: %s",
 		             p->name[0] ? p->name : p->argv[0], seen->what);
+	else if (seen &&
+	         session_lost_reason(s, seen, &lost) != UNREACHED_UNKNOWN &&
+	         lost)
+		n = asprintf(&text,
+		             "the library did not attach to what %s executed: "
+		             "%s",
+		             p->argv[0], lost);
 	else if (r && reach_program(p->argv[0], p->dir, r) != REACH_OK)
 		n = asprintf(&text,
 		             "the library did not attach to %s: it is %s",
@@ -153,14 +161,12 @@ char *session_unattached_reason(const struct session *s, size_t i)
 	else if (seen)
 		n = asprintf(&text,
 		             "%s replaced itself (exec) by a program that the "
-		             "library did not attach to: the environment was "
-		             "scrubbed on the way, or that program is static, "
-		             "Go, musl, setuid or in another IPC namespace; "
-		             "start it directly, or say "
-		             "`attach: false`",
-		             p->argv[0]);
+		             "library did not attach to; %s",
+		             p->argv[0],
+		             lost ? lost : "nothing of it shows why");
 	else
 		n = never_seen(p, result, s->options->library, &text);
+	free(lost);
 	free(r);
 	return n < 0 ? NULL : text;
 }

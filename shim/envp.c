@@ -117,7 +117,7 @@ static bool names_another_run(const char *entry)
 struct envp_need envp_look(char *const *envp)
 {
 	static char *const none[] = {NULL};
-	const struct envp_need nothing = {0};
+	const struct envp_need others = {.other = true};
 	struct envp_need need = {0};
 	const char *preload = NULL;
 
@@ -127,7 +127,7 @@ struct envp_need envp_look(char *const *envp)
 		const char *value = envp_value(envp[need.n], PRELOAD);
 
 		if (names_another_run(envp[need.n]))
-			return nothing;
+			return others;
 		if (!value)
 			continue;
 		preload = value;

@@ -43,6 +43,7 @@ void envp_keep(void);
 
 /* What is to be done to an environment. */
 struct envp_need {
+	bool other;   /* it is another run's: nothing is to be done */
 	size_t bytes; /* of the copy; 0: nothing is missing */
 	size_t n;     /* variables that are there */
 	size_t n_new; /* ours that are not */

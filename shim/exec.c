@@ -4,12 +4,14 @@
 #include <stdarg.h>
 #include <limits.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "envp.h"
 #include "exec.h"
 #include "fds.h"
 #include "next.h"
 #include "notes.h"
+#include "record.h"
 
 #include "poison.h"
 
@@ -70,12 +72,23 @@ static long go_in_memory(const struct image *image,
 	return result;
 }
 
+/* Who wonders why the next image is not of this run finds it in the trace. */
+static void say_unkept(const struct image *image, unsigned why)
+{
+	if (!shim.traced || (image->note && image->note->hook == HOOK_SPAWN))
+		return;
+	record_event(why, (uint32_t)(fds_mine() ? shim_pid() : getpid()), 0,
+	             NULL);
+}
+
 static long enter(const struct image *image, char *const *envp)
 {
 	const struct envp_need need = envp_look(envp);
 	int saved = errno;
 	long result;
 
+	if (need.other)
+		say_unkept(image, RECORD_OTHER_RUN);
 	if (!need.bytes)
 		return image->go(image, envp);
 	if (need.bytes <= ON_STACK)
@@ -85,9 +98,10 @@ static long enter(const struct image *image, char *const *envp)
 	else if (need.bytes <= ON_STACK_OF_VFORK)
 		result = go_on_stack(image, &need, envp);
 	else
-		return image->go(image, envp);
+		result = E2BIG;
 	if (!too_large(result))
 		return result;
+	say_unkept(image, RECORD_NO_ROOM);
 	errno = saved;
 	return image->go(image, envp);
 }
@@ -119,8 +133,9 @@ static long exec_environ_with(const struct note *own, const struct note *twin,
                               const char *path, char *const *argv)
 {
 	char *const *envp = *envp_kept.environ;
+	const struct envp_need need = envp_look(envp);
 
-	if (!envp_look(envp).bytes)
+	if (!need.bytes && !need.other)
 		return ((exec_environ *)own->next)(path, argv);
 	return exec_with(twin, path, argv, envp);
 }
@@ -288,8 +303,15 @@ typedef int spawn(int *, const char *, const void *, const void *,
 
 static long go_spawn(const struct image *i, char *const *envp)
 {
-	return ((spawn *)i->note->next)(i->pid, i->path, i->actions,
-	                                i->attributes, i->argv, envp);
+	const uint64_t before = shim_now();
+	const int result = ((spawn *)i->note->next)(
+		i->pid, i->path, i->actions, i->attributes, i->argv, envp);
+
+	if (!result && i->pid && shim.traced) {
+		record_spawned((uint32_t)*i->pid, i->path, before);
+		record_wake();
+	}
+	return result;
 }
 
 int with_posix_spawn(int *pid, const char *path, const void *actions,

@@ -1,6 +1,9 @@
 /*
  * notes.c - see notes.h.
  */
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "envp.h"
@@ -27,31 +30,63 @@
 	                             .hook = HOOK_##hook_};
 #include "plan/calls.def"
 
+/* A call that is under way, with its first arguments. */
+struct note_at {
+	const struct note *note;
+	void *caller;
+	long first, second;
+};
+
 /* Our own pid, also in a child of vfork, where the cached one is not. */
 static uint32_t pid_now(void)
 {
 	return (uint32_t)(fds_mine() ? shim_pid() : getpid());
 }
 
-static void note_image(const struct note *note, void *caller)
+/* An address that the kernel would refuse is left to it. */
+static const char *text_at(long address)
+{
+	const uintptr_t page = 4096;
+	const char *text;
+
+	if ((uintptr_t)address < page || (uintptr_t)address > -page)
+		return NULL;
+	memcpy(&text, &address, sizeof(text));
+	return text;
+}
+
+/* The file that is to be executed, NULL: it is not said by a path. */
+static const char *path_of(const struct note_at *at)
+{
+	const char *path;
+
+	if (at->note->call == FAULT_CALL_fexecve)
+		return NULL;
+	if (at->note->call != FAULT_CALL_execveat)
+		return text_at(at->first);
+	path = text_at(at->second);
+	return path && (*path == '/' || (int)at->first == AT_FDCWD) ? path
+	                                                            : NULL;
+}
+
+static void note_image(const struct note_at *at, const char *path)
 {
 	if (!shim.traced)
 		return;
-	record_event(note->call, pid_now(), 0, caller);
+	record_image(at->note->call, pid_now(), path, at->caller);
 	record_wake();
 }
 
-static void on_vfork(const struct note *note, void *caller)
+static void on_vfork(const struct note_at *at)
 {
-	(void)note;
-	(void)caller;
+	(void)at;
 	shim_pid();
 	shim_thread.vforked = true;
 }
 
-static void on_exec(const struct note *note, void *caller)
+static void on_exec(const struct note_at *at)
 {
-	note_image(note, caller);
+	note_image(at, path_of(at));
 	exhaust_release();
 	if (fds_mine())
 		socks_exec();
@@ -59,40 +94,40 @@ static void on_exec(const struct note *note, void *caller)
 		socks_spawn();
 }
 
-static void on_spawn(const struct note *note, void *caller)
+static void on_spawn(const struct note_at *at)
 {
-	note_image(note, caller);
+	note_image(at, NULL);
 	socks_spawn();
 }
 
 /* A child of vfork says that no exec has replaced it: the last one failed. */
-static void on_exit_now(const struct note *note, void *caller)
+static void on_exit_now(const struct note_at *at)
 {
 	if (fds_mine())
 		process_exit();
 	else
-		note_image(note, caller);
+		note_image(at, NULL);
 }
 
-static void on_nothing(const struct note *note, void *caller)
+static void on_nothing(const struct note_at *at)
 {
-	(void)note;
-	(void)caller;
+	(void)at;
 }
 
-static void (*const hooks[N_HOOKS])(const struct note *, void *) = {
+static void (*const hooks[N_HOOKS])(const struct note_at *) = {
 	[HOOK_VFORK] = on_vfork,  [HOOK_EXEC] = on_exec,
 	[HOOK_SPAWN] = on_spawn,  [HOOK_EXIT] = on_exit_now,
 	[HOOK_NONE] = on_nothing,
 };
 
-void *note_call(const struct note *note, void *caller)
+void *note_call(const struct note *note, void *caller, long first, long second)
 {
+	const struct note_at at = {note, caller, first, second};
 	int saved = errno;
 
 	shim_attach();
 	if (shim.run)
-		hooks[note->hook](note, caller);
+		hooks[note->hook](&at);
 	errno = saved;
 	return envp_kept.n && note->instead ? note->instead : note->next;
 }

@@ -39,7 +39,10 @@ struct note {
 	extern void *stub_##symbol;
 #include "plan/calls.def"
 
-/* Called by the stubs: returns where to jump. */
-void *note_call(const struct note *note, void *caller);
+/*
+ * Called by the stubs, with the first two arguments of the call: returns where
+ * to jump.
+ */
+void *note_call(const struct note *note, void *caller, long first, long second);
 
 #endif

@@ -43,11 +43,12 @@ static struct fault_record *reserve(uint64_t *ret_ticket)
 
 static void fill_who(struct fault_record *r, unsigned call, void *caller)
 {
+	/* A child of fork begins with it: what it does comes after that. */
+	r->process = (uint16_t)(process_slot() - 1);
 	r->entry_ns = shim_now();
 	r->return_ns = r->entry_ns;
 	r->caller = (uint64_t)(uintptr_t)caller;
 	r->tid = (uint32_t)shim_tid();
-	r->process = (uint16_t)(process_slot() - 1);
 	r->call = (uint8_t)call;
 	r->flags = 0;
 	r->serial = 0;
@@ -230,6 +231,33 @@ void record_event(unsigned call, uint32_t want, uint32_t rule, void *caller)
 	if (r)
 		atomic_store_explicit(&r->state, word(ticket, RECORD_DONE),
 		                      memory_order_release);
+}
+
+static void image(unsigned call, uint32_t pid, const char *path, void *caller,
+                  uint64_t since_ns)
+{
+	uint64_t ticket;
+	struct fault_record *r = event(call, &ticket, pid, 0, caller);
+
+	if (!r)
+		return;
+	if (since_ns)
+		r->entry_ns = since_ns;
+	if (path)
+		copy_name(r, path);
+	atomic_store_explicit(&r->state, word(ticket, RECORD_DONE),
+	                      memory_order_release);
+}
+
+void record_image(unsigned call, uint32_t pid, const char *path, void *caller)
+{
+	image(call, pid, path, caller, 0);
+}
+
+/* The process may have attached before its parent comes to say so. */
+void record_spawned(uint32_t pid, const char *path, uint64_t since_ns)
+{
+	image(RECORD_SPAWNED, pid, path, NULL, since_ns);
 }
 
 void record_module(const char *name, const void *begin)

@@ -21,10 +21,16 @@ void record_enter(struct shim_call *c);
 /* At return: result, errno, rule, state; completes it. */
 void record_return(struct shim_call *c);
 
-/* A record of its own (RECORD_ATTACH ..., or a call that only is noted). */
 /* A module is met that begins there (trace.h, RECORD_MODULE). */
 void record_module(const char *name, const void *begin);
 
+/* The process executes that file; path NULL: not known. */
+void record_image(unsigned call, uint32_t pid, const char *path, void *caller);
+
+/* ... was started with it, by a call that began at since_ns. */
+void record_spawned(uint32_t pid, const char *path, uint64_t since_ns);
+
+/* A record of its own (RECORD_ATTACH ..., or a call that only is noted). */
 void record_event(unsigned call, uint32_t want, uint32_t rule, void *caller);
 
 /* The same about a socket. */

@@ -22,6 +22,7 @@
 #include "notes.h"
 #include "private_fd.h"
 #include "process.h"
+#include "record.h"
 #include "regs.h"
 
 #include "poison.h"
@@ -288,10 +289,18 @@ void handle_fork(struct shim_call *c)
 static void exec_by_number(struct shim_call *c, const struct note *note,
                            unsigned envp_at)
 {
-	note_call(note, c->caller);
+	note_call(note, c->caller, c->a[1], c->a[2]);
 	c->result = with_syscall(c->a, envp_at);
 	c->err = errno; /* it has returned, so it has failed */
 	c->made = true;
+}
+
+/* What goes through it we do not see: that there is one is all. */
+static void make_uring(struct shim_call *c)
+{
+	call_real(c);
+	if (c->result >= 0 && shim.traced)
+		record_event(RECORD_URING, 0, 0, c->caller);
 }
 
 static void make_child(struct shim_call *c, enum child child)
@@ -338,7 +347,9 @@ void handle_syscall(struct shim_call *c)
 		    run_by_number(c, by_number[i].call))
 			return;
 	child = child_of(c);
-	if (nr == SYS_execve)
+	if (nr == SYS_io_uring_setup)
+		make_uring(c);
+	else if (nr == SYS_execve)
 		exec_by_number(c, &note_execve, 3);
 	else if (nr == SYS_execveat)
 		exec_by_number(c, &note_execveat, 4);

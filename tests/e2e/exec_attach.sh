@@ -19,7 +19,7 @@ t_ok "an environment that was scrubbed on the way does not matter" \
 	"$FAULT" exec -- env -i /bin/sleep 0
 t_exit 125 "one that is another run's: 125" \
 	"$FAULT" exec -- env -i FAULT_SHM=none /bin/sleep 0
-t_match "... and it says so" "$(cat out)" 'environment was scrubbed'
+t_match "... and it says so" "$(cat out)" 'names another run'
 t_exit 125 "a child with one that is another run's: 125" "$FAULT" exec -- \
 	sh -c '(exec env -i FAULT_SHM=none /bin/sleep 0); true'
 t_match "... and it says which" "$(cat out)" \

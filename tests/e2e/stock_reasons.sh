@@ -59,7 +59,7 @@ refused "a setuid copy of sleep" 'setuid.*ignores LD_PRELOAD' \
 	"$T/bin/as-owner" 0
 
 # A launcher that starts a run of its own. Nothing of it shows beforehand.
-refused "another run's environment" 'environment was scrubbed' \
+refused "another run's environment" 'names another run' \
 	env -i FAULT_SHM=none "$(command -v sleep)" 0
 
 # Behind a launcher nothing shows beforehand either: seen when it is executed.

@@ -241,6 +241,7 @@ static void open_segments(struct bench *b)
 
 static void open_bench(struct bench *b)
 {
+	static const struct session_options options = {.library = "/none"};
 	struct session *s = &b->session;
 
 	memory_file_open(&b->file, "", 0);
@@ -255,6 +256,7 @@ static void open_bench(struct bench *b)
 		.n_instances = 2,
 		.instances = b->instances,
 	};
+	s->options = &options;
 	s->scenario = b->r->scenario;
 	s->result = &b->result;
 	must(!observe_init(&s->observe, b->r->plan, b->r->plan_len,

@@ -281,6 +281,19 @@ static void test_events_are_sentences(void **state)
 	r.flags = RECORD_NAME;
 	strcpy(r.name, "libpq.so.5");
 	has(print(&r), "calls from libpq.so.5");
+	r.call = RECORD_SPAWNED;
+	r.want = 4713;
+	strcpy(r.name, "/bin/a b");
+	has(print(&r), "started 4713 /bin/a?b");
+	r.call = FAULT_CALL_execve;
+	r.fd = -1;
+	has(print(&r), "execve(/bin/a?b)");
+	r = make((enum fault_call)RECORD_OTHER_RUN, 0, 0);
+	has(print(&r), "another run's environment");
+	r = make((enum fault_call)RECORD_NO_ROOM, 0, 0);
+	has(print(&r), "no room");
+	r = make((enum fault_call)RECORD_URING, 0, 0);
+	has(print(&r), "io_uring");
 	r = make((enum fault_call)250, 0, 0);
 	has(print(&r), "unknown record 250");
 }
