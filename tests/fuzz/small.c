@@ -51,8 +51,8 @@ static const char *in_folder(const char *name)
 
 static void put(const char *name, const void *data, size_t len)
 {
-	int fd = open(in_folder(name),
-	              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+	int fd = open(in_folder(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+	              0700);
 
 	must(fd >= 0 && write(fd, data, len) == (ssize_t)len, "no file");
 	close(fd);
