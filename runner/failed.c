@@ -2,6 +2,7 @@
  * failed.c - see failed.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,13 +104,19 @@ int failed_load(struct failed *f, const char *out)
 	char path[PATH_SIZE], *line = NULL;
 	size_t size = 0;
 	FILE *file;
-	int r = 0;
+	int r = 0, fd;
 
 	*f = (struct failed){0};
 	snprintf(path, sizeof(path), "%s/.failed", out);
-	file = fopen(path, "re");
-	if (!file)
+	/* Nobody need write to a FIFO of that name. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	file = fdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		return -ENOMEM;
+	}
 	while (getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		if (*line)

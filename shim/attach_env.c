@@ -235,8 +235,8 @@ static int read_seed(uint64_t *ret)
 	if (!text)
 		return 0;
 	errno = 0;
-	*ret = strtoull(text, &end, 10);
-	return errno || end == text || *end || *text == '-' ? -EINVAL : 0;
+	*ret = strtoull(text, &end, 10); /* which takes blanks and signs, too */
+	return errno || *text < '0' || *text > '9' || *end ? -EINVAL : 0;
 }
 
 /* The plan out of the memory that it was compiled in. */

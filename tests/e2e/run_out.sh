@@ -76,6 +76,10 @@ mkdir -p fault-out/.failed
 t_exit 2 "a folder of that name is no list" "$FAULT" run --failed true.yaml
 t_match "... which is said" "$(cat out)" '/\.failed: Is a directory'
 
+rmdir fault-out/.failed
+mkfifo fault-out/.failed
+t_ok "nobody waits for a FIFO of that name" timeout 20 "$FAULT" run --failed-first true.yaml
+
 # ---- the ids of a run ---------------------------------------------------------
 cat >ids.pl <<'END'
 # A segment of ours that is no plan; then the program, told all kinds of ids.
@@ -92,7 +96,17 @@ for my $ids ("", ":", "$id", "$id:", ":$id", "$id:$id ", " $id:$id", "+$id:$id",
 	print "FAULT_SHM=$ids: $status\n";
 }
 shmctl($id, 0, 0);
+# And used alone, with seeds that are none.
+for my $seed ("", " 1", "+1", " -1", "0x1", "1 ", "9" x 40) {
+	local $ENV{FAULT_SEED} = $seed;
+	local $ENV{FAULT_INJECT} = "recv:reset";
+	local $ENV{LD_PRELOAD} = $ENV{LIBFAULT};
+	my $status = system "/bin/true 2>/dev/null";
+	next if $status;
+	$failed++;
+	print "FAULT_SEED=$seed: $status\n";
+}
 exit $failed;
 END
-t_ok "ids that are none are not from \`fault\`" perl ids.pl
+t_ok "seeds that are none are refused, ids that are none not from \`fault\`" perl ids.pl
 t_done
