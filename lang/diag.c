@@ -16,7 +16,8 @@ enum {
 	MAX_KEPT = 200,      /* diagnostics */
 	EXCERPT_BEFORE = 44, /* bytes of a long line before the column */
 	EXCERPT_BYTES = 69,  /* in all: with its number 80 columns */
-	MAX_WORD = 48        /* longer words are not compared */
+	MAX_WORD = 48,       /* longer words are not compared */
+	MAX_CHOICES = 12     /* more are not listed in a line */
 };
 
 static void diag_release(struct diag *d)
@@ -368,4 +369,20 @@ char *did_you_mean(struct lang *l, const char *word, const char *const *words,
 	if (!nearest)
 		return NULL;
 	return arena_printf(l->arena, "did you mean `%s`?", nearest);
+}
+
+char *did_you_mean_or_all(struct lang *l, const char *word,
+                          const char *const *words, size_t n)
+{
+	char *hint = did_you_mean(l, word, words, n);
+	struct arena_text list = {0};
+
+	if (hint || n == 0 || n > MAX_CHOICES || too_many_errors(l))
+		return hint;
+	for (size_t i = 0; i < n; i++) {
+		arena_text_adds(l->arena, &list, i ? ", " : "there are ");
+		arena_text_adds(l->arena, &list, words[i]);
+	}
+	return n == 1 ? arena_printf(l->arena, "there is %s", words[0])
+	              : list.s;
 }

@@ -115,7 +115,7 @@ static void unknown_program(struct lang *l, const struct node *key,
 		names[n] = s->programs[n].name;
 	for (size_t i = 0; i < N_OTHERS; i++)
 		names[n++] = others[i].word;
-	lang_error(l, key->at, did_you_mean(l, key->text, names, n),
+	lang_error(l, key->at, did_you_mean_or_all(l, key->text, names, n),
 	           "`%s` names no program", key->text);
 }
 

@@ -41,10 +41,33 @@ struct mark place_of(const struct lang *l, const struct source_loc *loc)
 	return at;
 }
 
+/* Where what may stand there is printed, as there is no room for it here. */
+static const char *where_listed(enum place place)
+{
+	static const struct {
+		enum place place;
+		const char *hint;
+	} rows[] = {
+		{IN_RULE, "`fault list keys` prints what there is"},
+		{AS_ACTION, "`fault list actions` prints what there is"},
+		{AS_CALL, "`fault list calls` prints what there is"},
+		{AS_ERRNO, "`fault list errnos` prints what there is"},
+		{IN_TOP, "fault-scenario(5) names them all"},
+		{IN_PROGRAM, "fault-scenario(5) names them all"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].place == place)
+			return rows[i].hint;
+	return NULL;
+}
+
 void unknown_word(struct lang *l, struct mark at, enum place place,
                   const char *what, const char *word, const char *const *words,
                   size_t n)
 {
+	const char *hint;
+
 	if (not_yet(l, at, place, word) || other_tools(l, at, place, word))
 		return;
 	if (place == AS_ACTION && fault_errno_number(word)) {
@@ -53,7 +76,8 @@ void unknown_word(struct lang *l, struct mark at, enum place place,
 		           "`%s` is an errno, not an action", word);
 		return;
 	}
-	lang_error(l, at, did_you_mean(l, word, words, n), "unknown %s `%s`",
+	hint = did_you_mean_or_all(l, word, words, n);
+	lang_error(l, at, hint ? hint : where_listed(place), "unknown %s `%s`",
 	           what, word);
 }
 

@@ -43,6 +43,10 @@ bool too_many_errors(const struct lang *l);
 char *did_you_mean(struct lang *l, const char *word, const char *const *words,
                    size_t n);
 
+/* The same, or "there are a, b", when there are few enough. */
+char *did_you_mean_or_all(struct lang *l, const char *word,
+                          const char *const *words, size_t n);
+
 /* The same without a lang: source may be NULL (no excerpt). */
 void diag_add(struct diag_list *l, const struct source *source,
               const char *path, struct mark at, enum diag_kind kind,

@@ -259,7 +259,7 @@ static void unknown_rule(struct lang *l, const struct node *n, const char *name,
 		if (*s->rules[i].name)
 			names[n_names++] = s->rules[i].name;
 	}
-	hint = did_you_mean(l, name, names, n_names);
+	hint = did_you_mean_or_all(l, name, names, n_names);
 	if (!hint && !n_names)
 		hint = "give the rule a `name`";
 	lang_error(l, n->at, hint, "`%s` is the name of no rule", name);

@@ -229,7 +229,7 @@ int need_program(struct lang *l, const struct node *n, const struct scenario *s)
 		return p;
 	for (size_t i = 0; i < s->n_programs; i++)
 		names[i] = s->programs[i].name;
-	hint = did_you_mean(l, name, names, s->n_programs);
+	hint = did_you_mean_or_all(l, name, names, s->n_programs);
 	if (!hint && !s->n_programs)
 		hint = "there are no programs here";
 	lang_error(l, n->at, hint, "`%s` names no program", name);

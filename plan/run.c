@@ -23,7 +23,7 @@ enum {
 /* 50,000 connections of which both ends are in the run, with five classes each.
    Memory that is not used is not there. */
 const struct fault_run_size fault_run_default = {
-	.n_processes = 4096,
+	.n_processes = 32768,
 	.n_socks = 131072,
 	.n_watches = 524288,
 	.n_cells = 65536,

@@ -186,7 +186,7 @@ static int find_names(struct arm_command *c)
 static int check_names(const struct arm_command *c)
 {
 	struct arming_group group;
-	char suggestion[128];
+	char suggestion[256];
 
 	for (size_t i = 0; i < c->n_names; i++) {
 		if (arming_look(&c->segments, c->plan, c->names[i], &group))

@@ -180,7 +180,7 @@ static int load(struct exec_command *c, struct diag_list *diags)
 static int say_programs(const struct exec_command *c)
 {
 	const char *words[PLAN_MAX_PROGRAMS];
-	char suggestion[128];
+	char suggestion[256];
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->scenario->n_programs; i++)

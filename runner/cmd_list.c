@@ -121,7 +121,7 @@ static int which_list(struct options *o)
 static int unknown_list(struct options *o, const char *name)
 {
 	const char *words[16];
-	char suggestion[128];
+	char suggestion[256];
 	size_t n = 0;
 
 	for (const struct list_kind *k = list_kinds; k->name && n < 15; k++)
@@ -151,7 +151,7 @@ static int check_only(struct options *o, const struct list_kind *kind,
                       const char *only)
 {
 	const char *words[LIST_MAX_WORDS];
-	char suggestion[128];
+	char suggestion[256];
 	size_t n;
 
 	if (!kind->filtered)

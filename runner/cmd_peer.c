@@ -163,7 +163,7 @@ static int play_handed_over(void)
 static int play_of(const struct scenario *s, const struct request *q)
 {
 	const char *words[PLAN_MAX_PROGRAMS];
-	char suggestion[128];
+	char suggestion[256];
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n_programs; i++) {

@@ -20,7 +20,15 @@
 /* Dynamic entries that are looked at; the largest real table has dozens. */
 enum {
 	MAX_DYNAMIC = 4096,
-	MAX_STRING = 255
+	MAX_STRING = 255,
+	/* execve(2) takes 64 KiB of program headers. */
+	MAX_SEGMENTS = 65536 / sizeof(Elf64_Phdr),
+	/*
+	 * libelf keeps every chunk until the end: of a file whose segments all
+	 * claim to be all of it, that would be more than there is memory.
+	 */
+	MAX_NOTES = 16384,
+	MAX_DYNAMIC_BYTES = MAX_DYNAMIC * sizeof(Elf64_Dyn)
 };
 
 /* Where `.dynamic` points to. */
@@ -48,6 +56,11 @@ static void copy_string(Elf *elf, uint64_t at, uint64_t len, char *buf,
 	buf[n] = '\0';
 }
 
+static size_t least(uint64_t a, size_t b)
+{
+	return a < b ? (size_t)a : b;
+}
+
 /* File offset of a virtual address, 0 if no segment of the file has it. */
 static uint64_t file_offset(Elf *elf, size_t n_segments, uint64_t address)
 {
@@ -73,8 +86,9 @@ static void read_dynamic(Elf *elf, size_t n_segments, const GElf_Phdr *p,
 	GElf_Dyn entry;
 
 	*ret = (struct dynamic){0};
-	ret->entries = elf_getdata_rawchunk(elf, (int64_t)p->p_offset,
-	                                    p->p_filesz, ELF_T_DYN);
+	ret->entries = elf_getdata_rawchunk(
+		elf, (int64_t)p->p_offset,
+		least(p->p_filesz, MAX_DYNAMIC_BYTES), ELF_T_DYN);
 	for (int i = 0; next_dynamic(ret, i, &entry); i++) {
 		if (entry.d_tag == DT_STRTAB)
 			ret->strings =
@@ -117,8 +131,9 @@ static void read_needed(Elf *elf, size_t n_segments, const GElf_Phdr *p,
 /* The build id that Go's linker writes: a note of the owner "Go". */
 static bool has_go_note(Elf *elf, const GElf_Phdr *p)
 {
-	Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)p->p_offset,
-	                                      p->p_filesz, ELF_T_NHDR);
+	Elf_Data *data =
+		elf_getdata_rawchunk(elf, (int64_t)p->p_offset,
+	                             least(p->p_filesz, MAX_NOTES), ELF_T_NHDR);
 	size_t at = 0, next, name, desc;
 	GElf_Nhdr note;
 
@@ -154,22 +169,26 @@ static bool has_go_section(Elf *elf)
 
 static void read_segments(Elf *elf, struct elf_facts *ret)
 {
+	bool dynamic = false;
 	size_t n;
 
 	if (elf_getphdrnum(elf, &n))
 		return;
+	n = least(n, MAX_SEGMENTS);
 	for (size_t i = 0; i < n; i++) {
 		GElf_Phdr p;
 
 		if (!gelf_getphdr(elf, (int)i, &p))
 			continue;
-		if (p.p_type == PT_INTERP)
+		if (p.p_type == PT_INTERP) {
 			copy_string(elf, p.p_offset, p.p_filesz, ret->loader,
 			            sizeof(ret->loader));
-		else if (p.p_type == PT_DYNAMIC)
+		} else if (p.p_type == PT_DYNAMIC && !dynamic) {
+			dynamic = true;
 			read_needed(elf, n, &p, ret);
-		else if (p.p_type == PT_NOTE)
+		} else if (p.p_type == PT_NOTE) {
 			ret->go |= has_go_note(elf, &p);
+		}
 	}
 }
 
@@ -201,7 +220,8 @@ static int each_import(Elf *elf, void (*use)(void *, const char *),
 	Elf_Scn *section = NULL;
 	int rc = -ENOEXEC;
 
-	while ((section = elf_nextscn(elf, section))) {
+	/* There is one; each that says so would be read whole, and kept. */
+	while (rc && (section = elf_nextscn(elf, section))) {
 		GElf_Shdr s;
 		GElf_Sym symbol;
 		Elf_Data *data;

@@ -2,6 +2,7 @@
  * failed.c - see failed.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,59 +15,119 @@ enum {
 	PATH_SIZE = 4096
 };
 
-static size_t find(const struct failed *f, const char *id)
+/* Where it is, or belongs: the list is in order. */
+static size_t find(const struct failed *f, const char *id, bool *ret_found)
 {
-	size_t i = 0;
+	size_t low = 0, high = f->n;
 
-	while (i < f->n && strcmp(f->v[i], id) != 0)
-		i++;
-	return i;
+	*ret_found = false;
+	while (low < high && !*ret_found) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(f->v[middle], id);
+
+		*ret_found = order == 0;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return high;
 }
 
 bool failed_has(const struct failed *f, const char *id)
 {
-	return find(f, id) < f->n;
+	bool found;
+
+	find(f, id, &found);
+	return found;
+}
+
+/* Makes room at i for its copy.  Without memory nothing changes. */
+static void insert(struct failed *f, size_t i, const char *id)
+{
+	char *copy = strdup(id);
+
+	if (copy && f->n == f->cap) {
+		size_t cap = f->cap ? 2 * f->cap : 16;
+		char **v = realloc(f->v, cap * sizeof(*v));
+
+		if (v) {
+			f->v = v;
+			f->cap = cap;
+		}
+	}
+	if (!copy || f->n == f->cap) {
+		free(copy);
+		return;
+	}
+	memmove(&f->v[i + 1], &f->v[i], (f->n - i) * sizeof(*f->v));
+	f->v[i] = copy;
+	f->n++;
 }
 
 void failed_note(struct failed *f, const char *id, bool failed)
 {
-	size_t i = find(f, id);
-	char **v;
+	bool found;
+	size_t i = find(f, id, &found);
 
-	if (i < f->n && !failed) {
+	if (found && !failed) {
 		free(f->v[i]);
 		f->n--;
 		memmove(&f->v[i], &f->v[i + 1], (f->n - i) * sizeof(*f->v));
-	} else if (i == f->n && failed) {
-		v = realloc(f->v, (f->n + 1) * sizeof(*v));
-		if (!v)
-			return;
-		f->v = v;
-		v[f->n] = strdup(id);
-		f->n += v[f->n] != NULL;
+	} else if (!found && failed) {
+		insert(f, i, id);
 	}
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Whoever wrote the file need not have written it in order. */
+static void put_in_order(struct failed *f)
+{
+	size_t n = 0;
+
+	if (f->n)
+		qsort(f->v, f->n, sizeof(*f->v), by_name);
+	for (size_t i = 0; i < f->n; i++)
+		if (n && !strcmp(f->v[n - 1], f->v[i]))
+			free(f->v[i]);
+		else
+			f->v[n++] = f->v[i];
+	f->n = n;
 }
 
 int failed_load(struct failed *f, const char *out)
 {
 	char path[PATH_SIZE], *line = NULL;
 	size_t size = 0;
-	ssize_t len;
 	FILE *file;
+	int r = 0, fd;
 
 	*f = (struct failed){0};
 	snprintf(path, sizeof(path), "%s/.failed", out);
-	file = fopen(path, "re");
-	if (!file)
+	/* Nobody need write to a FIFO of that name. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-	while ((len = getline(&line, &size, file)) > 0) {
+	file = fdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		if (*line)
-			failed_note(f, line, true);
+			insert(f, f->n, line);
 	}
+	if (ferror(file)) /* a folder of that name */
+		r = -errno;
+	put_in_order(f);
 	free(line);
 	fclose(file);
-	return 0;
+	return r;
 }
 
 int failed_save(const struct failed *f, const char *out)

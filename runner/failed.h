@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 struct failed {
-	char **v; /* owned */
-	size_t n;
+	char **v; /* owned; in order, each once */
+	size_t n, cap;
 };
 
 /* A file that is not there is an empty list.  0 or -errno. */

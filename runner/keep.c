@@ -20,26 +20,37 @@ enum {
 	NAME_MAX_LEN = 200
 };
 
-void keep_path(const char *out, const char *id, unsigned round, char *buf,
-               size_t size)
+void keep_name(const char *id, char *buf, size_t size)
 {
 	static const char plain[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 		"0123456789._=,-";
-	size_t from = (size_t)snprintf(buf, size, "%s/", out);
 
 	while (*id == '.' || *id == '/')
 		id++;
-	snprintf(buf + from, size - from, "%.*s", NAME_MAX_LEN, id);
-	for (char *s = buf + from; *s; s++)
+	snprintf(buf, size, "%.*s", NAME_MAX_LEN, id);
+	for (char *s = buf; *s; s++)
 		if (!strchr(plain, *s))
 			*s = '_';
 	/* Two long ids must not share a directory. */
 	if (strlen(id) > NAME_MAX_LEN)
 		snprintf(buf + strlen(buf), size - strlen(buf), "-%08x",
 		         (unsigned)plan_hash_string(id));
-	if (round)
-		snprintf(buf + strlen(buf), size - strlen(buf), "-%u", round);
+}
+
+void keep_path(const char *out, const struct keep_id *id, char *buf,
+               size_t size)
+{
+	char name[KEEP_NAME_SIZE];
+	size_t n;
+
+	keep_name(id->id, name, sizeof(name));
+	n = (size_t)snprintf(buf, size, "%s/%s", out, name);
+	if (id->shares_name && n < size)
+		n += (size_t)snprintf(buf + n, size - n, "-%08x",
+		                      (unsigned)plan_hash_string(id->id));
+	if (id->round && n < size)
+		snprintf(buf + n, size - n, "-%u", id->round);
 }
 
 int make_dirs(const char *path)

@@ -1,7 +1,7 @@
 /*
  * keep.h - what is left of a scenario that did not pass: a directory.
  *
- *   OUT/ID/   report.txt     as the terminal said it
+ *   OUT/NAME/ report.txt     as the terminal said it
  *             _scenario.yaml the scenario as it ran, and its seed; named as
  *                            a part, so that `fault run .` passes it by
  *             NAME.stdout, NAME.stderr
@@ -10,16 +10,28 @@
 #ifndef FAULT_RUNNER_KEEP_H
 #define FAULT_RUNNER_KEEP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "runner/report/case_report.h"
 #include "runner/session.h"
 
-/*
- * OUT/ID with what is awkward in a file name replaced; OUT/ID-ROUND in a round
- * of --repeat (0: none), as several of them may run at once.
- */
-void keep_path(const char *out, const char *id, unsigned round, char *buf,
+enum {
+	KEEP_NAME_SIZE = 256
+};
+
+/* The id with what is awkward in a file name replaced: `a/b` is `a_b`. */
+void keep_name(const char *id, char *buf, size_t size);
+
+struct keep_id {
+	const char *id;
+	unsigned round; /* of --repeat, 0 = none; several may run at once */
+	/* Another of the run would have this one's directory. */
+	bool shares_name;
+};
+
+/* OUT/NAME, and as far as it takes -HASH and -ROUND. */
+void keep_path(const char *out, const struct keep_id *id, char *buf,
                size_t size);
 
 /*

@@ -11,14 +11,29 @@
 
 enum {
 	TCP_LISTEN_STATE = 0x0a,
-	MAX_LISTENERS = 4096,
 	MAX_TREE_DEPTH = 32
 };
 
 struct inodes {
-	unsigned long v[MAX_LISTENERS];
-	size_t n;
+	unsigned long *v;
+	size_t n, cap;
 };
+
+/* Without memory it is not there. */
+static void add_inode(struct inodes *l, unsigned long inode)
+{
+	size_t cap = l->cap ? 2 * l->cap : 64;
+	unsigned long *v = l->v;
+
+	if (l->n == l->cap) {
+		v = realloc(v, cap * sizeof(*v));
+		if (!v)
+			return;
+		l->v = v;
+		l->cap = cap;
+	}
+	v[l->n++] = inode;
+}
 
 static void read_listeners(const char *path, struct inodes *l)
 {
@@ -33,8 +48,8 @@ static void read_listeners(const char *path, struct inodes *l)
 
 		if (sscanf(line, " %*[^:]: %*s %*s %x %*s %*s %*s %*s %*s %lu",
 		           &state, &inode) == 2 &&
-		    state == TCP_LISTEN_STATE && l->n < MAX_LISTENERS)
-			l->v[l->n++] = inode;
+		    state == TCP_LISTEN_STATE)
+			add_inode(l, inode);
 	}
 	fclose(f);
 }
@@ -73,37 +88,55 @@ static bool process_has_one(pid_t pid, const struct inodes *l)
 	return found;
 }
 
-static bool tree_has_one(pid_t pid, const struct inodes *l, int depth)
+static bool tree_has_one(pid_t pid, const struct inodes *l, int depth);
+
+/* The list of a thread has those alone that it has begun itself. */
+static bool children_have_one(pid_t pid, const char *tid,
+                              const struct inodes *l, int depth)
 {
-	char path[64];
-	bool found;
+	char path[320];
+	bool found = false;
 	int child;
 	FILE *f;
 
-	if (depth > MAX_TREE_DEPTH)
-		return false;
-	found = process_has_one(pid, l);
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
-	f = found ? NULL : fopen(path, "re");
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/children", pid, tid);
+	f = fopen(path, "re");
 	if (!f)
-		return found;
+		return false;
 	while (!found && fscanf(f, "%d", &child) == 1)
 		found = tree_has_one(child, l, depth + 1);
 	fclose(f);
 	return found;
 }
 
+static bool tree_has_one(pid_t pid, const struct inodes *l, int depth)
+{
+	char path[64];
+	struct dirent *e;
+	bool found;
+	DIR *d;
+
+	if (depth > MAX_TREE_DEPTH)
+		return false;
+	found = process_has_one(pid, l);
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	d = found ? NULL : opendir(path);
+	while (d && !found && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			found = children_have_one(pid, e->d_name, l, depth);
+	if (d)
+		closedir(d);
+	return found;
+}
+
 bool tree_listens(pid_t pid)
 {
-	struct inodes *l = malloc(sizeof(*l));
+	struct inodes l = {0};
 	bool found;
 
-	if (!l)
-		return false;
-	l->n = 0;
-	read_listeners("/proc/net/tcp", l);
-	read_listeners("/proc/net/tcp6", l);
-	found = l->n > 0 && tree_has_one(pid, l, 0);
-	free(l);
+	read_listeners("/proc/net/tcp", &l);
+	read_listeners("/proc/net/tcp6", &l);
+	found = l.n > 0 && tree_has_one(pid, &l, 0);
+	free(l.v);
 	return found;
 }

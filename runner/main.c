@@ -90,7 +90,7 @@ static void print_help(FILE *out)
 static int unknown(const char *word)
 {
 	const char *names[N_COMMANDS];
-	char suggestion[64];
+	char suggestion[256];
 
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		names[i] = commands[i].name;

@@ -12,7 +12,8 @@
 #include "runner/options.h"
 
 enum {
-	MAX_WORDS = 64
+	MAX_WORDS = 64,
+	MAX_LISTED = 12
 };
 
 struct options options_start(const struct command_help *help, int argc,
@@ -27,6 +28,22 @@ struct options options_start(const struct command_help *help, int argc,
 	};
 }
 
+/* "", if there is no room for all of them. */
+static void list_words(const char *const *words, size_t n, char *buf,
+                       size_t size)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < n && at < size; i++)
+		at += (size_t)snprintf(buf + at, size - at, "%s%s",
+		                       i        ? ", "
+		                       : n == 1 ? ", there is "
+		                                : ", there are ",
+		                       words[i]);
+	if (at >= size)
+		buf[0] = '\0';
+}
+
 const char *options_suggest(const char *word, const char *const *words,
                             size_t n, char *buf, size_t size)
 {
@@ -35,6 +52,8 @@ const char *options_suggest(const char *word, const char *const *words,
 	buf[0] = '\0';
 	if (near)
 		snprintf(buf, size, ", did you mean `%s`?", near);
+	else if (n <= MAX_LISTED)
+		list_words(words, n, buf, size);
 	return buf;
 }
 

@@ -92,7 +92,8 @@ void options_print_help(const struct command_help *help);
 
 /*
  * The nearest of n words, in a form to be appended to a message:
- * ", did you mean `word`?" or "".  buf is always terminated.
+ * ", did you mean `word`?", or of a few words ", there are a, b", or "".  buf
+ * is always terminated.
  */
 const char *options_suggest(const char *word, const char *const *words,
                             size_t n, char *buf, size_t size);

@@ -86,7 +86,7 @@ static char *repeat_command(const struct run_settings *s, const char *id,
 /* What belongs to one case while it runs. */
 struct work {
 	const char *id;
-	unsigned round;
+	struct keep_id keep_id;
 	char dir[PATH_SIZE - 16], tmp[PATH_SIZE], trace[PATH_SIZE];
 	struct launch_vars vars;
 	struct scenario *scenario;
@@ -172,7 +172,7 @@ static void keep(const struct run_settings *s, struct work *w)
 	char path[PATH_SIZE];
 	int r;
 
-	keep_path(s->out, w->id, w->round, path, sizeof(path));
+	keep_path(s->out, &w->keep_id, path, sizeof(path));
 	report->kept = strdup(path);
 	r = keep_case(path, report, w->scenario, &w->result, w->trace);
 	if (r == 0)
@@ -300,7 +300,7 @@ void run_case(struct run_place *p, const struct selected_case *c, uint64_t seed,
 	}
 	ret->id = w->id = suite_case_id(c->suite, c->index);
 	ret->repeat = repeat_command(p->settings, w->id, seed);
-	w->round = round;
+	w->keep_id = (struct keep_id){w->id, round, c->shares_name};
 	w->report = ret;
 	launch_vars_init(&w->vars, p->settings->vars, p->settings->n_vars);
 	if (set_up(p, c, w)) {

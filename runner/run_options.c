@@ -107,7 +107,7 @@ static int count(struct options *o, const char *name, size_t least, size_t most,
 
 static int take_format(struct run_options *ro, struct options *o)
 {
-	char suggestion[64];
+	char suggestion[256];
 	size_t n;
 	const char *const *words = report_formats(&n);
 

@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "runner/cmd.h"
 #include "runner/glob.h"
+#include "runner/keep.h"
 #include "runner/launch.h"
 #include "runner/print_diags.h"
 #include "runner/quote.h"
@@ -202,6 +203,39 @@ bool run_plan_order(struct run_plan *p, const struct run_options *o,
 	return true;
 }
 
+/* ---- where it is kept ---------------------------------------------------- */
+
+struct kept_name {
+	char name[KEEP_NAME_SIZE];
+	size_t at;
+};
+
+static int by_kept_name(const void *a, const void *b)
+{
+	return strcmp(((const struct kept_name *)a)->name,
+	              ((const struct kept_name *)b)->name);
+}
+
+/* `a/b.yaml` and `a_b.yaml` would leave the one what the other left. */
+static bool find_shared_names(struct run_plan *p)
+{
+	struct kept_name *v = calloc(p->n + 1, sizeof(*v));
+
+	if (!v)
+		return false;
+	for (size_t i = 0; i < p->n; i++) {
+		keep_name(p->planned[i].id, v[i].name, sizeof(v[i].name));
+		v[i].at = i;
+	}
+	qsort(v, p->n, sizeof(*v), by_kept_name);
+	for (size_t i = 1; i < p->n; i++)
+		if (!by_kept_name(&v[i - 1], &v[i]))
+			p->cases[v[i - 1].at].shares_name =
+				p->cases[v[i].at].shares_name = true;
+	free(v);
+	return true;
+}
+
 /* ---- what there is to say ------------------------------------------------ */
 
 static void print_dry(const char *id, const struct scenario *s)
@@ -379,7 +413,7 @@ int run_plan_load(struct run_plan *p, const struct run_options *o)
 		return EXIT_USAGE;
 	if (p->n == 0)
 		return nothing_to_run(&l);
-	if (!run_plan_order(p, o, 1))
+	if (!run_plan_order(p, o, 1) || !find_shared_names(p))
 		return no_memory();
 	if (!o->list && !o->dry_run)
 		return -1;

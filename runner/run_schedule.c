@@ -50,6 +50,7 @@ struct schedule {
 	struct run_plan *plan;
 	const struct run_options *options;
 	struct workers workers;
+	struct out_lock lock;
 	struct interrupt interrupt;
 	struct report report;
 	struct slot *slots;
@@ -488,7 +489,8 @@ static bool open_all(struct schedule *s)
 {
 	const struct run_options *o = s->options;
 	size_t n = s->n_total < o->n_jobs ? (size_t)s->n_total : o->n_jobs;
-	int r = workers_open(&s->workers, n, s->plan->cases, &o->settings);
+	int r = workers_open(&s->workers, n, s->plan->cases, &o->settings,
+	                     &s->lock);
 
 	s->slots = calloc(n, sizeof(*s->slots));
 	s->polls = calloc(n + 1, sizeof(*s->polls));
@@ -513,6 +515,27 @@ static void release(struct schedule *s)
 	free(s->polls);
 }
 
+static bool take_out(struct schedule *s)
+{
+	const char *out = s->options->settings.out;
+
+	if (out_lock_take(&s->lock, out) == 0)
+		return true;
+	if (s->lock.holder)
+		fprintf(stderr,
+		        "fault run: process %d runs scenarios with %s/, too: "
+		        "nothing was started; wait for it, or take another "
+		        "place with --out DIR\n",
+		        (int)s->lock.holder, out);
+	else
+		fprintf(stderr,
+		        "fault run: another process runs scenarios with %s/, "
+		        "too: nothing was started; wait for it, or take "
+		        "another place with --out DIR\n",
+		        out);
+	return false;
+}
+
 int run_schedule(struct run_plan *plan, const struct run_options *options)
 {
 	struct schedule s = {.plan = plan, .options = options};
@@ -520,6 +543,8 @@ int run_schedule(struct run_plan *plan, const struct run_options *options)
 	int code = EXIT_ENVIRONMENT;
 
 	s.n_total = (uint64_t)plan->n * (options->repeat ? options->repeat : 1);
+	if (!take_out(&s))
+		return EXIT_ENVIRONMENT;
 	if (open_all(&s)) {
 		if (options->global_timeout_ns)
 			s.limit_ns = start_ns + options->global_timeout_ns;
@@ -533,6 +558,7 @@ int run_schedule(struct run_plan *plan, const struct run_options *options)
 		code = exit_code(&s);
 		interrupt_close(&s.interrupt);
 	}
+	out_lock_release(&s.lock);
 	release(&s);
 	return code;
 }

@@ -97,6 +97,7 @@ static _Noreturn void worker_main(struct workers *w, int fd, pid_t parent)
 	if (getppid() != parent)
 		_exit(1);
 	setpgid(0, 0);
+	out_lock_forget(w->lock);
 	/* The others' ends must close when `fault` closes them. */
 	for (size_t i = 0; i < w->n; i++)
 		if (w->v[i].pid)
@@ -110,9 +111,10 @@ static _Noreturn void worker_main(struct workers *w, int fd, pid_t parent)
 /* ---- outside ------------------------------------------------------------- */
 
 int workers_open(struct workers *w, size_t n, const struct selected_case *cases,
-                 const struct run_settings *settings)
+                 const struct run_settings *settings, struct out_lock *lock)
 {
-	*w = (struct workers){.cases = cases, .settings = settings, .n = n};
+	*w = (struct workers){
+		.cases = cases, .settings = settings, .lock = lock, .n = n};
 	w->v = calloc(n, sizeof(*w->v));
 	if (!w->v)
 		return -ENOMEM;

@@ -22,6 +22,7 @@
 
 #include <signal.h>
 
+#include "runner/out_lock.h"
 #include "runner/run_case.h"
 
 struct worker {
@@ -38,7 +39,8 @@ struct workers {
 	size_t n;
 	const struct selected_case *cases;
 	const struct run_settings *settings;
-	sigset_t mask; /* that programs start with */
+	struct out_lock *lock; /* not theirs */
+	sigset_t mask;         /* that programs start with */
 	void (*terminal_output)(int);
 	bool crashed; /* one of them did */
 };
@@ -49,7 +51,7 @@ struct workers {
  * 0 or -ENOMEM.
  */
 int workers_open(struct workers *w, size_t n, const struct selected_case *cases,
-                 const struct run_settings *settings);
+                 const struct run_settings *settings, struct out_lock *lock);
 
 /*
  * Lets worker i run a case; round: of --repeat, 0 = none.  0 or -errno: there

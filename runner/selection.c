@@ -41,7 +41,8 @@ static bool add_case(struct selection *s, const struct suite *suite,
 	if (!v)
 		return false;
 	s->v = v;
-	v[s->n++] = (struct selected_case){suite, file, index};
+	v[s->n++] = (struct selected_case){
+		.suite = suite, .file = file, .index = index};
 	return true;
 }
 

@@ -17,6 +17,7 @@ struct selected_case {
 	const struct suite *suite;
 	const char *file; /* as given */
 	size_t index;     /* in the suite */
+	bool shares_name; /* keep.h: run_plan.c knows who else is there */
 };
 
 struct selection {

@@ -167,12 +167,15 @@ static int64_t next_deadline(const struct session *s, int64_t now)
 	return at;
 }
 
-static int timeout_ms(const struct session *s)
+/* Not in milliseconds: ten thousand waits of 1us would take as many. */
+static struct timespec time_left(const struct session *s)
 {
 	int64_t now = now_ns();
 	int64_t ns = next_deadline(s, now) - now;
 
-	return ns <= 0 ? 0 : (int)((ns + NS_PER_MS - 1) / NS_PER_MS);
+	ns = ns < 0 ? 0 : ns;
+	return (struct timespec){.tv_sec = ns / NS_PER_S,
+	                         .tv_nsec = ns % NS_PER_S};
 }
 
 enum {
@@ -221,6 +224,7 @@ void session_await(struct session *s)
 {
 	size_t most = N_SOURCES + N_STREAMS * s->result->n_instances;
 	struct pollfd *p = calloc(most, sizeof(*p));
+	struct timespec left;
 	nfds_t n;
 
 	if (!p) {
@@ -229,7 +233,8 @@ void session_await(struct session *s)
 		return;
 	}
 	n = fill_sources(s, p);
-	if (poll(p, n, timeout_ms(s)) > 0)
+	left = time_left(s);
+	if (ppoll(p, n, &left, NULL) > 0)
 		read_ready(s, p);
 	free(p);
 	wake_clear(&s->wake);

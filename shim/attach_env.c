@@ -5,6 +5,7 @@
  * A scenario that is not understood stops the program before main with
  * FAULT_EXIT_ATTACH: nobody runs a test under faults that were not understood.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,25 +55,41 @@ static void *attach_segment(int id, int flags, size_t *ret_len)
 	return p;
 }
 
+/* Decimal digits up to `end`, no more than most; *text is behind it then. */
+static bool read_number(const char **text, char end, uint64_t most,
+                        uint64_t *ret)
+{
+	char *behind;
+
+	if (**text < '0' || **text > '9')
+		return false;
+	*ret = strtoull(*text, &behind, 10); /* at an overflow the largest */
+	if (*behind != end || *ret > most)
+		return false;
+	*text = behind + 1;
+	return true;
+}
+
+/* What is no pair of ids is not from `fault`. */
 static void attach_segments(const char *ids)
 {
 	const char *index = getenv(FAULT_ENV_PROGRAM);
-	uint32_t program = index ? (uint32_t)strtoul(index, NULL, 10) : 0;
+	uint64_t plan_id, run_id, program = 0;
 	size_t plan_len = 0, run_len = 0;
-	char *end;
-	int plan_id = (int)strtol(ids, &end, 10);
 	const struct fault_plan *plan;
 	struct fault_run *run;
 	const char *wrong;
 
-	if (*end != ':')
+	if (!read_number(&ids, ':', INT_MAX, &plan_id) ||
+	    !read_number(&ids, '\0', INT_MAX, &run_id) ||
+	    (index && !read_number(&index, '\0', UINT32_MAX, &program)))
 		return;
 	/*
 	 * Not there: another IPC namespace; or not ours.  The runner sees an
 	 * image that did not attach and says so; the program runs untouched.
 	 */
-	plan = attach_segment(plan_id, SHM_RDONLY, &plan_len);
-	run = attach_segment((int)strtol(end + 1, NULL, 10), 0, &run_len);
+	plan = attach_segment((int)plan_id, SHM_RDONLY, &plan_len);
+	run = attach_segment((int)run_id, 0, &run_len);
 	if (!plan || !run)
 		return;
 	wrong = plan_check(plan, plan_len);
@@ -81,7 +98,7 @@ static void attach_segments(const char *ids)
 	/* A runner of another version: nothing can be told but this. */
 	if (wrong || program >= plan->n_programs)
 		_exit(FAULT_EXIT_ATTACH);
-	attach_run(plan, run, program);
+	attach_run(plan, run, (uint32_t)program);
 }
 
 /* --- alone ---------------------------------------------------------------- */
@@ -218,8 +235,8 @@ static int read_seed(uint64_t *ret)
 	if (!text)
 		return 0;
 	errno = 0;
-	*ret = strtoull(text, &end, 10);
-	return errno || end == text || *end || *text == '-' ? -EINVAL : 0;
+	*ret = strtoull(text, &end, 10); /* which takes blanks and signs, too */
+	return errno || *text < '0' || *text > '9' || *end ? -EINVAL : 0;
 }
 
 /* The plan out of the memory that it was compiled in. */

@@ -295,6 +295,34 @@ END
 t_exit 0 "those that are over cost no descriptors" \
 	bash -c 'ulimit -Sn 128 && "$FAULT" run turns.yaml'
 
+# Who listens may have been begun by any thread.
+cat >thread.py <<'END'
+import subprocess, sys, threading
+def begin():
+    subprocess.run(sys.argv[1:])
+t = threading.Thread(target=begin)
+t.start()
+t.join()
+END
+cat >thread.yaml <<'END'
+version: 1
+limit: 20s
+programs: {a: {run: "python3 thread.py server --port ${port}", attach: false, ready: listening}}
+steps: [{wait: {ready: a}}, {stop: a}]
+END
+t_ok "a child of another thread than the first is seen to listen" \
+	"$FAULT" run thread.yaml
+
+# A wait takes its time, and not a millisecond: ten thousand are below 10 s.
+cat >waits.yaml <<'END'
+version: 1
+limit: 60s
+programs: {a: {run: "sleep 60", attach: false}}
+steps: [{repeat: 10000, steps: [{wait: 1us}]}, {stop: a}]
+expect: {a: {signal: TERM, time: ..9s}}
+END
+t_ok "ten thousand short waits are short" "$FAULT" run waits.yaml
+
 # ---- the queue is away for two seconds ---------------------------------------
 
 outage() {

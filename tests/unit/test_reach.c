@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -102,6 +103,34 @@ static void put_elf(const char *name, const char *interpreter, const char *note,
 	f.note.n_type = 4;
 	snprintf(f.owner, sizeof(f.owner), "%s", note ? note : "");
 	put(name, &f, sizeof(f), 0755);
+}
+
+/* A file of 1 MiB of which each of n segments of a type claims to be all. */
+static void put_greedy_elf(const char *name, uint32_t type, uint16_t n)
+{
+	const size_t size = 1 << 20;
+	unsigned char *v = calloc(1, size);
+	Elf64_Ehdr *header = (void *)v;
+	Elf64_Phdr *segments = (void *)(v + sizeof(*header));
+
+	assert_non_null(v);
+	memcpy(header->e_ident, ELFMAG, SELFMAG);
+	header->e_ident[EI_CLASS] = ELFCLASS64;
+	header->e_ident[EI_DATA] = ELFDATA2LSB;
+	header->e_ident[EI_VERSION] = EV_CURRENT;
+	header->e_type = ET_DYN;
+	header->e_version = EV_CURRENT;
+	header->e_phoff = sizeof(*header);
+	header->e_phentsize = sizeof(*segments);
+	header->e_ehsize = sizeof(*header);
+	header->e_phnum = n;
+	for (size_t i = 0; i < n; i++) {
+		segments[i].p_type = type;
+		segments[i].p_offset = i; /* libelf keeps equal ones once */
+		segments[i].p_filesz = size - i;
+	}
+	put(name, v, size, 0755);
+	free(v);
 }
 
 static uint16_t our_machine(void)
@@ -399,6 +428,35 @@ static int remove_dir(void **state)
 	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* In a child, whose memory alone is counted. */
+static void reads_in_little_memory(uint32_t type)
+{
+	struct elf_facts facts;
+	struct rusage used;
+	int status, fd;
+	pid_t pid;
+
+	put_greedy_elf("greedy", type, 1000);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(60);
+		fd = open(in_dir("greedy"), O_RDONLY | O_CLOEXEC);
+		elf_read_facts(fd, &facts);
+		_exit(!facts.program);
+	}
+	assert_int_equal(wait4(pid, &status, 0, &used), pid);
+	assert_int_equal(status, 0);
+	assert_in_range(used.ru_maxrss, 0, 300 * 1024);
+}
+
+static void test_a_file_costs_no_more_memory_than_it_is_long(void **state)
+{
+	(void)state;
+	reads_in_little_memory(PT_NOTE);
+	reads_in_little_memory(PT_DYNAMIC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +469,8 @@ int main(void)
 		cmocka_unit_test(test_scripts_of_scripts_end_at_four),
 		cmocka_unit_test(test_made_up_programs),
 		cmocka_unit_test(test_a_section_of_go_is_seen),
+		cmocka_unit_test(
+			test_a_file_costs_no_more_memory_than_it_is_long),
 		cmocka_unit_test(test_bits_that_take_privilege),
 		cmocka_unit_test(
 			test_file_capabilities_count_for_others_than_root),

@@ -103,7 +103,9 @@ static void the_nearest_word_is_suggested(void **state)
 	assert_string_equal(options_suggest("exce", words, 3, buf, sizeof(buf)),
 	                    ", did you mean `exec`?");
 	assert_string_equal(
-		options_suggest("zzzzzzzz", words, 3, buf, sizeof(buf)), "");
+		options_suggest("zzzzzzzz", words, 3, buf, sizeof(buf)),
+		", there are run, exec, trace");
+	assert_string_equal(options_suggest("zzzzzzzz", words, 3, buf, 27), "");
 }
 
 static void numbers_are_whole_strings(void **state)
