@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "runner/call_watch.h"
+#include "runner/machine.h"
 
 enum {
 	MAX_OPEN = 1 << 16 /* calls that never return are forgotten then */
@@ -82,6 +83,8 @@ static void open_call(struct call_watches *w, uint64_t ticket, uint8_t call)
 		if (v) {
 			w->open = v;
 			w->cap_open = cap;
+		} else {
+			machine_failed(-ENOMEM, "watching calls");
 		}
 	}
 	if (w->n_open < w->cap_open)

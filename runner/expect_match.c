@@ -12,6 +12,7 @@
 
 #include "engine/engine.h"
 #include "runner/expect_match.h"
+#include "runner/machine.h"
 #include "runner/which.h"
 
 enum {
@@ -60,6 +61,12 @@ uint64_t match_bytes(const struct replay_call *c)
 
 /* ---- numbers ------------------------------------------------------------- */
 
+static void lose(struct matcher *m)
+{
+	m->lost = true;
+	machine_failed(-ENOMEM, "comparing calls");
+}
+
 /* NULL: no such socket, or it is lost. */
 static uint32_t *number_of(struct matcher *m, struct by_serial *b,
                            uint32_t serial)
@@ -74,9 +81,10 @@ static uint32_t *number_of(struct matcher *m, struct by_serial *b,
 		while (n <= serial)
 			n *= 2;
 		v = realloc(b->v, n * sizeof(*v));
-		m->lost |= !v;
-		if (!v)
+		if (!v) {
+			lose(m);
 			return NULL;
+		}
 		memset(v + b->n, 0, (n - b->n) * sizeof(*v));
 		b->v = v;
 		b->n = n;
@@ -159,9 +167,10 @@ static void put_off(struct matcher *m, const struct replay_call *c)
 		size_t cap = m->cap_pending ? 2 * m->cap_pending : 16;
 		struct pending *v = realloc(m->pending, cap * sizeof(*v));
 
-		m->lost |= !v;
-		if (!v)
+		if (!v) {
+			lose(m);
 			return;
+		}
 		m->pending = v;
 		m->cap_pending = cap;
 	}

@@ -2,12 +2,14 @@
  * listening.c - see listening.h.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "runner/listening.h"
+#include "runner/machine.h"
 
 enum {
 	TCP_LISTEN_STATE = 0x0a,
@@ -25,8 +27,11 @@ static void read_listeners(const char *path, struct inodes *l)
 	FILE *f = fopen(path, "re");
 	char line[512];
 
-	if (!f)
+	if (!f) {
+		if (machine_is_short(-errno))
+			machine_failed(-errno, "looking who listens");
 		return;
+	}
 	while (fgets(line, sizeof(line), f)) {
 		unsigned long inode;
 		unsigned state;
@@ -98,8 +103,10 @@ bool tree_listens(pid_t pid)
 	struct inodes *l = malloc(sizeof(*l));
 	bool found;
 
-	if (!l)
+	if (!l) {
+		machine_failed(-ENOMEM, "looking who listens");
 		return false;
+	}
 	l->n = 0;
 	read_listeners("/proc/net/tcp", l);
 	read_listeners("/proc/net/tcp6", l);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runner/clock.h"
+#include "runner/machine.h"
 #include "runner/observe.h"
 
 /* A writer that died between taking a ticket and writing it is skipped. */
@@ -69,8 +70,10 @@ static struct observed_process *find_or_add(struct observe *o, uint32_t pid,
 		size_t cap = o->cap_processes ? 2 * o->cap_processes : 64;
 
 		p = realloc(o->processes, cap * sizeof(*p));
-		if (!p)
+		if (!p) {
+			machine_failed(-ENOMEM, "noting a process");
 			return NULL;
+		}
 		o->processes = p;
 		o->cap_processes = cap;
 	}
@@ -166,9 +169,12 @@ static void see_slot(struct observe *o, uint32_t slot)
 		note_process(o, &c, PROCESS_ATTACHED);
 	o->status[slot] = (uint8_t)status;
 	note_process(o, &c, (uint8_t)status);
-	if (slot <= UINT16_MAX &&
-	    trace_context_set(&o->context, (uint16_t)slot, &c) == 0)
+	if (slot > UINT16_MAX)
+		return;
+	if (trace_context_set(&o->context, (uint16_t)slot, &c) == 0)
 		trace_writer_process(&o->writer, &o->context, (uint16_t)slot);
+	else
+		machine_failed(-ENOMEM, "noting a process");
 }
 
 static void see_processes(struct observe *o)
@@ -226,8 +232,10 @@ static void open_listen(struct observe *o, uint64_t ticket,
 	struct open_call *v;
 
 	v = realloc(o->listens, (o->n_listens + 1) * sizeof(*v));
-	if (!v)
+	if (!v) {
+		machine_failed(-ENOMEM, "noting a call");
 		return;
+	}
 	o->listens = v;
 	v[o->n_listens++] = (struct open_call){ticket, p->pid, p->program};
 }

@@ -20,6 +20,7 @@ enum reach {
 	REACH_MUSL,           /* the loader is musl's */
 	REACH_SETUID,         /* setuid, setgid or file capabilities */
 	REACH_MACHINE,        /* another architecture or word size */
+	REACH_UNKNOWN,        /* no memory or descriptor to look at it */
 	N_REACHES
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runner/machine.h"
 #include "runner/replay.h"
 
 enum {
@@ -38,8 +39,10 @@ static struct replay_socket *socket_of(struct replay *p, uint32_t serial)
 		while (n <= serial)
 			n *= 2;
 		v = realloc(p->sockets, n * sizeof(*v));
-		if (!v)
+		if (!v) {
+			machine_failed(-ENOMEM, "reading the trace");
 			return NULL;
+		}
 		memset(v + p->n_sockets, 0, (n - p->n_sockets) * sizeof(*v));
 		p->sockets = v;
 		p->n_sockets = n;
@@ -55,8 +58,10 @@ static void remember(struct replay *p, const struct fault_record *r)
 		size_t cap = p->cap_open ? 2 * p->cap_open : 32;
 		struct fault_record *v = realloc(p->open, cap * sizeof(*v));
 
-		if (!v)
+		if (!v) {
+			machine_failed(-ENOMEM, "reading the trace");
 			return;
+		}
 		p->open = v;
 		p->cap_open = cap;
 	}

@@ -48,6 +48,12 @@ static bool refuse(struct session *s, size_t i, const struct reach_report *r)
 	}
 	if (!p->attach)
 		return true;
+	if (r->reach == REACH_UNKNOWN) {
+		session_end(s, SESSION_ENVIRONMENT, i,
+		            "can %s be reached by the library? %s", r->path,
+		            reach_reason(r->reach));
+		return false;
+	}
 	session_end(s, SESSION_ENVIRONMENT, i,
 	            "%s cannot be reached by the library: %s",
 	            *r->path ? r->path : p->argv[0], reach_reason(r->reach));
@@ -132,10 +138,13 @@ char *session_unattached_reason(const struct session *s, size_t i)
 	const struct program *p = &s->scenario->programs[result->program];
 	struct reach_report *r = malloc(sizeof(*r));
 	const struct observed_process *seen;
+	enum reach reach = REACH_UNKNOWN;
 	char *text = NULL;
 	int n;
 
 	seen = observe_process(&s->observe, (uint32_t)result->pid);
+	if (r)
+		reach = reach_program(p->argv[0], p->dir, r);
 	if (observe_full(&s->observe))
 		n = asprintf(&text,
 		             "the library did not attach to %s: the run has "
@@ -146,7 +155,7 @@ char *session_unattached_reason(const struct session *s, size_t i)
 	else if (seen && seen->failed)
 		n = asprintf(&text, "the library could not attach to %s: %s",
 		             p->name[0] ? p->name : p->argv[0], seen->what);
-	else if (r && reach_program(p->argv[0], p->dir, r) != REACH_OK)
+	else if (reach != REACH_OK && reach != REACH_UNKNOWN)
 		n = asprintf(&text,
 		             "the library did not attach to %s: it is %s",
 		             r->path, reach_reason(r->reach));
@@ -291,8 +300,7 @@ static char *asan_name(const struct program *p)
 
 	if (p->kind != PROGRAM_RUN) {
 		name = strdup("");
-	} else if (r) {
-		reach_program(p->argv[0], p->dir, r);
+	} else if (r && reach_program(p->argv[0], p->dir, r) != REACH_UNKNOWN) {
 		name = strdup(r->asan ? r->asan_path : "");
 	}
 	free(r);
