@@ -13,6 +13,7 @@
 #   make check-unit | check-build | check-format | sanitize | format | clean
 #   make sanitize-shim [MODES=tsan]        the library itself under sanitizers
 #   make pressure                          a million holds, registrations, sockets
+#   make adversity                         `fault run` with each call of its own failing
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
 #
 #   MODE=release|asan|tsan|coverage|clang  what kind of build, each in build/MODE
@@ -201,7 +202,7 @@ FORCE:
 all: $(lib) $(bin) $(top)
 reference: $(reference)
 unit: $(unit)
-programs: all $(programs)
+programs: all $(programs) $(B)/tests/fail_nth.so
 
 # The suite: unit tests (once more under the sanitizers), conformance programs
 # named test_*, and every shell script that speaks TAP. T= names a few instead.
@@ -237,6 +238,13 @@ $(preloads): $(B)/flags
 conformance-table: programs $(B)/tests/errno_only.so
 	@BUILD=$(CURDIR)/$(B) tests/control/table >docs/conformance.md.new
 	@mv docs/conformance.md.new docs/conformance.md
+
+# `fault run` when the machine fails it, at each point once: some ten minutes, of
+# which ./check has a slice.
+.PHONY: adversity
+adversity: programs
+	@BUILD=$(CURDIR)/$(B) tests/adversity/run
+	@BUILD=$(CURDIR)/$(B) tests/adversity/situations
 
 .PHONY: readiness
 readiness: programs
