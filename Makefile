@@ -15,6 +15,7 @@
 #   make sanitize-shim [MODES=tsan]        the library itself under sanitizers
 #   make fuzz [SECONDS=600] [TARGETS='yaml run']   hostile input, by libFuzzer
 #   make pressure                          a million holds, registrations, sockets
+#   make adversity                         `fault run` with each call of its own failing
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
 #
 #   make aarch64                           for another machine, run by an emulator
@@ -228,7 +229,7 @@ FORCE:
 all: $(lib) $(bin) $(top)
 reference: $(reference)
 unit: $(unit)
-programs: all $(programs)
+programs: all $(programs) $(B)/tests/fail_nth.so
 
 # The suite: unit tests (once more under the sanitizers), conformance programs
 # named test_*, and every shell script that speaks TAP. T= names a few instead.
@@ -266,6 +267,13 @@ $(preloads): $(B)/flags
 conformance-table: programs $(B)/tests/errno_only.so
 	@BUILD=$(CURDIR)/$(B) tests/control/table >docs/conformance.md.new
 	@mv docs/conformance.md.new docs/conformance.md
+
+# `fault run` when the machine fails it, at each point once: some ten minutes, of
+# which ./check has a slice.
+.PHONY: adversity
+adversity: programs
+	@BUILD=$(CURDIR)/$(B) tests/adversity/run
+	@BUILD=$(CURDIR)/$(B) tests/adversity/situations
 
 .PHONY: readiness
 readiness: programs

@@ -56,6 +56,8 @@ static void check_ere(struct lang *l, struct mark at, const char *ere)
 		return;
 	}
 	r = regcomp(&regex, ere, REG_EXTENDED | REG_NOSUB);
+	if (r == REG_ESPACE)
+		arena_fail(l->arena);
 	if (r) {
 		regerror(r, NULL, why, sizeof(why));
 		lang_error(l, at, NULL, "`/%s/` is no regular expression: %s",

@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "runner/call_watch.h"
+#include "runner/machine.h"
 
 /* A call that the reader has met while it was under way. */
 struct unreturned {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "runner/capture.h"
+#include "runner/machine.h"
 
 int capture_open(struct capture *c, size_t max, int *ret_write)
 {
@@ -38,6 +39,7 @@ static void append(struct capture *c, const char *data, size_t len)
 			c->data = v;
 			c->cap = cap;
 		} else {
+			machine_failed(-ENOMEM, "keeping output");
 			take = 0;
 		}
 	}

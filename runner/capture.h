@@ -21,7 +21,7 @@ struct capture {
 	int fd;     /* -1: closed, or never opened */
 	char *data; /* always 0-terminated behind len; NULL when empty */
 	size_t len, cap, max;
-	uint64_t lost; /* bytes beyond max */
+	uint64_t lost; /* bytes beyond max, or without memory (machine.h) */
 };
 
 /* ret_write is close-on-exec and the caller's to close.  0 or -errno. */

@@ -16,6 +16,7 @@
 #include "runner/arming.h"
 #include "runner/cmd.h"
 #include "runner/launch.h"
+#include "runner/machine.h"
 #include "runner/options.h"
 #include "runner/peer.h"
 #include "runner/peer_hand.h"
@@ -41,7 +42,7 @@ static const struct command_help help = {
 	specs,
 	sizeof(specs) / sizeof(specs[0]),
 	"Exit status: 0 all scripts ran through, 1 not, 2 usage or invalid\n"
-	"file."};
+	"file, 3 the machine failed (no memory, no descriptors)."};
 
 struct request {
 	const char *file, *name;
@@ -104,15 +105,24 @@ static bool look_at_hits(void *context, const char *rule, uint64_t *ret)
 
 static int play_open(struct peer *p, int stop, struct run *run)
 {
+	int r;
+
 	if (run)
 		peer_set_hits(p, look_at_hits, run);
-	if (peer_open(p) < 0)
-		return EXIT_FAILED;
+	r = peer_open(p);
+	if (r < 0)
+		return machine_is_short(r) ? EXIT_ENVIRONMENT : EXIT_FAILED;
 	/* By hand there may be nobody else who says that. */
 	if (!run && peer_port(p))
 		printf("listening on port %u\n", peer_port(p));
 	fflush(stdout);
-	return peer_play(p, stop) ? EXIT_FAILED : EXIT_PASSED;
+	r = peer_play(p, stop);
+	if (machine_failure()) {
+		/* Nobody may have said so: it closed, and could not look. */
+		fprintf(stderr, "fault peer: %s\n", machine_failure());
+		return EXIT_ENVIRONMENT;
+	}
+	return r ? EXIT_FAILED : EXIT_PASSED;
 }
 
 /* run: that we are part of; NULL: none. */
@@ -120,7 +130,7 @@ static int play(const struct program *program, uint64_t seed, struct run *run)
 {
 	struct peer *p = peer_new(program, seed, stderr);
 	int stop = stop_signals();
-	int code = EXIT_FAILED;
+	int code = EXIT_ENVIRONMENT;
 
 	if (!p || stop < 0)
 		perror("fault peer");
@@ -146,7 +156,7 @@ static int play_handed_over(void)
 	if (r < 0) {
 		fprintf(stderr, "fault peer: standard input: %s\n",
 		        strerror(-r));
-		return EXIT_USAGE;
+		return machine_is_short(r) ? EXIT_ENVIRONMENT : EXIT_USAGE;
 	}
 	if (ids && segments_attach(ids, &run.segments, &run.plan, &why) < 0)
 		run.plan = NULL;
@@ -185,6 +195,15 @@ static int play_of(const struct scenario *s, const struct request *q)
 	return EXIT_USAGE;
 }
 
+/* Says what there is to say; the exit code if it was in vain. */
+static int invalid(struct diag_list *diags)
+{
+	bool machine = diags->machine;
+
+	print_diags(diags);
+	return machine ? EXIT_ENVIRONMENT : EXIT_USAGE;
+}
+
 static int play_case(const struct selected_case *one, const struct request *q,
                      struct launch_vars *v)
 {
@@ -198,7 +217,7 @@ static int play_case(const struct selected_case *one, const struct request *q,
 	if (suite_bind(one->suite, one->index, &vars, &s, &diags) == 0)
 		code = play_of(s, q);
 	else
-		print_diags(&diags);
+		code = invalid(&diags);
 	diag_list_release(&diags);
 	if (s)
 		scenario_free(s);
@@ -211,12 +230,12 @@ static int play_file(const struct request *q)
 	struct diag_list diags = {0};
 	struct launch_vars v;
 	struct suite_vars vars;
-	int code = EXIT_USAGE;
+	int code;
 
 	launch_vars_init(&v, q->vars, q->n_vars);
 	vars = launch_suite_vars(&v);
 	selection_add(&selection, q->file, &vars, &diags);
-	print_diags(&diags);
+	code = invalid(&diags);
 	if (selection.n == 1)
 		code = play_case(&selection.v[0], q, &v);
 	else if (!selection.missing && !selection.n_errors)
@@ -262,7 +281,7 @@ int cmd_peer(int argc, char **argv)
 	struct request q = {
 		.vars = calloc((size_t)argc + 1, sizeof(char *)),
 	};
-	int code = EXIT_FAILED;
+	int code = EXIT_ENVIRONMENT;
 
 	if (!q.vars)
 		perror("fault peer");

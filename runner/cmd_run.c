@@ -6,6 +6,7 @@
  *   run_schedule.c  which runs when
  *   run_workers.c   the processes that run them, run_case.c each
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "runner/cmd.h"
@@ -19,8 +20,10 @@ int cmd_run(int argc, char **argv)
 	struct run_plan plan = {0};
 	int code;
 
-	if (!o)
+	if (!o) {
+		fputs("fault run: out of memory\n", stderr);
 		return EXIT_ENVIRONMENT;
+	}
 	code = run_options_parse(o, argc, argv);
 	if (code < 0)
 		code = run_plan_load(&plan, o);

@@ -15,6 +15,7 @@
 #include "runner/clock.h"
 #include "runner/command.h"
 #include "runner/launch.h"
+#include "runner/machine.h"
 #include "runner/quote.h"
 
 enum {
@@ -157,11 +158,19 @@ static void print_head(FILE *f, const struct command *c, const char *what)
 	fputs("`: ", f);
 }
 
+bool command_is_well(const struct command_process *p)
+{
+	return p->exited && WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0;
+}
+
+bool command_not_possible(const struct command_process *p)
+{
+	return !p->started && machine_is_short(-p->start_errno);
+}
+
 char *command_failed(const struct command_process *p, const char *what)
 {
-	if (p->exited && WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0)
-		return NULL;
-	return command_says(p, what, NULL);
+	return command_is_well(p) ? NULL : command_says(p, what, NULL);
 }
 
 char *command_says(const struct command_process *p, const char *what,

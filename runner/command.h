@@ -52,6 +52,13 @@ bool command_take(struct command_process *p, const struct guardian_event *e);
 /* SIGKILL, for its whole group. */
 void command_kill(struct guardian *g, struct command_process *p);
 
+/* It has exited with 0. */
+bool command_is_well(const struct command_process *p);
+
+/* It could not be started, for want of the machine: that is nobody's failure.
+ */
+bool command_not_possible(const struct command_process *p);
+
 /*
  * "setup `sh -c 'exit 3'`: exit status 3, expected 0", and in further lines the
  * end of its output, fit for a terminal.  what: "setup".  NULL: it has exited

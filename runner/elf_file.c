@@ -192,16 +192,26 @@ static void read_segments(Elf *elf, struct elf_facts *ret)
 	}
 }
 
-void elf_read_facts(int fd, struct elf_facts *ret)
+/*
+ * Nothing of libelf is asked for what it could not do: a part of a file that
+ * has no sense is absent.  But malloc(3) says ENOMEM, and nobody sets it back.
+ */
+static int had_memory(void)
+{
+	return errno == ENOMEM ? -ENOMEM : 0;
+}
+
+int elf_read_facts(int fd, struct elf_facts *ret)
 {
 	GElf_Ehdr header;
 	Elf *elf;
 
 	*ret = (struct elf_facts){0};
 	elf_version(EV_CURRENT);
+	errno = 0;
 	elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!elf)
-		return;
+		return had_memory();
 	if (elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &header) &&
 	    (header.e_type == ET_EXEC || header.e_type == ET_DYN)) {
 		ret->program = true;
@@ -212,6 +222,7 @@ void elf_read_facts(int fd, struct elf_facts *ret)
 		ret->go |= has_go_section(elf);
 	}
 	elf_end(elf);
+	return had_memory();
 }
 
 static int each_import(Elf *elf, void (*use)(void *, const char *),

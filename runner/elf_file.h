@@ -20,8 +20,11 @@ struct elf_facts {
 	char asan[256];   /* DT_NEEDED of the address sanitizer, or "" */
 };
 
-/* From an open descriptor, which stays open and may move. */
-void elf_read_facts(int fd, struct elf_facts *ret);
+/*
+ * From an open descriptor, which stays open and may move.  0, -ENOMEM: what is
+ * in ret is not all.
+ */
+int elf_read_facts(int fd, struct elf_facts *ret);
 
 /*
  * Calls use for each function that the file's dynamic symbol table wants from

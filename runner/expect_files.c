@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runner/expect_files.h"
+#include "runner/machine.h"
 #include "runner/quote.h"
 #include "runner/text.h"
 
@@ -27,11 +28,10 @@ struct inquiry {
 	char *window; /* WINDOW bytes, and a 0 for regexec() */
 };
 
-static void fails(const struct inquiry *q, const struct source_loc *loc,
-                  const char *what)
+/* How much it matters that a file could not be looked at: r is -errno. */
+static enum finding_kind kind_of(int r)
 {
-	judgement_add(q->ret, FINDING_FAIL, -1, loc, "%s: %s", q->e->path,
-	              what);
+	return machine_is_short(r) ? FINDING_ENVIRONMENT : FINDING_FAIL;
 }
 
 /* 0 or -errno; only what has an end and can be read again. */
@@ -124,6 +124,8 @@ static int find_text(const struct inquiry *q, const struct text_match *t,
 			*at = begin + end;
 			return 1;
 		}
+		if (end == -ENOMEM)
+			return -ENOMEM;
 		if (n < WINDOW)
 			return 0;
 		from = begin + (off_t)len - OVERLAP;
@@ -132,10 +134,8 @@ static int find_text(const struct inquiry *q, const struct text_match *t,
 
 static void cannot_read(const struct inquiry *q, int r)
 {
-	char text[200];
-
-	snprintf(text, sizeof(text), "cannot be read: %s", strerror(-r));
-	fails(q, &q->e->loc, text);
+	judgement_add(q->ret, kind_of(r), -1, &q->e->loc,
+	              "%s: cannot be read: %s", q->e->path, strerror(-r));
 }
 
 /* The file is gone when this is read: "; its first line is `x`", into buf. */
@@ -275,7 +275,7 @@ static void judge_same(const struct inquiry *q)
 		return;
 	r = open_file(q->e->same, &other, &size);
 	if (r < 0) {
-		judgement_add(q->ret, FINDING_FAIL, -1, &q->e->loc,
+		judgement_add(q->ret, kind_of(r), -1, &q->e->loc,
 		              "%s: cannot be compared with %s: %s", q->e->path,
 		              q->e->same, open_error(r));
 		return;
@@ -306,7 +306,8 @@ static void judge_file(struct inquiry *q)
 	int r = open_file(q->e->path, &q->fd, &q->size);
 
 	if (r < 0) {
-		fails(q, &q->e->loc, open_error(r));
+		judgement_add(q->ret, kind_of(r), -1, &q->e->loc, "%s: %s",
+		              q->e->path, open_error(r));
 		return;
 	}
 	judge_size(q);

@@ -12,7 +12,7 @@
 /*
  * Adds to ret (judge.h) what does not hold; nothing if the session did not get
  * as far as that programs could have written them.  What cannot be read is a
- * failure.
+ * failure, unless the machine is why.
  *
  * A text of `has` and `not` is looked for in pieces of 1 MiB that overlap by
  * half of it: no match is longer than that.

@@ -12,6 +12,7 @@
 
 #include "engine/engine.h"
 #include "runner/expect_match.h"
+#include "runner/machine.h"
 #include "runner/which.h"
 
 struct number {

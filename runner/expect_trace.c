@@ -4,6 +4,7 @@
  * Every entry of `calls` and `order` has a tally; one pass over the trace fills
  * them all, then each is judged.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,10 @@
 #include "runner/expect_order.h"
 #include "runner/expect_report.h"
 #include "runner/expect_trace.h"
+#include "runner/machine.h"
 #include "runner/text.h"
+
+static const char no_memory[] = "comparing calls";
 
 enum {
 	FIRST_LIMIT = 1 << 17
@@ -45,6 +49,7 @@ struct hearing {
 	size_t n_kept, limit; /* when it is time to thin */
 	bool too_many;        /* not all could be kept */
 	bool holes;           /* records are missing */
+	int trace_errno;      /* why, if it could not be written */
 	struct expect_report report;
 };
 
@@ -82,6 +87,7 @@ static void keep(struct hearing *h, struct tally *t, struct sighting s)
 			realloc(t->kept.v, cap * sizeof(*t->kept.v));
 
 		if (!v) {
+			machine_failed(-ENOMEM, no_memory);
 			h->too_many = true;
 			return;
 		}
@@ -240,8 +246,11 @@ static void judge_holes(struct hearing *h)
 
 	if (h->holes)
 		expect_report_add(&h->report, FINDING_INCONCLUSIVE, loc,
-		                  "the trace is incomplete: nobody knows "
-		                  "whether the calls were as expected");
+		                  "the trace is incomplete%s%s: nobody knows "
+		                  "whether the calls were as expected",
+		                  h->trace_errno ? ", " : "",
+		                  h->trace_errno ? strerror(h->trace_errno)
+		                                 : "");
 	else if (h->too_many)
 		expect_report_add(&h->report, FINDING_INCONCLUSIVE, loc,
 		                  "more than %d calls that `gap` or `order` "
@@ -321,7 +330,7 @@ static void judge_order(struct hearing *h)
 	if (a == ORDER_BROKEN || a == ORDER_UNKNOWN)
 		tell_order(h, reached, a == ORDER_UNKNOWN, chain);
 	else if (a == ORDER_NO_MEMORY)
-		h->too_many = true;
+		machine_failed(-ENOMEM, no_memory);
 	free(entries);
 	free(chain);
 }
@@ -336,6 +345,8 @@ static void thin_order(struct hearing *h)
 
 	if (entries)
 		a = order_thin(entries, n);
+	if (a == ORDER_NO_MEMORY)
+		machine_failed(-ENOMEM, no_memory);
 	for (size_t i = 0; i < n && entries; i++) {
 		h->order[i].keeps = a != ORDER_KEPT;
 		h->order[i].kept.n = a == ORDER_KEPT ? 0 : entries[i].n;
@@ -422,19 +433,25 @@ void expect_trace_judge(const char *trace_path, const struct scenario *s,
 {
 	struct hearing h = {.s = s,
 	                    .limit = FIRST_LIMIT,
-	                    .holes = r->incomplete || r->truncated};
+	                    .holes = r->incomplete || r->truncated,
+	                    .trace_errno = r->trace_errno};
 	struct replay replay;
+	int err = -ENOMEM;
 
 	if ((!s->n_call_expects && !s->n_order) ||
 	    (r->end != SESSION_OVER && r->end != SESSION_LIMIT))
 		return;
 	h.calls = tallies(s->call_expects, s->n_call_expects, false);
 	h.order = tallies(s->order, s->n_order, true);
-	if (h.calls && h.order && replay_open(&replay, trace_path) == 0) {
+	if (h.calls && h.order)
+		err = replay_open(&replay, trace_path);
+	if (err == 0) {
 		hear(&h, &replay);
 		replay_release(&replay);
 	} else {
 		h.holes = true;
+		if (machine_is_short(err))
+			machine_failed(err, "reading the trace");
 		judge_holes(&h);
 	}
 	tallies_free(h.calls, s->n_call_expects);

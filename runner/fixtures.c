@@ -15,6 +15,7 @@
 #include "runner/clock.h"
 #include "runner/command.h"
 #include "runner/fixtures.h"
+#include "runner/machine.h"
 
 #define TEARDOWN_NS (10 * NS_PER_S)
 #define KILLED_NS   (5 * NS_PER_S)
@@ -123,6 +124,8 @@ static int write_file(const struct fixture_file *file, const char *tmp)
 	for (const char *s = file->body; len && r == 0;) {
 		ssize_t n = write(fd, s, len);
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
 			r = -errno;
 		s += n > 0 ? n : 0;
@@ -231,8 +234,11 @@ static void find_late(struct fixtures *f, const struct command_process *p,
 
 static void lost(struct fixtures *f, const struct command *c)
 {
+	const char *why = machine_failure();
+
 	find(f, FINDING_ENVIRONMENT, &c->loc,
-	     strdup("the guardian was killed; so were the commands"));
+	     strdup(why ? why
+	                : "the guardian was killed; so were the commands"));
 }
 
 /* ---- setup --------------------------------------------------------------- */
@@ -360,20 +366,25 @@ static void put_first(struct judgement *j, size_t n_before)
 	j->v[0] = last;
 }
 
+/* Of one that did not do well in teardown. */
+static enum finding_kind kind_of(const struct command_process *p)
+{
+	return command_not_possible(p) ? FINDING_ENVIRONMENT : FINDING_FAIL;
+}
+
 /* False: there is no going on. */
 static bool tear_down_with(struct fixtures *f, const struct command *c)
 {
 	size_t n_before = f->report->findings.n;
 	struct command_process p;
 	bool go_on = false;
-	char *text;
 
 	switch (run(f, c, now_ns() + TEARDOWN_NS, &p)) {
 	case WAIT_ENDED:
 		go_on = true;
-		text = command_failed(&p, "teardown");
-		if (text)
-			find(f, FINDING_FAIL, &c->loc, text);
+		if (!command_is_well(&p))
+			find(f, kind_of(&p), &c->loc,
+			     command_failed(&p, "teardown"));
 		break;
 	case WAIT_TIME:
 		go_on = true;

@@ -2,17 +2,20 @@
  * guardian.c - the side of `fault`: requests, answers, queued events.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "runner/guardian.h"
 #include "runner/guardian_wire.h"
+#include "runner/machine.h"
 #include "runner/tree.h"
 
 struct guardian {
@@ -22,19 +25,66 @@ struct guardian {
 	size_t n_dirs;
 	struct guardian_event *queue;
 	size_t n_queue, cap;
+	bool lost; /* there was no memory for an event */
 };
+
+static void close_files(const struct guardian_files *f)
+{
+	if (f->control >= 0)
+		close(f->control);
+	if (f->signals >= 0)
+		close(f->signals);
+	if (f->null >= 0)
+		close(f->null);
+}
+
+/* Above 2, should `fault` have been started without them; -1 is kept. */
+static int above_stdio(int fd)
+{
+	int r = fd;
+
+	if (fd >= 0 && fd <= 2) {
+		r = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		close(fd);
+	}
+	return r;
+}
+
+/* ret_fd: our end of the socket.  0, or -errno with nothing open. */
+static int open_files(int *ret_fd, struct guardian_files *f)
+{
+	sigset_t chld;
+	int pair[2], r;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	*f = (struct guardian_files){above_stdio(pair[1]), -1, -1};
+	*ret_fd = pair[0];
+	if (f->control >= 0)
+		f->signals = above_stdio(
+			signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK));
+	if (f->signals >= 0)
+		f->null = above_stdio(open("/dev/null", O_RDWR | O_CLOEXEC));
+	if (f->null >= 0)
+		return 0;
+	r = -errno;
+	close_files(f);
+	close(*ret_fd);
+	return r;
+}
 
 int guardian_start(bool terminal, struct guardian **ret)
 {
 	struct guardian *g = calloc(1, sizeof(*g));
+	struct guardian_files files;
 	sigset_t all, before;
-	int pair[2];
+	int r = g ? open_files(&g->fd, &files) : -ENOMEM;
 
-	if (!g)
-		return -ENOMEM;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+	if (r < 0) {
 		free(g);
-		return -errno;
+		return r;
 	}
 	/* Should somebody kill the guardian, its orphans come to us. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1L);
@@ -43,18 +93,16 @@ int guardian_start(bool terminal, struct guardian **ret)
 	sigprocmask(SIG_SETMASK, &all, &before);
 	g->pid = fork();
 	if (g->pid == 0) {
-		close(pair[0]);
-		guardian_main(pair[1], terminal, &before);
+		close(g->fd);
+		guardian_main(&files, terminal, &before);
 	}
-	int err = errno;
-
+	r = g->pid < 0 ? -errno : 0;
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	close(pair[1]);
-	g->fd = pair[0];
-	if (g->pid < 0) {
-		close(pair[0]);
+	close_files(&files);
+	if (r < 0) {
+		close(g->fd);
 		free(g);
-		return -err;
+		return r;
 	}
 	*ret = g;
 	return 0;
@@ -102,8 +150,11 @@ static void enqueue(struct guardian *g, const struct wire_answer *a)
 		struct guardian_event *v;
 
 		v = realloc(g->queue, cap * sizeof(*v));
-		if (!v)
+		if (!v) {
+			machine_failed(-ENOMEM, "keeping the end of a program");
+			g->lost = true;
 			return;
+		}
 		g->queue = v;
 		g->cap = cap;
 	}
@@ -156,7 +207,13 @@ static int send_request(struct guardian *g, const struct wire_request *q,
 	do
 		n = sendmsg(g->fd, &msg, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -EPIPE : 0;
+	if (n >= 0)
+		return 0;
+	if (errno == EPIPE || errno == ECONNRESET)
+		return -EPIPE;
+	n = -errno;
+	machine_failed((int)n, "asking the guardian");
+	return (int)n;
 }
 
 static int ask(struct guardian *g, const struct wire_request *q, const int *fds,
@@ -183,6 +240,8 @@ static int write_string(int fd, const char *s, uint64_t *size)
 	while (len) {
 		ssize_t n = write(fd, s, len);
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
 			return -errno;
 		s += n;
@@ -246,9 +305,12 @@ int guardian_signal(struct guardian *g, pid_t pid, int sig, bool group)
 int guardian_kill_all(struct guardian *g)
 {
 	struct wire_answer a;
-	int r = ask(g, &(struct wire_request){.type = WIRE_KILL_ALL}, NULL, 0,
-	            &a);
+	const struct wire_request q = {.type = WIRE_KILL_ALL};
+	int r = ask(g, &q, NULL, 0, &a);
 
+	/* Nobody else would do it. */
+	if (r < 0 && r != -EPIPE)
+		r = ask(g, &q, NULL, 0, &a);
 	return r < 0 ? r : a.value;
 }
 
@@ -304,8 +366,11 @@ int guardian_next(struct guardian *g, struct guardian_event *ret)
 		if (r <= 0)
 			return r;
 		enqueue(g, &a);
-		if (g->n_queue == 0)
-			return 0;
+	}
+	if (g->n_queue == 0) {
+		r = g->lost ? -ENOMEM : 0;
+		g->lost = false;
+		return r;
 	}
 	*ret = g->queue[0];
 	g->n_queue--;

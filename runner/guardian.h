@@ -92,7 +92,10 @@ int guardian_clean(struct guardian *g);
 /* Readable when guardian_next() may have something. */
 int guardian_fd(const struct guardian *g);
 
-/* 1 with an event, 0: none now, -EPIPE: the guardian is gone. */
+/*
+ * 1 with an event, 0: none now, -EPIPE: the guardian is gone, -ENOMEM: one is
+ * lost (machine.h).
+ */
 int guardian_next(struct guardian *g, struct guardian_event *ret);
 
 #endif

@@ -48,7 +48,14 @@ struct packed {
 
 static void answer(struct keeper *k, const struct wire_answer *a)
 {
-	(void)!send(k->control, a, sizeof(*a), MSG_NOSIGNAL);
+	ssize_t n;
+
+	do
+		n = send(k->control, a, sizeof(*a), MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	/* It is waited for: better gone, with all that was started. */
+	if (n < 0)
+		shutdown(k->control, SHUT_RDWR);
 }
 
 /* ---- ends ---------------------------------------------------------------- */
@@ -175,9 +182,12 @@ static _Noreturn void child(const struct keeper *k, const struct packed *p,
 	if (group == GROUP_FOREGROUND)
 		take_terminal();
 	/* They came by SCM_RIGHTS, all above 2: guardian_main() filled 0-2. */
-	for (int i = 0; i < 3; i++)
-		dup2(fds[i + 1], i);
-	if (p->dir && chdir(p->dir) < 0) {
+	for (int i = 0; i < 3 && !f.err; i++)
+		if (dup2(fds[i + 1], i) < 0)
+			f.err = errno;
+	if (f.err) {
+		f.step = STEP_FORK;
+	} else if (p->dir && chdir(p->dir) < 0) {
 		f.err = errno;
 	} else {
 		f.step = STEP_EXEC;
@@ -190,18 +200,20 @@ static _Noreturn void child(const struct keeper *k, const struct packed *p,
 	_exit(127);
 }
 
-static void remember(struct keeper *k, pid_t pid)
+/* Before it is started: an end that nobody reports is waited for. */
+static int reserve(struct keeper *k)
 {
-	if (k->n_programs == k->cap_programs) {
-		size_t cap = k->cap_programs ? 2 * k->cap_programs : 16;
-		pid_t *v = realloc(k->programs, cap * sizeof(*v));
+	size_t cap = k->cap_programs ? 2 * k->cap_programs : 16;
+	pid_t *v;
 
-		if (!v)
-			return; /* it will be killed, only not reported */
-		k->programs = v;
-		k->cap_programs = cap;
-	}
-	k->programs[k->n_programs++] = pid;
+	if (k->n_programs < k->cap_programs)
+		return 0;
+	v = realloc(k->programs, cap * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	k->programs = v;
+	k->cap_programs = cap;
+	return 0;
 }
 
 /* Forks; waits until the exec succeeded (the pipe closes) or did not. */
@@ -232,7 +244,7 @@ static void launch(struct keeper *k, const struct packed *p,
 		if (n == (ssize_t)sizeof(f))
 			waitpid(a->pid, NULL, 0);
 		else
-			remember(k, a->pid);
+			k->programs[k->n_programs++] = a->pid;
 	}
 	close(report[0]);
 }
@@ -242,7 +254,14 @@ static void spawn(struct keeper *k, const struct wire_request *q,
 {
 	struct packed p;
 
+	a->step = STEP_FORK;
+	if (fds[WIRE_N_FDS - 1] < 0) {
+		a->value = -EMFILE;
+		return;
+	}
 	a->value = unpack(q, fds[0], &p);
+	if (a->value == 0)
+		a->value = reserve(k);
 	if (a->value == 0)
 		launch(k, &p, (enum guardian_group)q->group, fds, a);
 	packed_release(&p);
@@ -276,16 +295,20 @@ static void make_dir(struct keeper *k, struct wire_answer *a)
 
 static int clean(struct keeper *k)
 {
+	size_t left = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < k->n_dirs; i++) {
 		int one = tree_remove(k->dirs[i]);
 
-		if (one < 0 && one != -ENOENT)
-			r = one;
-		free(k->dirs[i]);
+		if (one < 0 && one != -ENOENT) {
+			r = one; /* once more the next time */
+			k->dirs[left++] = k->dirs[i];
+		} else {
+			free(k->dirs[i]);
+		}
 	}
-	k->n_dirs = 0;
+	k->n_dirs = left;
 	return r;
 }
 
@@ -351,8 +374,10 @@ static bool receive(struct keeper *k)
 	if (n != (ssize_t)sizeof(q))
 		return false;
 	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_len == CMSG_LEN(sizeof(fds)))
-		memcpy(fds, CMSG_DATA(c), sizeof(fds));
+	/* All of them, or as many as there were descriptors for. */
+	if (c && c->cmsg_len >= CMSG_LEN(0) &&
+	    c->cmsg_len <= CMSG_LEN(sizeof(fds)))
+		memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 	serve(k, &q, fds);
 	for (int i = 0; i < WIRE_N_FDS; i++)
 		if (fds[i] >= 0)
@@ -363,29 +388,19 @@ static bool receive(struct keeper *k)
 /* ---- its life ------------------------------------------------------------ */
 
 /* Takes 0-2 off the caller's: a reader of our stdout must see its end. */
-static void let_go_of_stdio(void)
+static void let_go_of_stdio(int null)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
 	for (int i = 0; i < 3; i++)
-		if (null != i)
-			dup2(null, i);
-	if (null > 2)
-		close(null);
+		dup2(null, i);
+	close(null);
 }
 
-/* Copies the socket above 2 should `fault` have been started without them. */
-static int above_stdio(int fd)
-{
-	return fd > 2 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
-}
-
-_Noreturn void guardian_main(int control, bool terminal, const sigset_t *mask)
+_Noreturn void guardian_main(const struct guardian_files *f, bool terminal,
+                             const sigset_t *mask)
 {
 	struct keeper k = {
 		.terminal = terminal, .mask = *mask, .fault_group = getpgrp()};
 	size_t killed;
-	sigset_t chld;
 
 	prctl(PR_SET_NAME, "fault-guardian");
 	prctl(PR_SET_CHILD_SUBREAPER, 1L);
@@ -394,11 +409,9 @@ _Noreturn void guardian_main(int control, bool terminal, const sigset_t *mask)
 		setpgid(0, 0);
 	else
 		setsid();
-	k.control = above_stdio(control);
-	let_go_of_stdio();
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);
-	k.signals = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+	k.control = f->control;
+	k.signals = f->signals;
+	let_go_of_stdio(f->null);
 	for (;;) {
 		struct pollfd p[] = {{k.control, POLLIN, 0},
 		                     {k.signals, POLLIN, 0}};

@@ -44,7 +44,15 @@ enum {
 	WIRE_N_FDS = 4
 }; /* memfd, in, out, err */
 
+/* What it needs to live: opened before it is, so that it cannot fail. */
+struct guardian_files {
+	int control; /* its end of the socket */
+	int signals; /* a signalfd of SIGCHLD */
+	int null;    /* /dev/null */
+};
+
 /* The guardian's whole life, in its own process; mask: for its programs. */
-_Noreturn void guardian_main(int control, bool terminal, const sigset_t *mask);
+_Noreturn void guardian_main(const struct guardian_files *f, bool terminal,
+                             const sigset_t *mask);
 
 #endif

@@ -122,9 +122,10 @@ static void judge_rule(struct court *c, size_t i, const char *funnel)
 	text_range(&rule->hits, 1, range, sizeof(range));
 	if (hits == 0 && kind == FINDING_INCONCLUSIVE)
 		find(c, kind, VERDICT_NO_HIT, &rule->loc,
-		     "rule %s: no hit, but the trace is incomplete: nobody "
+		     "rule %s: no hit, but the trace is incomplete%s%s: nobody "
 		     "knows",
-		     rule->text);
+		     rule->text, c->r->trace_errno ? ", " : "",
+		     c->r->trace_errno ? strerror(c->r->trace_errno) : "");
 	else if (hits == 0)
 		find(c, kind, VERDICT_NO_HIT, &rule->loc,
 		     "rule %s never fired%s%s", rule->text, funnel ? "\n" : "",
@@ -289,8 +290,9 @@ static void judge_script(struct court *c, size_t i)
 	if (WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0)
 		return;
 	said = split_place(said, &loc);
-	find(c, FINDING_FAIL, -1, &loc, "%s: script: %.*s", c->name,
-	     (int)strcspn(said, "\n"), said);
+	find(c, session_script_gave_up(p) ? FINDING_ENVIRONMENT : FINDING_FAIL,
+	     -1, &loc, "%s: script: %.*s", c->name, (int)strcspn(said, "\n"),
+	     said);
 }
 
 static void judge_status(struct court *c, size_t i, const struct expectation *e)

@@ -2,12 +2,14 @@
  * keyed.c - see keyed.h.  Open addressing, at most half full; what is removed
  * leaves no mark, those behind it move up.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 
 #include "runner/keyed.h"
+#include "runner/machine.h"
 
 static uint64_t key_of(const void *element)
 {
@@ -67,8 +69,10 @@ static bool grow(struct keyed *k)
 		.size = k->size, .n = k->n, .cap = k->cap ? 2 * k->cap : 16};
 
 	bigger.v = calloc(bigger.cap, bigger.size);
-	if (!bigger.v)
+	if (!bigger.v) {
+		machine_failed(-ENOMEM, "reading the trace");
 		return false;
+	}
 	for (void *v = NULL; (v = keyed_next(k, v));)
 		memcpy(place_of(&bigger, key_of(v)), v, k->size);
 	free(k->v);

@@ -15,6 +15,7 @@
 #include "plan/env.h"
 #include "runner/clock.h"
 #include "runner/launch.h"
+#include "runner/machine.h"
 
 enum {
 	FIRST_PORT = 10000,
@@ -22,6 +23,14 @@ enum {
 };
 
 /* ---- ports --------------------------------------------------------------- */
+
+/* r again.  There is no going on to the next port then. */
+static int note_short(int r)
+{
+	if (machine_is_short(r))
+		machine_failed(r, "looking for a port");
+	return r;
+}
 
 /* The port's name as an abstract socket: one `fault` at a time has it. */
 static int lock_port(unsigned port)
@@ -31,7 +40,7 @@ static int lock_port(unsigned port)
 	int n;
 
 	if (fd < 0)
-		return -errno;
+		return note_short(-errno);
 	n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "fault-port-%u",
 	             port);
 	if (bind(fd, (const struct sockaddr *)&a,
@@ -50,8 +59,8 @@ static bool can_bind(int family, const void *address, socklen_t len)
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool ok;
 
-	if (fd < 0)
-		return true; /* no such family here: nobody else has it */
+	if (fd < 0) /* no such family here: nobody else has it */
+		return !machine_is_short(note_short(-errno));
 	ok = bind(fd, address, len) == 0;
 	close(fd);
 	return ok;
@@ -105,6 +114,8 @@ static bool find_port(struct launch_port *p)
 		unsigned port = nth_port((at + i) % n, low, high);
 
 		p->lock = lock_port(port);
+		if (machine_failure())
+			break;
 		if (p->lock < 0)
 			continue;
 		if (is_free(port)) {
@@ -124,12 +135,16 @@ static const char *port(struct launch_vars *v, const char *name)
 		if (strcmp(v->ports[i].name, name) == 0)
 			return v->ports[i].text;
 	ports = realloc(v->ports, (v->n_ports + 1) * sizeof(*ports));
-	if (!ports)
+	if (!ports) {
+		note_short(-ENOMEM);
 		return NULL;
+	}
 	v->ports = ports;
 	struct launch_port *p = &ports[v->n_ports];
 
 	*p = (struct launch_port){.name = strdup(name), .lock = -1};
+	if (!p->name)
+		note_short(-ENOMEM);
 	if (!p->name || !find_port(p)) {
 		v->out_of_ports = true;
 		free(p->name);

@@ -2,12 +2,14 @@
  * listening.c - see listening.h.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "runner/listening.h"
+#include "runner/machine.h"
 
 enum {
 	TCP_LISTEN_STATE = 0x0a,
@@ -27,8 +29,10 @@ static void add_inode(struct inodes *l, unsigned long inode)
 
 	if (l->n == l->cap) {
 		v = realloc(v, cap * sizeof(*v));
-		if (!v)
+		if (!v) {
+			machine_failed(-ENOMEM, "looking who listens");
 			return;
+		}
 		l->v = v;
 		l->cap = cap;
 	}
@@ -40,8 +44,11 @@ static void read_listeners(const char *path, struct inodes *l)
 	FILE *f = fopen(path, "re");
 	char line[512];
 
-	if (!f)
+	if (!f) {
+		if (machine_is_short(-errno))
+			machine_failed(-errno, "looking who listens");
 		return;
+	}
 	while (fgets(line, sizeof(line), f)) {
 		unsigned long inode;
 		unsigned state;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runner/clock.h"
+#include "runner/machine.h"
 #include "runner/observe.h"
 
 /* A writer that died between taking a ticket and writing it is skipped. */
@@ -85,8 +86,10 @@ static bool grow_processes(struct observe *o)
 	if (o->n_processes >= MAX_PROCESSES)
 		return false;
 	v = realloc(o->processes, cap * sizeof(*v));
-	if (!v)
+	if (!v) {
+		machine_failed(-ENOMEM, "noting a process");
 		return false;
+	}
 	o->processes = v;
 	o->cap_processes = cap;
 	return true;
@@ -200,9 +203,12 @@ static void see_slot(struct observe *o, uint32_t slot)
 		note_process(o, &c, PROCESS_ATTACHED);
 	o->status[slot] = (uint8_t)status;
 	note_process(o, &c, (uint8_t)status);
-	if (slot <= UINT16_MAX &&
-	    trace_context_set(&o->context, (uint16_t)slot, &c) == 0)
+	if (slot > UINT16_MAX)
+		return;
+	if (trace_context_set(&o->context, (uint16_t)slot, &c) == 0)
 		trace_writer_process(&o->writer, &o->context, (uint16_t)slot);
+	else
+		machine_failed(-ENOMEM, "noting a process");
 }
 
 static void see_processes(struct observe *o)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "runner/clock.h"
+#include "runner/machine.h"
 #include "runner/peer_internal.h"
 
 enum {
@@ -73,7 +74,15 @@ static void watch(struct conn *c)
 		op = EPOLL_CTL_ADD;
 	else if (!c->want)
 		op = EPOLL_CTL_DEL;
-	epoll_ctl(c->peer->epoll, op, c->fd, &e);
+	if (epoll_ctl(c->peer->epoll, op, c->fd, &e) < 0 &&
+	    op != EPOLL_CTL_DEL) {
+		/* It would wait for ever. */
+		machine_failed(-errno, "watching a connection");
+		say_program(c->peer, &c->peer->program->loc, "%s",
+		            machine_failure());
+		c->over = true;
+		return;
+	}
 	c->watched = c->want;
 }
 
@@ -101,6 +110,7 @@ static struct conn *add_conn(struct peer *p, int fd, uint32_t ordinal)
 		}
 	}
 	if (!c || p->n_conns == p->cap) {
+		machine_failed(-ENOMEM, "taking a connection");
 		say_program(p, &p->program->loc, "out of memory");
 		free(c);
 		close(fd);
@@ -154,6 +164,8 @@ static void accept_all(struct peer *p)
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
 		if (fd < 0) {
+			if (machine_is_short(-errno))
+				machine_failed(-errno, "accept");
 			/* Not again at once, for ever: that is its end. */
 			say_program(p, &p->program->loc, "accept: %s",
 			            strerror(errno));
@@ -292,7 +304,7 @@ static int begin_connect(struct peer *p)
 	c->want = EPOLLOUT;
 	conn_begin(c);
 	watch(c);
-	return 0;
+	return c->over ? -ENOMEM : 0;
 }
 
 static void say_connect(struct peer *p, int err)
@@ -459,7 +471,11 @@ int peer_play(struct peer *p, int stop_fd)
 	bool stop = false;
 	int n = 0;
 
-	epoll_ctl(p->epoll, EPOLL_CTL_ADD, stop_fd, &e);
+	if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, stop_fd, &e) < 0) {
+		machine_failed(-errno, "watching for signals");
+		say_program(p, &p->program->loc, "%s", machine_failure());
+		return 1;
+	}
 	while (!stop && !(client && !p->n_conns))
 		stop = turn(p, timeout_ms(p), &n);
 	epoll_ctl(p->epoll, EPOLL_CTL_DEL, stop_fd, NULL);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "runner/clock.h"
+#include "runner/machine.h"
 #include "runner/peer_internal.h"
 #include "runner/text.h"
 
@@ -62,8 +63,10 @@ ssize_t conn_receive(struct conn *c, size_t max)
 		return -c->err;
 	if (max > PEER_CHUNK)
 		max = PEER_CHUNK;
-	if (!grow(c, max))
+	if (!grow(c, max)) {
+		machine_failed(-ENOMEM, "receiving");
 		return -ENOMEM;
+	}
 	do
 		n = recv(c->fd, c->in + c->in_len, max, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);

@@ -31,8 +31,10 @@ size_t write_diags(FILE *out, struct diag_list *l)
 		if (l->v[i].kind == DIAG_NOTE || is_repeated(l, i))
 			continue;
 		text = malloc(size);
-		if (!text)
+		if (!text) {
+			fputs("out of memory\n", out);
 			break;
+		}
 		diag_format(&l->v[i], text, size);
 		fputs(text, out);
 		free(text);

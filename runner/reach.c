@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "runner/elf_file.h"
+#include "runner/machine.h"
 #include "runner/reach.h"
 
 /* The kernel reads so much of a script's first line (BINPRM_BUF_SIZE). */
@@ -139,6 +140,7 @@ static bool takes_privilege(int fd, const struct stat *st)
 	                             sizeof(capability)) > 0;
 }
 
+/* True also when nobody knows: the other one was looked at. */
 static bool our_machine(const struct elf_facts *theirs)
 {
 	struct elf_facts ours = {0};
@@ -146,7 +148,8 @@ static bool our_machine(const struct elf_facts *theirs)
 
 	if (fd < 0)
 		return true;
-	elf_read_facts(fd, &ours);
+	if (elf_read_facts(fd, &ours) < 0)
+		ours.program = false;
 	close(fd);
 	return !ours.program || (ours.word_class == theirs->word_class &&
 	                         ours.byte_order == theirs->byte_order &&
@@ -158,7 +161,8 @@ static enum reach judge_elf(int fd, struct reach_report *ret)
 	struct elf_facts elf;
 	const char *loader;
 
-	elf_read_facts(fd, &elf);
+	if (elf_read_facts(fd, &elf) < 0)
+		return REACH_UNKNOWN;
 	if (!elf.program)
 		return REACH_NOT_ELF;
 	strcpy(ret->asan, elf.asan);
@@ -265,6 +269,8 @@ static enum reach judge_file(const char *path, const char *dir,
 	enum reach result;
 
 	*ret_next = '\0';
+	if (fd < 0 && machine_is_short(-errno))
+		return REACH_UNKNOWN;
 	/* It may be executable without being readable: then time will tell. */
 	if (fd < 0)
 		return errno == EACCES ? REACH_OK : REACH_NOT_FOUND;
@@ -360,6 +366,8 @@ const char *reach_reason(enum reach r)
 			"the dynamic loader that it names is not on this "
 			"machine (`readelf -l` shows it), so that it cannot "
 			"start; install the libc that it was built for",
+		[REACH_UNKNOWN] = "nobody knows: there was no memory or "
+				  "descriptor to look at its file",
 	};
 
 	return r < N_REACHES ? reasons[r] : "unknown";

@@ -22,6 +22,7 @@ enum reach {
 	REACH_SETUID,         /* setuid, setgid or file capabilities */
 	REACH_MACHINE,        /* another architecture or word size */
 	REACH_NO_LOADER,      /* its PT_INTERP is not there: exec says ENOENT */
+	REACH_UNKNOWN,        /* no memory or descriptor to look at it */
 	N_REACHES
 };
 

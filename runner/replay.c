@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runner/machine.h"
 #include "runner/replay.h"
 
 /* A call that was under way when its record was taken. */

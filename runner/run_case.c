@@ -14,6 +14,7 @@
 #include "runner/funnel.h"
 #include "runner/keep.h"
 #include "runner/launch.h"
+#include "runner/machine.h"
 #include "runner/print_diags.h"
 #include "runner/quote.h"
 #include "runner/report/context.h"
@@ -141,18 +142,26 @@ static bool set_up(struct run_place *p, const struct selected_case *c,
 	struct diag_list diags = {0};
 	int r = guardian_make_dir(p->guardian, w->dir, sizeof(w->dir));
 
-	if (r < 0) {
+	if (r == -EPIPE)
+		cannot_run(w, "the guardian is gone");
+	else if (r < 0)
 		cannot_run(w, "no temporary directory (TMPDIR, /tmp): %s",
 		           strerror(-r));
+	if (r < 0) {
 		w->report->broken = true;
 		return false;
 	}
 	snprintf(w->tmp, sizeof(w->tmp), "%s/tmp", w->dir);
 	snprintf(w->trace, sizeof(w->trace), "%s/trace", w->dir);
-	mkdir(w->tmp, 0777);
+	if (mkdir(w->tmp, 0777) < 0) {
+		cannot_run(w, "%s: %s", w->tmp, strerror(errno));
+		return false;
+	}
 	launch_vars_bind(&w->vars, c->file, w->tmp, w->report->seed);
 	r = suite_bind(c->suite, c->index, &vars, &w->scenario, &diags);
-	if (r < 0 && w->vars.out_of_ports)
+	if (r < 0 && machine_failure())
+		cannot_run(w, "%s", machine_failure());
+	else if (r < 0 && w->vars.out_of_ports)
 		cannot_run(w, "there is no free port");
 	else if (r < 0)
 		invalid(w, &diags);
@@ -248,6 +257,10 @@ static void conclude(struct run_place *p, struct work *w, bool skipped)
 	struct case_report *report = w->report;
 
 	report->time_ns = w->result.time_ns + w->fixtures.time_ns;
+	if (machine_failure() && w->result.end != SESSION_ENVIRONMENT)
+		case_report_find(report, FINDING_ENVIRONMENT, NULL,
+		                 "%s: nothing that was found counts",
+		                 machine_failure());
 	report->outcome = judge_outcome(&w->result, &report->findings);
 	if (report->findings.lost)
 		case_report_find(report, FINDING_ENVIRONMENT, NULL,
@@ -287,6 +300,16 @@ static void execute(struct run_place *p, struct work *w)
 		conclude(p, w, end == FIXTURES_SKIPPED);
 }
 
+static void clean(struct guardian *g, struct work *w)
+{
+	int r = guardian_clean(g);
+
+	if (r < 0 && r != -EPIPE && !w->report->warning &&
+	    asprintf(&w->report->warning, "cannot remove %s: %s", w->dir,
+	             strerror(-r)) < 0)
+		w->report->warning = NULL;
+}
+
 void run_case(struct run_place *p, const struct selected_case *c, uint64_t seed,
               unsigned round, struct case_report *ret)
 {
@@ -296,8 +319,11 @@ void run_case(struct run_place *p, const struct selected_case *c, uint64_t seed,
 	                            .seed = seed};
 	if (!w) {
 		ret->broken = true;
+		case_report_find(ret, FINDING_ENVIRONMENT, NULL,
+		                 "out of memory");
 		return;
 	}
+	machine_forget();
 	ret->id = w->id = suite_case_id(c->suite, c->index);
 	ret->repeat = repeat_command(p->settings, w->id, seed);
 	w->keep_id = (struct keep_id){w->id, round, c->shares_name};
@@ -313,6 +339,6 @@ void run_case(struct run_place *p, const struct selected_case *c, uint64_t seed,
 	if (w->scenario)
 		scenario_free(w->scenario);
 	launch_vars_release(&w->vars);
-	guardian_clean(p->guardian);
+	clean(p->guardian, w);
 	free(w);
 }

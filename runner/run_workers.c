@@ -21,7 +21,8 @@
 
 enum {
 	MAX_REPORT = 1 << 28,
-	FIRST_ROOM = 4096
+	FIRST_ROOM = 4096,
+	EXIT_UNTOLD = 12 /* of a worker: its report could not be told */
 };
 
 struct order {
@@ -63,8 +64,10 @@ static bool answer(int fd, const struct case_report *r)
 	return ok;
 }
 
-static void work(const struct workers *w, int fd)
+/* Its exit code. */
+static int work(const struct workers *w, int fd)
 {
+	int code = 0;
 	struct run_place place;
 	struct order o;
 	int r = run_place_open(&place, w->settings);
@@ -83,11 +86,14 @@ static void work(const struct workers *w, int fd)
 		}
 		ok = answer(fd, &report);
 		case_report_release(&report);
-		if (!ok)
+		if (!ok) {
+			code = EXIT_UNTOLD;
 			break;
+		}
 	}
 	if (r == 0)
 		run_place_close(&place);
+	return code;
 }
 
 static _Noreturn void worker_main(struct workers *w, int fd, pid_t parent)
@@ -104,8 +110,7 @@ static _Noreturn void worker_main(struct workers *w, int fd, pid_t parent)
 			close(w->v[i].fd);
 	signal(SIGTTOU, w->terminal_output);
 	sigprocmask(SIG_SETMASK, &w->mask, NULL);
-	work(w, fd);
-	_exit(0);
+	_exit(work(w, fd));
 }
 
 /* ---- outside ------------------------------------------------------------- */
@@ -196,12 +201,16 @@ int workers_start(struct workers *w, size_t i, size_t index, uint64_t seed,
  */
 static int gone(struct workers *w, struct worker *v, struct case_report *ret)
 {
-	bool hung = v->hung;
+	bool hung = v->hung, unheard = v->unheard;
 	int status = bury(v, hung ? WNOHANG : 0);
 
 	w->crashed = true;
 	*ret = (struct case_report){.outcome = OUTCOME_ENVIRONMENT};
-	if (hung)
+	if (unheard ||
+	    (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_UNTOLD))
+		case_report_find(ret, FINDING_ENVIRONMENT, NULL,
+		                 "its report could not be told: no memory");
+	else if (hung)
 		case_report_find(ret, FINDING_ENVIRONMENT, NULL,
 		                 "the process of `fault` that ran it did not "
 		                 "come to an end long after the limit of the "
@@ -248,6 +257,25 @@ static bool make_room(struct worker *v)
 	return true;
 }
 
+/* What it says cannot be taken: it has to end, and its guardian to clean up. */
+static void stop_listening(struct worker *v)
+{
+	v->unheard = true;
+	kill(v->pid, SIGKILL);
+}
+
+static int await_end(struct workers *w, struct worker *v,
+                     struct case_report *ret)
+{
+	char rest[4096];
+	ssize_t n;
+
+	do
+		n = recv(v->fd, rest, sizeof(rest), MSG_DONTWAIT);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 && errno == EAGAIN ? 0 : gone(w, v, ret);
+}
+
 int workers_receive(struct workers *w, size_t i, struct case_report *ret)
 {
 	struct worker *v = &w->v[i];
@@ -258,10 +286,10 @@ int workers_receive(struct workers *w, size_t i, struct case_report *ret)
 
 		if (want && v->len == want)
 			break;
-		if (!make_room(v)) {
-			kill(v->pid, SIGKILL);
-			return gone(w, v, ret);
-		}
+		if (!v->unheard && !make_room(v))
+			stop_listening(v);
+		if (v->unheard)
+			return await_end(w, v, ret);
 		/* No byte beyond this report: nothing more was asked for. */
 		n = recv(v->fd, v->data + v->len, v->cap - v->len,
 		         MSG_DONTWAIT);
@@ -275,8 +303,8 @@ int workers_receive(struct workers *w, size_t i, struct case_report *ret)
 	}
 	if (case_report_unpack(v->data + sizeof(uint64_t),
 	                       v->len - sizeof(uint64_t), ret) < 0) {
-		kill(v->pid, SIGKILL);
-		return gone(w, v, ret);
+		stop_listening(v);
+		return await_end(w, v, ret);
 	}
 	v->busy = false;
 	return 1;

@@ -29,8 +29,9 @@ struct worker {
 	pid_t pid; /* 0: there is none */
 	int fd;    /* to poll for POLLIN while it is busy */
 	bool busy;
-	bool hung;  /* it was killed for that */
-	char *data; /* of the report, as far as it has come */
+	bool hung;    /* it was killed for that */
+	bool unheard; /* it was killed: no memory for what it says */
+	char *data;   /* of the report, as far as it has come */
 	size_t len, cap;
 };
 

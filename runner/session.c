@@ -196,8 +196,8 @@ static void finish(struct session *s)
 	s->result->n_left = left > 0 ? (size_t)left : 0;
 	session_take_ends(s);
 	session_read_output(s);
-	if (observe_finish(&s->observe) < 0)
-		s->result->incomplete = true;
+	s->result->trace_errno = -observe_finish(&s->observe);
+	s->result->incomplete |= s->result->trace_errno != 0;
 	s->result->truncated = s->options->max_records &&
 	                       s->observe.n_records > s->options->max_records;
 	s->result->incomplete |= observe_incomplete(&s->observe);

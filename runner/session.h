@@ -106,6 +106,7 @@ struct session_result {
 	size_t program; /* that the message is about, else n_programs */
 	struct source_loc step_loc; /* STEP: which; file NULL else */
 	int start_errno;            /* NOT_STARTED: why */
+	int trace_errno;  /* why, if the trace could not be written, else 0 */
 	bool truncated;   /* more than max_records: the rest is not kept */
 	bool incomplete;  /* records were dropped or tables were full */
 	char *unattached; /* a child process that was not reached, or NULL */
@@ -134,6 +135,8 @@ void session_result_release(struct session_result *r);
 void session_instance_name(const struct scenario *s,
                            const struct session_result *r, size_t i, char *buf,
                            size_t size);
+/* Of a scripted program: the machine failed it, not the other side. */
+bool session_script_gave_up(const struct instance_result *r);
 /* "was killed by SIGSEGV", "exited with status 3": buf. */
 const char *session_how_ended(int status, char *buf, size_t size);
 /* How many instances of a program there have been so far. */

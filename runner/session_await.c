@@ -7,6 +7,7 @@
  * ring is also drained at an interval, which follows the rate at which it
  * fills: 1 ms to 64 ms.
  */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "runner/clock.h"
+#include "runner/machine.h"
 #include "runner/session_internal.h"
 
 #define DRAIN_MAX_NS (32 * NS_PER_MS)
@@ -29,6 +31,17 @@ static void take_turn(struct session *s, const struct instance_result *r)
 
 	if (turns && s->phase < PHASE_STOP)
 		session_start_instance(s, program, turns - 1);
+}
+
+/* A script that the machine failed: the others would wait for it. */
+static void give_up(struct session *s, const struct instance_result *r)
+{
+	const char *said = r->err.data ? r->err.data : "no memory";
+
+	if (s->scenario->programs[r->program].kind != PROGRAM_RUN &&
+	    session_script_gave_up(r))
+		session_end(s, SESSION_ENVIRONMENT, r->program, "%.*s",
+		            (int)strcspn(said, "\n"), said);
 }
 
 static void exited(struct session *s, const struct guardian_event *e)
@@ -47,6 +60,7 @@ static void exited(struct session *s, const struct guardian_event *e)
 		/* What it said last counts before its end does. */
 		capture_read(&r->out);
 		capture_read(&r->err);
+		give_up(s, r);
 		take_turn(s, r);
 		return;
 	}
@@ -78,9 +92,12 @@ void session_take_ends(struct session *s)
 		else
 			suspended(s, &e);
 	}
-	if (r < 0)
+	if (r == -EPIPE)
 		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
 		            "the guardian was killed; so were the programs");
+	else if (r < 0)
+		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
+		            "the end of a program was lost: %s", strerror(-r));
 }
 
 /* exec: the program gets it first, a second one kills. */
@@ -243,4 +260,9 @@ void session_await(struct session *s)
 	drain(s);
 	session_look_at_pending(s);
 	take_signals(s);
+	/* It might be waited for in vain what was lost; nothing of it counts.
+	 */
+	if (!s->options->passthrough && machine_failure())
+		session_end(s, SESSION_ENVIRONMENT, s->scenario->n_programs,
+		            "%s", machine_failure());
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "runner/cmd.h"
 #include "runner/session.h"
 
 bool program_is_service(const struct program *p)
@@ -35,6 +36,12 @@ void session_instance_name(const struct scenario *s,
 		snprintf(buf, size, "%s (%u of %u)", name, x->number, n);
 	else
 		snprintf(buf, size, "%s", name);
+}
+
+bool session_script_gave_up(const struct instance_result *r)
+{
+	return r->exited && WIFEXITED(r->status) &&
+	       WEXITSTATUS(r->status) == EXIT_ENVIRONMENT;
 }
 
 const char *session_how_ended(int status, char *buf, size_t size)

@@ -49,6 +49,12 @@ static bool refuse(struct session *s, size_t i, const struct reach_report *r)
 	}
 	if (!p->attach)
 		return true;
+	if (r->reach == REACH_UNKNOWN) {
+		session_end(s, SESSION_ENVIRONMENT, i,
+		            "can %s be reached by the library? %s", r->path,
+		            reach_reason(r->reach));
+		return false;
+	}
 	session_end(s, SESSION_ENVIRONMENT, i,
 	            "%s cannot be reached by the library: %s",
 	            *r->path ? r->path : p->argv[0], reach_reason(r->reach));
@@ -133,10 +139,13 @@ char *session_unattached_reason(const struct session *s, size_t i)
 	const struct program *p = &s->scenario->programs[result->program];
 	struct reach_report *r = malloc(sizeof(*r));
 	const struct observed_process *seen;
+	enum reach reach = REACH_UNKNOWN;
 	char *text = NULL, *lost = NULL;
 	int n;
 
 	seen = observe_process(&s->observe, (uint32_t)result->pid);
+	if (r)
+		reach = reach_program(p->argv[0], p->dir, r);
 	if (observe_full(&s->observe))
 		n = asprintf(&text,
 		             "the library did not attach to %s: the run has "
@@ -154,7 +163,7 @@ char *session_unattached_reason(const struct session *s, size_t i)
 		             "the library did not attach to what %s executed: "
 		             "%s",
 		             p->argv[0], lost);
-	else if (r && reach_program(p->argv[0], p->dir, r) != REACH_OK)
+	else if (reach != REACH_OK && reach != REACH_UNKNOWN)
 		n = asprintf(&text,
 		             "the library did not attach to %s: it is %s",
 		             r->path, reach_reason(r->reach));
@@ -297,9 +306,10 @@ static int needs_asan(const struct program *p, bool *ret)
 	if (p->kind != PROGRAM_RUN)
 		return 0;
 	r = malloc(sizeof(*r));
-	if (!r)
+	if (!r || reach_program(p->argv[0], p->dir, r) == REACH_UNKNOWN) {
+		free(r);
 		return -ENOMEM;
-	reach_program(p->argv[0], p->dir, r);
+	}
 	*ret = *r->asan;
 	free(r);
 	return 0;

@@ -33,15 +33,24 @@ static const char *program_name(const struct session *s,
 	return s->scenario->programs[step->program].name;
 }
 
-/* Ends the session with this step; text is freed. */
-static enum step_state fail_with(struct session *s, const struct step *step,
-                                 char *text)
+/*
+ * Ends the session with this step; text is freed, NULL: there was no memory for
+ * what was to be said, but it did fail.
+ */
+static enum step_state end_with(struct session *s, const struct step *step,
+                                enum session_end end, char *text)
 {
 	s->result->step_loc = step->loc;
-	session_end(s, SESSION_STEP, s->scenario->n_programs, "%s",
+	session_end(s, end, s->scenario->n_programs, "%s",
 	            text ? text : "out of memory");
 	free(text);
 	return STEP_FAILED;
+}
+
+static enum step_state fail_with(struct session *s, const struct step *step,
+                                 char *text)
+{
+	return end_with(s, step, SESSION_STEP, text);
 }
 
 static enum step_state __attribute__((format(printf, 3, 4)))
@@ -196,20 +205,22 @@ static enum step_state run(struct session *s, const struct step *step)
 {
 	command_release(&s->step.command);
 	if (command_start(s->guardian, &step->run, &s->segments,
-	                  &s->step.command) < 0)
-		return fail_with(s, step,
-		                 command_failed(&s->step.command, "run"));
-	return STEP_PENDING;
+	                  &s->step.command) == 0)
+		return STEP_PENDING;
+	return end_with(s, step,
+	                command_not_possible(&s->step.command)
+	                        ? SESSION_ENVIRONMENT
+	                        : SESSION_STEP,
+	                command_failed(&s->step.command, "run"));
 }
 
 static enum step_state await_command(struct session *s, const struct step *step)
 {
-	char *text;
-
 	if (!s->step.command.exited)
 		return STEP_PENDING;
-	text = command_failed(&s->step.command, "run");
-	return text ? fail_with(s, step, text) : STEP_OVER;
+	if (command_is_well(&s->step.command))
+		return STEP_OVER;
+	return fail_with(s, step, command_failed(&s->step.command, "run"));
 }
 
 /* ---- the timeline's questions -------------------------------------------- */

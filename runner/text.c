@@ -10,7 +10,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lang/diag.h"
+#include "runner/machine.h"
 #include "runner/text.h"
+
+/* What regexec(3) means by it, unless it says that there was no memory. */
+static ptrdiff_t without_memory(int error, ptrdiff_t r)
+{
+	if (error != REG_ESPACE)
+		return r;
+	machine_failed(-ENOMEM, "looking for a text");
+	return -ENOMEM;
+}
 
 static ptrdiff_t find_regex(const char *expression, const char *data,
                             size_t len, size_t from)
@@ -18,13 +29,19 @@ static ptrdiff_t find_regex(const char *expression, const char *data,
 	regmatch_t m = {.rm_so = (regoff_t)from, .rm_eo = (regoff_t)len};
 	ptrdiff_t r = -ENOENT;
 	regex_t re;
+	int error = regcomp(&re, expression, REG_EXTENDED | REG_NEWLINE);
 
-	if (regcomp(&re, expression, REG_EXTENDED | REG_NEWLINE))
-		return -EINVAL;
-	if (regexec(&re, data, 1, &m, REG_STARTEND) == 0)
+	if (error)
+		return without_memory(error, -EINVAL);
+	errno = 0;
+	error = regexec(&re, data, 1, &m, REG_STARTEND);
+	/* glibc's says REG_NOMATCH for everything, whatever POSIX says. */
+	if (error && errno == ENOMEM)
+		error = REG_ESPACE;
+	if (error == 0)
 		r = m.rm_eo;
 	regfree(&re);
-	return r;
+	return without_memory(error, r);
 }
 
 ptrdiff_t text_find(const struct text_match *t, const char *data, size_t len,
@@ -77,6 +94,8 @@ static char *read_file(int fd, size_t *ret_len)
 	if (st.st_size < TEXT_FILE_MAX)
 		size = (size_t)st.st_size;
 	data = malloc(size + 1);
+	if (!data)
+		machine_failed(-ENOMEM, "looking into a file");
 	while (data && len < size && n > 0) {
 		n = read(fd, data + len, size - len);
 		len += n > 0 ? (size_t)n : 0;
@@ -90,9 +109,13 @@ bool text_is_in_file(const struct text_list *l, const char *path)
 	/* O_NONBLOCK: a FIFO would wait for who writes. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t len = 0;
-	char *data = fd < 0 ? NULL : read_file(fd, &len);
-	bool found = data && !text_missing(l, data, len);
+	char *data;
+	bool found;
 
+	if (fd < 0 && diag_of_machine(-errno))
+		machine_failed(-errno, "looking into a file");
+	data = fd < 0 ? NULL : read_file(fd, &len);
+	found = data && !text_missing(l, data, len);
 	free(data);
 	if (fd >= 0)
 		close(fd);

@@ -16,7 +16,10 @@ enum {
 
 /*
  * Where t ends in data at or after from; -ENOENT when it is not there, -EINVAL
- * when its expression does not compile.  ^ and $ match at lines.
+ * when its expression does not compile, -ENOMEM.  ^ and $ match at lines.
+ *
+ * Without memory, or a descriptor, a text counts as absent in all of these, and
+ * machine_failed() is told.
  */
 ptrdiff_t text_find(const struct text_match *t, const char *data, size_t len,
                     size_t from);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runner/machine.h"
 #include "runner/trace_file.h"
 
 #define FILE_MAGIC   0x45434152544c4600ULL /* "\0FLTRACE" */
@@ -170,6 +171,8 @@ static int open_file(const char *path, FILE **ret)
 	return r;
 }
 
+static const char no_memory[] = "there is no memory for its plan";
+
 static const char *read_plan(struct trace_reader *r)
 {
 	struct item item;
@@ -179,7 +182,7 @@ static const char *read_plan(struct trace_reader *r)
 		return "it has no plan";
 	r->plan = malloc(padded(item.len) + 1);
 	if (!r->plan)
-		return "there is no memory for its plan";
+		return no_memory;
 	if (!read_payload(r, &item, r->plan))
 		return "it has no plan";
 	return plan_check(r->plan, item.len);
@@ -214,7 +217,7 @@ int trace_reader_open(struct trace_reader *r, const char *path,
 	if (why) {
 		trace_reader_release(&t);
 		*ret_why = why;
-		return -EBADMSG;
+		return why == no_memory ? -ENOMEM : -EBADMSG;
 	}
 	*r = t;
 	return 0;
@@ -231,9 +234,9 @@ const struct fault_record *trace_reader_next(struct trace_reader *r)
 				return &r->record;
 		} else if (item.kind == ITEM_PROCESS &&
 		           item.len == sizeof(process)) {
-			if (read_payload(r, &item, &process))
-				trace_context_set(&r->context, item.slot,
-				                  &process);
+			if (read_payload(r, &item, &process) &&
+			    trace_context_set(&r->context, item.slot, &process))
+				machine_failed(-ENOMEM, "reading the trace");
 		} else {
 			r->cut = !skip(r, padded(item.len));
 		}

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "runner/clock.h"
+#include "runner/machine.h"
 #include "runner/tree.h"
 
 enum {
@@ -31,6 +32,7 @@ struct pass {
 	pid_t *killed; /* pids that were killed and not reaped yet */
 	size_t n_killed, cap;
 	size_t total;
+	bool blind; /* there was no memory or descriptor to look somewhere */
 };
 
 static bool was_killed(const struct pass *p, pid_t pid)
@@ -100,8 +102,10 @@ static void kill_listed(struct pass *p, pid_t pid, const char *tid, int depth)
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%s/children", pid, tid);
 	f = fopen(path, "re");
-	if (!f)
+	if (!f) {
+		p->blind |= machine_is_short(-errno);
 		return;
+	}
 	while (fscanf(f, "%d", &child) == 1)
 		kill_one(p, child, depth);
 	fclose(f);
@@ -117,15 +121,18 @@ static void kill_below(struct pass *p, pid_t pid, int depth)
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	d = opendir(path);
-	if (!d)
+	if (!d) {
+		p->blind |= machine_is_short(-errno);
 		return;
+	}
 	while ((e = readdir(d)))
 		if (e->d_name[0] != '.')
 			kill_listed(p, pid, e->d_name, depth);
 	closedir(d);
 }
 
-static void reap_all(void (*reaped)(void *, pid_t, int), void *context)
+/* False: there is no child, so nobody below us at all. */
+static bool reap_all(void (*reaped)(void *, pid_t, int), void *context)
 {
 	int status;
 	pid_t pid;
@@ -133,6 +140,7 @@ static void reap_all(void (*reaped)(void *, pid_t, int), void *context)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (reaped)
 			reaped(context, pid, status);
+	return pid == 0 || errno != ECHILD;
 }
 
 int tree_kill(void (*reaped)(void *context, pid_t pid, int status),
@@ -147,9 +155,10 @@ int tree_kill(void (*reaped)(void *context, pid_t pid, int status),
 	sigaddset(&chld, SIGCHLD);
 	for (;;) {
 		pass.found = 0;
+		pass.blind = false;
 		kill_below(&pass, getpid(), 0);
-		reap_all(reaped, context);
-		if (pass.found == 0)
+		if (!reap_all(reaped, context) ||
+		    (pass.found == 0 && !pass.blind))
 			break;
 		if (now_ns() > give_up) {
 			r = -ETIMEDOUT;
@@ -188,15 +197,22 @@ static int open_up(const char *path, const struct stat *st, int type,
 int tree_remove(const char *path)
 {
 	const int flags = FTW_PHYS | FTW_MOUNT;
+	int r = 0;
 
-	/* One that was unreadable is entered in the next round only. */
+	/*
+	 * One that was unreadable is entered in the next round only; and there
+	 * may be memory then, if there was none.
+	 */
 	for (int round = 0; round < MAX_ROUNDS; round++) {
+		r = -ENOTEMPTY;
 		if (nftw(path, remove_one, 16, flags | FTW_DEPTH) < 0 &&
 		    errno != ENOENT)
-			return -errno;
+			r = -errno;
+		if (r != -ENOTEMPTY && !machine_is_short(r))
+			return r;
 		if (access(path, F_OK) < 0)
 			return 0;
 		nftw(path, open_up, 16, flags);
 	}
-	return -ENOTEMPTY;
+	return r;
 }

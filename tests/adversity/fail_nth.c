@@ -6,7 +6,8 @@
  *   FAIL_NTH   which of them, from 1
  *   FAIL_FILE  4 KiB, shared: the count, and how often it failed
  *
- * Programs that `fault` starts have another name and are left alone.
+ * Programs that `fault` starts have another name and are left alone; scripted
+ * peers are `fault`, started as /proc/self/exe.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct shared {
@@ -46,6 +48,20 @@ enum point {
 	READ,
 	POLL,
 	WAITPID,
+	MEMFD,
+	SOCKET,
+	BIND,
+	LISTEN,
+	CONNECT,
+	ACCEPT,
+	SENDMSG,
+	RECVMSG,
+	SEND,
+	RECV,
+	CHMOD,
+	REMOVE,
+	THREAD,
+	DUP,
 };
 
 static const struct {
@@ -74,6 +90,23 @@ static const struct {
 	{"read-eintr", READ, EINTR},
 	{"poll-eintr", POLL, EINTR},
 	{"waitpid-eintr", WAITPID, EINTR},
+	{"sendmsg-eintr", SENDMSG, EINTR},
+	{"recvmsg-eintr", RECVMSG, EINTR},
+	{"send-eintr", SEND, EINTR},
+	{"recv-eintr", RECV, EINTR},
+	{"accept-eintr", ACCEPT, EINTR},
+	{"memfd_create", MEMFD, EMFILE},
+	{"socket", SOCKET, EMFILE},
+	{"bind", BIND, EADDRINUSE},
+	{"listen", LISTEN, EADDRINUSE},
+	{"connect", CONNECT, EADDRNOTAVAIL},
+	{"accept", ACCEPT, EMFILE},
+	{"sendmsg", SENDMSG, ENOBUFS},
+	{"send", SEND, ENOBUFS},
+	{"chmod", CHMOD, EPERM},
+	{"remove", REMOVE, EBUSY},
+	{"pthread_create", THREAD, EAGAIN},
+	{"dup2", DUP, EMFILE},
 };
 static enum point wanted;
 static int error;
@@ -85,7 +118,8 @@ static __attribute__((constructor)) void begin(void)
 	int fd;
 
 	if (!call || !n || !file ||
-	    strcmp(program_invocation_short_name, "fault"))
+	    (strcmp(program_invocation_short_name, "fault") &&
+	     strcmp(program_invocation_short_name, "exe")))
 		return;
 	nth = strtoul(n, NULL, 10);
 	fd = open(file, O_RDWR | O_CLOEXEC);
@@ -191,5 +225,31 @@ FAIL(POLL, -1, int, __poll_chk,
      (fds, n, timeout, size))
 FAIL(POLL, -1, int, epoll_wait, (int set, void *events, int n, int timeout),
      (set, events, n, timeout))
-FAIL(WAITPID, -1, pid_t, waitpid, (pid_t pid, int *status, int options),
-     (pid, status, options))
+/* The kernel has no such end for who does not wait. */
+FAIL(options &WNOHANG ? OTHER : WAITPID, -1, pid_t, waitpid,
+     (pid_t pid, int *status, int options), (pid, status, options))
+FAIL(MEMFD, -1, int, memfd_create, (const char *name, unsigned flags),
+     (name, flags))
+FAIL(SOCKET, -1, int, socket, (int d, int t, int p), (d, t, p))
+FAIL(BIND, -1, int, bind, (int fd, const void *at, unsigned len), (fd, at, len))
+FAIL(LISTEN, -1, int, listen, (int fd, int backlog), (fd, backlog))
+FAIL(CONNECT, -1, int, connect, (int fd, const void *to, unsigned len),
+     (fd, to, len))
+FAIL(ACCEPT, -1, int, accept4, (int fd, void *from, void *len, int flags),
+     (fd, from, len, flags))
+FAIL(SENDMSG, -1, ssize_t, sendmsg, (int fd, const void *msg, int flags),
+     (fd, msg, flags))
+FAIL(RECVMSG, -1, ssize_t, recvmsg, (int fd, void *msg, int flags),
+     (fd, msg, flags))
+FAIL(SEND, -1, ssize_t, send, (int fd, const void *buf, size_t len, int flags),
+     (fd, buf, len, flags))
+FAIL(RECV, -1, ssize_t, recv, (int fd, void *buf, size_t len, int flags),
+     (fd, buf, len, flags))
+FAIL(CHMOD, -1, int, chmod, (const char *path, mode_t mode), (path, mode))
+FAIL(CHMOD, -1, int, fchmod, (int fd, mode_t mode), (fd, mode))
+FAIL(REMOVE, -1, int, remove, (const char *path), (path))
+FAIL(DUP, -1, int, dup2, (int from, int to), (from, to))
+/* It returns the error. */
+FAIL(THREAD, error, int, pthread_create,
+     (void *thread, const void *attr, void *(*start)(void *), void *arg),
+     (thread, attr, start, arg))
