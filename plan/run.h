@@ -22,7 +22,7 @@
 #include "trace.h"
 
 #define RUN_MAGIC   0x004e5552544c4600ULL
-#define RUN_VERSION 3u
+#define RUN_VERSION 4u
 #define RUN_NONE    0u /* index 0 of sockets and watches is never used */
 
 /* A counter that rules compare with: per connection, process, program, run. */
@@ -110,8 +110,10 @@ struct fault_sock {
 	                              its hold (readiness.md 2, pre-armed) */
 	_Atomic uint32_t rcvlowat; /* the program's own + 1 while ours is
 	                              raised; 0: ours is not */
-	/* When the next byte may move (rate), CLOCK_MONOTONIC. */
+	/* When the next byte may move (rate), CLOCK_MONOTONIC; and until when
+	   the line is busy from then on (shim/line.h). */
 	_Atomic uint64_t rx_next_ns, tx_next_ns;
+	_Atomic uint64_t rx_busy_ns, tx_busy_ns;
 	_Atomic uint64_t tx_budget; /* stalled: bytes that are still taken;
 	                               peer gone: bytes that it never took */
 	_Atomic uint32_t next_free;

@@ -181,6 +181,8 @@ static void reset_entry(struct fault_sock *s)
 	relaxed(&s->rcvlowat, 0);
 	relaxed(&s->rx_next_ns, 0);
 	relaxed(&s->tx_next_ns, 0);
+	relaxed(&s->rx_busy_ns, 0);
+	relaxed(&s->tx_busy_ns, 0);
 	relaxed(&s->tx_budget, 0);
 	relaxed(&s->in_flight, 0);
 }
