@@ -231,9 +231,10 @@ void self_child(void)
  */
 static bool take_entry(struct fault_sock *s, uint64_t word)
 {
-	uint32_t refs = atomic_load(&s->refs);
+	_Atomic uint32_t *at = &run_ref(shim.run, s)->refs;
+	uint32_t refs = atomic_load(at);
 
-	while (refs && !atomic_compare_exchange_weak(&s->refs, &refs, refs + 1))
+	while (refs && !atomic_compare_exchange_weak(at, &refs, refs + 1))
 		;
 	if (refs && socks_of(word) == s)
 		return true;
