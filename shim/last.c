@@ -128,7 +128,7 @@ static void keep_connect(struct shim_call *c, const struct plan_action *a,
 	if (late_connect(c, a, until))
 		return;
 	if (until == RUN_FOREVER || facts_nonblocking(c))
-		engine_gated(shim.run, &c->choice, GATE_LEVER);
+		decide_not_made(c);
 	else
 		connect_after(c, until);
 }
