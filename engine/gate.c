@@ -197,8 +197,10 @@ static bool comes_too_late(const struct engine_call *call,
 	case ACTION_EOF:
 		return facts->at_end && (action->flags & PLAN_ACTION_HALF ||
 		                         has_shut_down(call));
-	case ACTION_DELAY: /* EPIPE does not wait */
-		return family_of(call) == FAMILY_SEND && has_shut_down(call);
+	case ACTION_DELAY: /* neither EPIPE nor an end that was read waits */
+		return (family_of(call) == FAMILY_SEND ||
+		        family_of(call) == FAMILY_RECV) &&
+		       moves_nothing(call, &fin_may_come);
 	case ACTION_STALL:
 		return moves_nothing(call, &fin_may_come);
 	case ACTION_SHORT:

@@ -85,6 +85,9 @@ static void lay_out(struct fault_run *r, const struct fault_plan *plan,
 	r->processes_off =
 		place(&end, r->n_processes, sizeof(struct fault_process));
 	r->socks_off = place(&end, r->n_socks, sizeof(struct fault_sock));
+	r->refs_off = place(&end, r->n_socks, sizeof(struct fault_ref));
+	r->cookies_off = place(&end, run_n_buckets(r->n_socks),
+	                       sizeof(struct fault_cookies));
 	r->watches_off = place(&end, r->n_watches, sizeof(struct fault_watch));
 	r->cells_off = place(&end, r->n_cells, sizeof(struct fault_cell));
 	r->records_off = place(&end, r->n_records, sizeof(struct fault_record));
@@ -138,7 +141,8 @@ static bool same_layout(const struct fault_run *a, const struct fault_run *b)
 	return a->size == b->size && a->programs_off == b->programs_off &&
 	       a->rules_off == b->rules_off &&
 	       a->processes_off == b->processes_off &&
-	       a->socks_off == b->socks_off &&
+	       a->socks_off == b->socks_off && a->refs_off == b->refs_off &&
+	       a->cookies_off == b->cookies_off &&
 	       a->watches_off == b->watches_off &&
 	       a->cells_off == b->cells_off && a->records_off == b->records_off;
 }

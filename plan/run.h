@@ -22,7 +22,7 @@
 #include "trace.h"
 
 #define RUN_MAGIC   0x004e5552544c4600ULL
-#define RUN_VERSION 3u
+#define RUN_VERSION 4u
 #define RUN_NONE    0u /* index 0 of sockets and watches is never used */
 
 /* A counter that rules compare with: per connection, process, program, run. */
@@ -76,15 +76,25 @@ enum fault_sock_flag {
 };
 
 /*
- * One open file description of a TCP socket; dups, fork and SCM_RIGHTS share
- * it.  refs counts descriptor table entries over all processes; a process
- * that dies without closing leaves them behind, which only costs the entry.
+ * Who has the socket of the same index: refs counts descriptor table entries
+ * over all processes; a process that dies without closing leaves them behind,
+ * which only costs the entry.  Apart from the entries, and small: fork and exit
+ * count all that a process has, and touch no entry for it.
  */
-struct fault_sock {
+struct fault_ref {
 	_Atomic uint32_t refs;
 	_Atomic uint32_t generation; /* changes when the entry is reused */
-	_Atomic uint64_t cookie;     /* SO_COOKIE once asked for, 0 before */
-	_Atomic uint32_t serial;     /* identity in the trace, never reused */
+};
+_Static_assert(sizeof(struct fault_ref) == 8, "sixteen thousand in 32 pages");
+
+/*
+ * One open file description of a TCP socket; dups, fork and SCM_RIGHTS share
+ * it (fault_ref).
+ */
+struct fault_sock {
+	_Atomic uint32_t index;  /* its own: no division where it is at hand */
+	_Atomic uint64_t cookie; /* SO_COOKIE once asked for, 0 before */
+	_Atomic uint32_t serial; /* identity in the trace, never reused */
 	_Atomic uint32_t connection; /* ordinal per program and role, 0: none */
 	_Atomic uint32_t first_watch;
 	_Atomic uint32_t families; /* FAMILY bits that rules can touch */
@@ -110,8 +120,10 @@ struct fault_sock {
 	                              its hold (readiness.md 2, pre-armed) */
 	_Atomic uint32_t rcvlowat; /* the program's own + 1 while ours is
 	                              raised; 0: ours is not */
-	/* When the next byte may move (rate), CLOCK_MONOTONIC. */
+	/* When the next byte may move (rate), CLOCK_MONOTONIC; and until when
+	   the line is busy from then on (shim/line.h). */
 	_Atomic uint64_t rx_next_ns, tx_next_ns;
+	_Atomic uint64_t rx_busy_ns, tx_busy_ns;
 	_Atomic uint64_t tx_budget; /* stalled: bytes that are still taken;
 	                               peer gone: bytes that it never took */
 	_Atomic uint32_t next_free;
@@ -120,6 +132,24 @@ struct fault_sock {
 	_Atomic uint32_t roused; /* of a listener: sets that the end of a
 	                            hold has woken (shim/exclusive.h) */
 };
+
+/*
+ * Sockets by cookie: those of a bucket are cookies that are next to each other,
+ * as the kernel hands them out.  A slot is the low half of a cookie and the
+ * index of the socket that had it, 0: never used.  One whose socket has gone is
+ * used again; while a bucket has an unused one, it has all that there are.
+ */
+enum {
+	RUN_COOKIE_WAYS = 8
+};
+struct fault_cookies {
+	_Atomic uint64_t slot[RUN_COOKIE_WAYS];
+};
+
+static inline uint64_t run_n_buckets(uint32_t n_socks)
+{
+	return n_socks / 4u + 1;
+}
 
 struct fault_rule_state {
 	_Atomic uint32_t hits;
@@ -194,7 +224,7 @@ struct fault_run {
 	uint32_t n_programs, n_rules, n_classes;
 	uint32_t n_processes, n_socks, n_watches, n_cells, n_records;
 	uint64_t programs_off, rules_off, processes_off, socks_off;
-	uint64_t watches_off, cells_off, records_off;
+	uint64_t refs_off, cookies_off, watches_off, cells_off, records_off;
 
 	_Alignas(64) _Atomic uint32_t used_processes;
 	_Atomic uint32_t used_socks;
@@ -255,10 +285,25 @@ RUN_ARRAY(fault_program_state, programs)
 RUN_ARRAY(fault_rule_state, rules)
 RUN_ARRAY(fault_process, processes)
 RUN_ARRAY(fault_sock, socks)
+RUN_ARRAY(fault_ref, refs)
+RUN_ARRAY(fault_cookies, cookies)
 RUN_ARRAY(fault_watch, watches)
 RUN_ARRAY(fault_cell, cells)
 RUN_ARRAY(fault_record, records)
 #undef RUN_ARRAY
+
+static inline struct fault_ref *run_ref(struct fault_run *r,
+                                        const struct fault_sock *s)
+{
+	return &run_refs(
+		r)[atomic_load_explicit(&s->index, memory_order_relaxed)];
+}
+
+static inline struct fault_cookies *run_bucket(struct fault_run *r,
+                                               uint64_t cookie)
+{
+	return &run_cookies(r)[cookie / 4u % run_n_buckets(r->n_socks)];
+}
 
 static inline uint32_t run_program_cell(const struct fault_run *r,
                                         uint32_t program, uint32_t class_index)

@@ -31,18 +31,77 @@ static uint64_t cookie_of(int fd)
 	               : cookie;
 }
 
-/* A socket that this run knows already. */
-static struct fault_sock *known(uint64_t cookie)
+static bool has_cookie(const struct fault_sock *s, uint64_t cookie)
+{
+	return atomic_load(&s->cookie) == cookie && socks_holders(s);
+}
+
+/* The socket of a slot of run_bucket(); NULL: it has gone. */
+static struct fault_sock *of_slot(uint64_t slot)
+{
+	uint32_t index = (uint32_t)slot;
+	struct fault_sock *s;
+
+	if (!index || index >= shim.run->n_socks)
+		return NULL;
+	s = &run_socks(shim.run)[index];
+	return atomic_load(&s->cookie) << 32 ==
+	                               (slot & ~(uint64_t)UINT32_MAX) &&
+	                       socks_holders(s)
+	               ? s
+	               : NULL;
+}
+
+/* One whose slots were all in use may be anywhere. */
+static struct fault_sock *look_at_all(uint64_t cookie)
 {
 	uint32_t n = atomic_load(&shim.run->used_socks);
 
-	for (uint32_t i = 1; cookie && i <= n && i < shim.run->n_socks; i++) {
+	for (uint32_t i = 1; i <= n && i < shim.run->n_socks; i++) {
 		struct fault_sock *s = &run_socks(shim.run)[i];
 
-		if (atomic_load(&s->cookie) == cookie && atomic_load(&s->refs))
+		if (has_cookie(s, cookie))
 			return s;
 	}
 	return NULL;
+}
+
+/* A socket that this run knows already. */
+static struct fault_sock *known(uint64_t cookie)
+{
+	struct fault_cookies *bucket = run_bucket(shim.run, cookie);
+	bool full = true;
+
+	if (!cookie)
+		return NULL;
+	for (unsigned i = 0; i < RUN_COOKIE_WAYS; i++) {
+		uint64_t slot = atomic_load(&bucket->slot[i]);
+		struct fault_sock *s = NULL;
+
+		full &= slot != 0;
+		if (slot >> 32 == (cookie & UINT32_MAX))
+			s = of_slot(slot);
+		if (s && has_cookie(s, cookie))
+			return s;
+	}
+	return full ? look_at_all(cookie) : NULL;
+}
+
+/* A slot that another takes meanwhile is not unused any more. */
+static void note_cookie(struct fault_sock *s, uint64_t cookie)
+{
+	struct fault_cookies *bucket = run_bucket(shim.run, cookie);
+	uint64_t fresh = cookie << 32 | socks_index(s);
+
+	atomic_store(&s->cookie, cookie);
+	for (unsigned i = 0; cookie && i < RUN_COOKIE_WAYS; i++) {
+		uint64_t slot = atomic_load(&bucket->slot[i]);
+
+		if (slot == fresh ||
+		    (!of_slot(slot) && atomic_compare_exchange_strong(
+					       &bucket->slot[i], &slot, fresh)))
+			return;
+	}
 }
 
 static uint16_t port_of(int fd)
@@ -97,7 +156,7 @@ static bool take_in_flight(struct fault_sock *s)
 static void receive_reference(struct fault_sock *s)
 {
 	if (!take_in_flight(s))
-		atomic_fetch_add(&s->refs, 1);
+		socks_hold(s);
 }
 
 void socks_leaving(int fd, uint64_t word)
@@ -124,7 +183,7 @@ void socks_passed(int fd)
 
 	if (!s)
 		return;
-	atomic_fetch_add(&s->refs, 1);
+	socks_hold(s);
 	socks_leaving(fd, fds_word(fd));
 }
 
@@ -149,7 +208,7 @@ static void track(int fd, bool ipv6)
 	}
 	s = socks_create(fd, ipv6);
 	if (s) {
-		atomic_store(&s->cookie, cookie);
+		note_cookie(s, cookie);
 		find_state(fd, s);
 	}
 }
@@ -205,5 +264,5 @@ void socks_remember(int fd, uint64_t word)
 	struct fault_sock *s = socks_of(word);
 
 	if (s && !atomic_load(&s->cookie))
-		atomic_store(&s->cookie, cookie_of(fd));
+		note_cookie(s, cookie_of(fd));
 }

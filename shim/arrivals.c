@@ -89,6 +89,20 @@ static struct long_info ask(int fd)
 	return now;
 }
 
+static uint64_t age_of(const struct long_info *now)
+{
+	uint64_t age_ns = (uint64_t)now->info.tcpi_last_data_recv * 1000000u;
+
+	return age_ns - (age_ns < vague_ns() ? age_ns : vague_ns());
+}
+
+uint64_t arrivals_age(int fd)
+{
+	const struct long_info now = ask(fd);
+
+	return age_of(&now);
+}
+
 /*
  * The kernel looks at the state before it takes the lock for the rest: a FIN
  * that comes between would be a byte of data.  Of two looks at the same bytes
@@ -106,8 +120,7 @@ static struct sight see(int fd)
 	sight.now_ns = shim_now();
 	sight.end = now.bytes_received;
 	sight.fin = sight.end && has_fin(now.info.tcpi_state);
-	sight.age_ns = (uint64_t)now.info.tcpi_last_data_recv * 1000000u;
-	sight.age_ns -= sight.age_ns < vague_ns() ? sight.age_ns : vague_ns();
+	sight.age_ns = age_of(&now);
 	return sight;
 }
 

@@ -72,6 +72,9 @@ void arrivals_taken(struct shim_call *c);
 void arrivals_peek(struct shim_call *c);
 int arrivals_queued(const struct fault_sock *s, int queued);
 
+/* How long ago the last data came, at least; in ns. */
+uint64_t arrivals_age(int fd);
+
 /* Its entry is another socket's from now on. */
 void arrivals_forget(struct arrivals *a);
 

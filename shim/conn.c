@@ -539,7 +539,7 @@ void handle_close(struct shim_call *c)
 		keeper_unwatch(fd, s);
 	eof_closing(fd, s);
 	decide_and_make(c);
-	if (atomic_load(&s->refs) == 1)
+	if (socks_holders(s) == 1)
 		atomic_store(&s->state, STATE_CLOSED);
 	record_return(c);
 	socks_drop(s);

@@ -192,6 +192,16 @@ void decide_failed(struct shim_call *c)
 	c->rule = 0;
 }
 
+void decide_not_made(struct shim_call *c)
+{
+	if (decide_rule(c)->n_actions > 1) {
+		engine_gated(shim.run, &c->choice, GATE_LEVER);
+		return;
+	}
+	engine_withdraw(shim.run, &c->choice, GATE_LEVER);
+	c->rule = 0;
+}
+
 void decide_and_make(struct shim_call *c)
 {
 	decide_and_make_by(c, call_real);

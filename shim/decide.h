@@ -52,6 +52,10 @@ void decide_and_make_by(struct shim_call *c, void (*make)(struct shim_call *));
  */
 void decide_failed(struct shim_call *c);
 
+/* The same of an action whose own lever failed: of a rule with others they go
+ * on. */
+void decide_not_made(struct shim_call *c);
+
 /* Carry out the claimed rule's actions, and the real call (act.c). */
 void act(struct shim_call *c);
 

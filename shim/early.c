@@ -60,7 +60,7 @@ uint64_t early_mark_set(int epfd)
 
 static bool is_of(const struct entry *e, const struct fault_sock *s)
 {
-	return atomic_load(&e->generation) == atomic_load(&s->generation);
+	return atomic_load(&e->generation) == socks_generation(s);
 }
 
 bool early_any(const struct fault_sock *s)
@@ -122,7 +122,7 @@ static void keep(struct entry *e, const struct shim_call *c)
 	e->set = early_mark_set((int)c->a[0]);
 	e->reg = (struct early){(int)c->a[0], c->fd, event->events,
 	                        event->data.u64};
-	atomic_store(&e->generation, atomic_load(&c->sock->generation));
+	atomic_store(&e->generation, socks_generation(c->sock));
 }
 
 bool early_ctl(struct shim_call *c)

@@ -273,7 +273,7 @@ bool eof_finished(int fd, struct fault_sock *s)
 static bool is_stalled_for_good(struct fault_sock *s)
 {
 	return atomic_load(&s->rx_hold.until) == RUN_FOREVER &&
-	       atomic_load(&s->refs) == 1;
+	       socks_holders(s) == 1;
 }
 
 void eof_closing(int fd, struct fault_sock *s)

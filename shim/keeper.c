@@ -117,7 +117,7 @@ static bool is_stale(const struct deadline *d, uint64_t soon)
 	const struct fault_sock *s = &run_socks(shim.run)[d->sock];
 	const struct our_sock *o = ours_peek(s);
 
-	if (!o || atomic_load(&s->generation) != d->generation)
+	if (!o || socks_generation(s) != d->generation)
 		return true;
 	if (d->gate == LOOK)
 		return !gates_closed_here(s, GATE_OF_RX);
@@ -210,7 +210,7 @@ static void plan_deadline(int fd, struct fault_sock *s, uint32_t gate,
 	const struct deadline d = {.when = when,
 	                           .fd = fd,
 	                           .sock = socks_index(s),
-	                           .generation = atomic_load(&s->generation),
+	                           .generation = socks_generation(s),
 	                           .gate = gate};
 	struct lock_guard guard;
 
@@ -273,7 +273,7 @@ void keeper_ring(void)
 void keeper_watch(int fd, struct fault_sock *s)
 {
 	uint32_t in = atomic_load(&s->rx_armed) ? EPOLLIN | EPOLLRDHUP : 0;
-	uint64_t generation = atomic_load(&s->generation) & 0xffff;
+	uint64_t generation = socks_generation(s) & 0xffff;
 	struct epoll_event e = {.events = in | EPOLLONESHOT,
 	                        .data.u64 = generation << 32 | (uint32_t)fd};
 	struct lock_guard guard;
@@ -349,7 +349,7 @@ static void deadline_due(const struct deadline *d)
 	uint64_t until;
 	int fd;
 
-	if (atomic_load(&s->generation) != d->generation)
+	if (socks_generation(s) != d->generation)
 		return;
 	fd = descriptor_of(s, d->fd);
 	if (fd < 0)
@@ -743,7 +743,8 @@ static void note_lasting(int fd, uint64_t word, const void *context)
 	bool *lasts = *(bool *const *)context;
 
 	(void)fd;
-	*lasts |= gates_concern(socks_of(word));
+	/* The word has it: the entries are not touched. */
+	*lasts |= fds_kind(word) == FDS_TCP && word & PLAN_LASTING;
 }
 
 /*

@@ -30,7 +30,7 @@ bool keeper_wait_begins(int timer_fd, const struct fault_sock *s,
 {
 	const struct wait w = {.timer = timer_fd + 1,
 	                       .sock = socks_index(s),
-	                       .generation = atomic_load(&s->generation),
+	                       .generation = socks_generation(s),
 	                       .gate = gate};
 	struct lock_guard guard;
 	uint32_t i;
@@ -69,7 +69,7 @@ void keeper_wait_ends(int timer_fd)
 void keeper_wake_waits(const struct fault_sock *s, enum gate gate)
 {
 	uint32_t index = socks_index(s);
-	uint32_t generation = atomic_load(&s->generation);
+	uint32_t generation = socks_generation(s);
 	struct lock_guard guard;
 
 	if (!atomic_load(&n_waits))

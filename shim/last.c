@@ -14,6 +14,7 @@
 #include "last.h"
 #include "late.h"
 #include "levers.h"
+#include "line.h"
 #include "regs.h"
 #include "resolve.h"
 #include "self.h"
@@ -21,9 +22,7 @@
 #include "poison.h"
 
 enum {
-	NO_GATE = -1,
-	/* What a throttled direction may save up, and what it waits for. */
-	QUANTUM_NS = 50000000,
+	NO_GATE = -1
 };
 
 static int gate_of(const struct shim_call *c)
@@ -129,7 +128,7 @@ static void keep_connect(struct shim_call *c, const struct plan_action *a,
 	if (late_connect(c, a, until))
 		return;
 	if (until == RUN_FOREVER || facts_nonblocking(c))
-		engine_gated(shim.run, &c->choice, GATE_LEVER);
+		decide_not_made(c);
 	else
 		connect_after(c, until);
 }
@@ -197,11 +196,14 @@ void act_delay(struct shim_call *c, const struct plan_action *a)
 /* Bytes that may go now, after waiting; 0: errno in c->err. */
 typedef uint64_t allowance(struct shim_call *c, uint64_t rest);
 
+/* They have gone: c->result. */
+typedef void carried(struct shim_call *c);
+
 /*
  * A blocking send takes everything, unless a signal comes between (G4); what
  * has been taken by then is its result.
  */
-static void send_all(struct shim_call *c, allowance *allow)
+static void send_all(struct shim_call *c, allowance *allow, carried *pay)
 {
 	uint64_t total = 0, want = c->e.want;
 
@@ -216,6 +218,8 @@ static void send_all(struct shim_call *c, allowance *allow)
 		if (c->result <= 0)
 			break;
 		total += (uint64_t)c->result;
+		if (pay)
+			pay(c);
 		if ((uint64_t)c->result < most)
 			break;
 	}
@@ -275,7 +279,7 @@ static void send_stalled(struct shim_call *c)
 	uint64_t take;
 
 	if (!facts_nonblocking(c)) {
-		send_all(c, allow_stalled);
+		send_all(c, allow_stalled, NULL);
 		return;
 	}
 	take = take_budget(c->sock, c->e.want);
@@ -324,74 +328,6 @@ void act_stall(struct shim_call *c, const struct plan_action *a)
 
 /* --- a slow direction ---------------------------------------------------- */
 
-/*
- * One word per direction: the time at which the next byte may move.  A
- * direction that was idle has saved at most one quantum.
- */
-static _Atomic uint64_t *next_byte(struct shim_call *c)
-{
-	return c->row->family == FAMILY_RECV ? &c->sock->rx_next_ns
-	                                     : &c->sock->tx_next_ns;
-}
-
-static uint64_t time_of(uint64_t bytes, uint64_t rate)
-{
-	return bytes > UINT64_MAX / 1000000000u ? UINT64_MAX / 2
-	                                        : bytes * 1000000000u / rate;
-}
-
-/* A slow one waits for its byte longer than a quantum. */
-static uint64_t quantum(uint64_t rate)
-{
-	uint64_t one = time_of(1, rate) + 1;
-
-	return one < QUANTUM_NS ? QUANTUM_NS : one;
-}
-
-static uint64_t saved_since(uint64_t due, uint64_t rate, uint64_t now)
-{
-	return due + quantum(rate) < now ? now - quantum(rate) : due;
-}
-
-static uint64_t bytes_now(struct shim_call *c, uint64_t rate, uint64_t now)
-{
-	uint64_t since = saved_since(atomic_load(next_byte(c)), rate, now);
-
-	return since >= now
-	               ? 0
-	               : (now - since) * (rate / 1000u) / 1000000u +
-	                         (now - since) * (rate % 1000u) / 1000000000u;
-}
-
-static void spend(struct shim_call *c, uint64_t rate, uint64_t now)
-{
-	uint64_t moved = cut_moved(c);
-	uint64_t due = atomic_load(next_byte(c));
-
-	while (moved &&
-	       !atomic_compare_exchange_weak(next_byte(c), &due,
-	                                     saved_since(due, rate, now) +
-	                                             time_of(moved, rate)))
-		;
-}
-
-/* When a quantum, or all that is there, may move. */
-static uint64_t when_more(struct shim_call *c, uint64_t rate, uint64_t now)
-{
-	uint64_t bytes = c->e.want;
-	uint64_t wait;
-	int queued = 0;
-
-	if (c->row->family == FAMILY_RECV &&
-	    !next.ioctl(c->fd, FIONREAD, (long)&queued) && queued > 0 &&
-	    (uint64_t)queued < bytes)
-		bytes = (uint64_t)queued;
-	wait = time_of(bytes, rate);
-	if (wait > quantum(rate))
-		wait = quantum(rate);
-	return saved_since(atomic_load(next_byte(c)), rate, now) + wait + 1;
-}
-
 static const struct plan_action *rate_of(const struct shim_call *c)
 {
 	const struct plan_rule *r = decide_rule(c);
@@ -402,21 +338,30 @@ static const struct plan_action *rate_of(const struct shim_call *c)
 	return &r->actions[i];
 }
 
-/* Waits in a blocking call; what was sent before is paid first. */
+/* Nothing moves until the line has carried more. */
+static void shut_line(struct shim_call *c, uint64_t want, uint64_t rate)
+{
+	gates_shut(c->fd, c->sock, (enum gate)gate_of(c),
+	           line_more(c, want, rate), (uint32_t)c->choice.rule + 1, 0);
+}
+
+static void pay_rate(struct shim_call *c)
+{
+	line_carried(c, rate_of(c)->value);
+}
+
+/* Waits in a blocking call. */
 static uint64_t allow_rate(struct shim_call *c, uint64_t rest)
 {
 	uint64_t rate = rate_of(c)->value;
-	uint64_t now = shim_now();
-	uint64_t most;
+	uint64_t most = 0;
 	int err;
 
-	if (c->made && c->result > 0)
-		spend(c, rate, now);
-	(void)rest;
-	while ((most = bytes_now(c, rate, now)) == 0) {
-		gates_shut(c->fd, c->sock, (enum gate)gate_of(c),
-		           when_more(c, rate, now),
-		           (uint32_t)c->choice.rule + 1, 0);
+	if (!c->made)
+		most = line_begins(c, rate);
+	while (!most && (most = line_bytes(c, rest, rate, shim_now())) == 0) {
+		line_waits(c, rate);
+		shut_line(c, rest, rate);
 		err = wait_for(c, (enum gate)gate_of(c));
 		if (!err && lost_sock(c))
 			return 0;
@@ -425,7 +370,6 @@ static uint64_t allow_rate(struct shim_call *c, uint64_t rest)
 			return 0;
 		}
 		release(c, (enum gate)gate_of(c));
-		now = shim_now();
 	}
 	return most;
 }
@@ -441,19 +385,24 @@ static void kick(const struct shim_call *c)
 /* The direction is ready again when it has saved up something. */
 static void move_some(struct shim_call *c, uint64_t rate, uint64_t most)
 {
-	uint64_t now;
+	bool all = most >= c->e.want;
 
-	cut_make_from(c, 0, most < c->e.want ? most : c->e.want);
+	cut_make_from(c, 0, all ? c->e.want : most);
 	if (c->result <= 0 || !call_owns_sock(c))
 		return;
-	now = shim_now();
-	spend(c, rate, now);
-	if (!bytes_now(c, rate, now))
-		gates_shut(c->fd, c->sock, (enum gate)gate_of(c),
-		           when_more(c, rate, now),
-		           (uint32_t)c->choice.rule + 1, 0);
+	line_carried(c, rate);
+	if (c->row->family == FAMILY_RECV || !all)
+		line_waits(c, rate);
+	if (!line_bytes(c, c->e.want, rate, shim_now()))
+		shut_line(c, c->e.want, rate);
 	else if ((uint64_t)c->result < c->e.want)
 		kick(c);
+}
+
+static void refuse_rate(struct shim_call *c, uint64_t rate)
+{
+	line_waits(c, rate);
+	keep(c, (enum gate)gate_of(c), line_more(c, c->e.want, rate), true);
 }
 
 void act_rate(struct shim_call *c, const struct plan_action *a)
@@ -463,17 +412,13 @@ void act_rate(struct shim_call *c, const struct plan_action *a)
 	if (gate_of(c) == NO_GATE)
 		return;
 	if (facts_nonblocking(c)) {
-		uint64_t now = shim_now();
-
-		most = bytes_now(c, a->value, now);
+		most = line_begins(c, a->value);
 		if (most)
 			move_some(c, a->value, most);
 		else
-			keep(c, (enum gate)gate_of(c),
-			     when_more(c, a->value, now), true);
+			refuse_rate(c, a->value);
 	} else if (c->row->family == FAMILY_SEND) {
-		send_all(c, allow_rate);
-		spend(c, a->value, shim_now());
+		send_all(c, allow_rate, pay_rate);
 	} else if ((most = allow_rate(c, c->e.want)) > 0) {
 		move_some(c, a->value, most);
 	}

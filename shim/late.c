@@ -443,7 +443,7 @@ static void not_held(struct shim_call *c)
 {
 	deaf_give_back();
 	next.connect(c->fd, &unspec, sizeof(unspec));
-	engine_gated(shim.run, &c->choice, GATE_LEVER);
+	decide_not_made(c);
 	call_real(c);
 }
 

@@ -14,6 +14,15 @@ enum {
 
 static _Atomic(struct our_sock *) of_socks;
 static _Atomic(struct our_reg *) regs;
+/*
+ * Entries that something was written to, a bit each; beyond it: all.  The
+ * others are not read: with thousands of sockets a child would fault in each
+ * page.
+ */
+enum {
+	N_TOUCHED = 1 << 18
+};
+static _Atomic uint64_t touched[N_TOUCHED / 64];
 static uint32_t used, first_free;
 static uint32_t of_sets[N_BUCKETS]; /* a registration of such an epfd */
 
@@ -61,13 +70,30 @@ bool ours_exist(void)
 	return atomic_load_explicit(&of_socks, memory_order_acquire);
 }
 
+static bool is_touched(uint32_t index)
+{
+	return index >= N_TOUCHED ||
+	       atomic_load_explicit(&touched[index / 64],
+	                            memory_order_acquire) >>
+	                       (index % 64) &
+	               1;
+}
+
+static void touch(uint32_t index)
+{
+	if (index < N_TOUCHED && !is_touched(index))
+		atomic_fetch_or(&touched[index / 64],
+		                (uint64_t)1 << (index % 64));
+}
+
 void ours_forget_holds(void)
 {
 	struct our_sock *all = atomic_load(&of_socks);
 	uint32_t n = atomic_load(&shim.run->used_socks);
 
-	/* Pages that nothing was written to stay untouched. */
 	for (uint32_t i = 1; all && i <= n && i < shim.run->n_socks; i++) {
+		if (!is_touched(i))
+			continue;
 		for (int g = 0; g < N_GATES_OF; g++)
 			if (atomic_load(&all[i].until[g]))
 				atomic_store(&all[i].until[g], 0);
@@ -83,12 +109,13 @@ void ours_forget_holds(void)
 struct our_sock *ours_peek(const struct fault_sock *s)
 {
 	struct our_sock *all = atomic_load(&of_socks);
-	struct our_sock *o;
+	uint32_t index = socks_index(s);
 
-	if (!all)
-		return NULL;
-	o = &all[socks_index(s)];
-	return o->generation == atomic_load(&s->generation) ? o : NULL;
+	return all && is_touched(index) &&
+	                       all[index].generation ==
+	                               socks_generation_at(index)
+	               ? &all[index]
+	               : NULL;
 }
 
 struct our_reg *ours_reg(uint32_t index)
@@ -212,11 +239,12 @@ static void empty(struct our_sock *o)
 struct our_sock *ours_of(const struct fault_sock *s)
 {
 	struct our_sock *all = atomic_load(&of_socks);
-	uint32_t generation = atomic_load(&s->generation);
+	uint32_t generation = socks_generation(s);
 	struct our_sock *o;
 
 	if (!all)
 		return NULL;
+	touch(socks_index(s));
 	o = &all[socks_index(s)];
 	if (o->generation != generation) {
 		empty(o);

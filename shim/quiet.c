@@ -56,8 +56,7 @@ struct quiet quiet_transfer(enum fault_family family, int fd, long len,
 	if (!s || !len || flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE) ||
 	    !is_plain())
 		return q;
-	q.generation =
-		atomic_load_explicit(&s->generation, memory_order_acquire);
+	q.generation = socks_generation(s);
 	if (!is_at_rest(s, family == FAMILY_RECV))
 		return q;
 	watch = atomic_load_explicit(&s->first_watch, memory_order_relaxed);
@@ -89,8 +88,7 @@ static NOINLINE long finish(enum fault_call id, int fd, struct quiet q,
 
 static bool is_the_same(struct quiet q)
 {
-	return atomic_load_explicit(&q.sock->generation,
-	                            memory_order_relaxed) == q.generation;
+	return socks_generation(q.sock) == q.generation;
 }
 
 /* The same for what nearly always happened: bytes, and nothing else. */

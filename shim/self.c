@@ -70,17 +70,26 @@ struct own_act {
 	struct engine_choice choice;
 };
 
+/* Nothing has come of it: no hit, unless another action of the rule is one. */
+static void not_made(const struct own_act *o)
+{
+	if (plan_rules(shim.plan)[o->choice.rule].n_actions > 1)
+		engine_gated(shim.run, &o->choice, GATE_LEVER);
+	else
+		engine_withdraw(shim.run, &o->choice, GATE_LEVER);
+}
+
 static void own_reset(const struct own_act *o, const struct plan_action *a)
 {
 	(void)a;
 	if (!lever_reset(o->own_fd, o->sock))
-		engine_gated(shim.run, &o->choice, GATE_LEVER);
+		not_made(o);
 }
 
 static void own_eof(const struct own_act *o, const struct plan_action *a)
 {
 	if (!eof_begin(o->own_fd, o->sock, a->flags & PLAN_ACTION_HALF))
-		engine_gated(shim.run, &o->choice, GATE_LEVER);
+		not_made(o);
 }
 
 /* The gates are opened through the program's descriptor, much later. */
@@ -231,9 +240,10 @@ void self_child(void)
  */
 static bool take_entry(struct fault_sock *s, uint64_t word)
 {
-	uint32_t refs = atomic_load(&s->refs);
+	_Atomic uint32_t *at = &run_ref(shim.run, s)->refs;
+	uint32_t refs = atomic_load(at);
 
-	while (refs && !atomic_compare_exchange_weak(&s->refs, &refs, refs + 1))
+	while (refs && !atomic_compare_exchange_weak(at, &refs, refs + 1))
 		;
 	if (refs && socks_of(word) == s)
 		return true;

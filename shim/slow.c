@@ -67,9 +67,7 @@ void call_fail(struct shim_call *c, int err)
 
 bool call_owns_sock(const struct shim_call *c)
 {
-	return !c->sock ||
-	       atomic_load_explicit(&c->sock->generation,
-	                            memory_order_relaxed) == c->generation;
+	return !c->sock || socks_generation(c->sock) == c->generation;
 }
 
 /* Those with RWF_ flags, one of which means something to a socket. */
@@ -104,7 +102,7 @@ void call_run(struct shim_call *c)
 	c->fd = c->row->fd < 0 ? -1 : (int)c->a[(int)c->row->fd];
 	c->sock = c->fd < 0 ? NULL : socks_of(fds_word(c->fd));
 	if (c->sock) {
-		c->generation = atomic_load(&c->sock->generation);
+		c->generation = socks_generation(c->sock);
 		c->sock_flags = atomic_load(&c->sock->flags);
 	}
 	handlers[c->row->effect](c);

@@ -33,17 +33,24 @@ uint32_t socks_index(const struct fault_sock *s)
 	return (uint32_t)(s - run_socks(shim.run));
 }
 
+/* The index of what socks_of() finds, without touching it; RUN_NONE. */
+static uint32_t index_of(uint64_t word)
+{
+	uint32_t index = fds_index(word);
+
+	if (fds_kind(word) != FDS_TCP ||
+	    (atomic_load_explicit(&run_refs(shim.run)[index].generation,
+	                          memory_order_relaxed) &
+	     0xffff) != (word >> 16 & 0xffff))
+		return RUN_NONE;
+	return index;
+}
+
 struct fault_sock *socks_of(uint64_t word)
 {
-	struct fault_sock *s;
+	uint32_t index = index_of(word);
 
-	if (fds_kind(word) != FDS_TCP)
-		return NULL;
-	s = &run_socks(shim.run)[fds_index(word)];
-	if ((atomic_load_explicit(&s->generation, memory_order_relaxed) &
-	     0xffff) != (word >> 16 & 0xffff))
-		return NULL;
-	return s;
+	return index ? &run_socks(shim.run)[index] : NULL;
 }
 
 /*
@@ -150,7 +157,7 @@ static uint32_t take_index(struct fault_run *run)
 	return index < run->n_socks ? index : RUN_NONE;
 }
 
-/* Everything but generation and the free list's link. */
+/* Everything but its index and the free list's link. */
 static void reset_entry(struct fault_sock *s)
 {
 	relaxed(&s->cookie, 0);
@@ -181,6 +188,8 @@ static void reset_entry(struct fault_sock *s)
 	relaxed(&s->rcvlowat, 0);
 	relaxed(&s->rx_next_ns, 0);
 	relaxed(&s->tx_next_ns, 0);
+	relaxed(&s->rx_busy_ns, 0);
+	relaxed(&s->tx_busy_ns, 0);
 	relaxed(&s->tx_budget, 0);
 	relaxed(&s->in_flight, 0);
 }
@@ -200,7 +209,8 @@ static struct fault_sock *take_entry(bool ipv6)
 	relaxed(&s->program, (uint16_t)shim.program);
 	relaxed(&s->flags, ipv6 ? SOCK_IPV6 : 0);
 	relaxed(&s->serial, atomic_fetch_add(&run->next_serial, 1) + 1);
-	relaxed(&s->refs, 1);
+	relaxed(&s->index, index);
+	relaxed(&run_refs(run)[index].refs, 1);
 	return s;
 }
 
@@ -214,15 +224,14 @@ static void set_word(int fd, struct fault_sock *s, uint32_t families)
 		if (socks_of(old) != s)
 			return;
 		fresh = (old & (FDS_CLOEXEC | FDS_FORKING)) |
-		        fds_make(FDS_TCP, socks_index(s),
-		                 atomic_load(&s->generation), families);
+		        fds_make(FDS_TCP, socks_index(s), socks_generation(s),
+		                 families);
 	} while (!fds_replace(fd, &old, fresh));
 }
 
 static void publish(int fd, const struct fault_sock *s)
 {
-	fds_set(fd, fds_make(FDS_TCP, socks_index(s),
-	                     atomic_load(&s->generation), 0));
+	fds_set(fd, fds_make(FDS_TCP, socks_index(s), socks_generation(s), 0));
 }
 
 void socks_appear(int fd, struct fault_sock *s)
@@ -231,15 +240,37 @@ void socks_appear(int fd, struct fault_sock *s)
 	publish(fd, s);
 }
 
-void socks_drop(struct fault_sock *s)
+/* The last reference has gone. */
+static void free_entry(uint32_t index)
 {
-	if (atomic_fetch_sub(&s->refs, 1) != 1)
-		return;
+	struct fault_sock *s = &run_socks(shim.run)[index];
+
 	if (atomic_load(&s->first_watch))
 		engine_unwatch(shim.run,
 		               atomic_exchange(&s->first_watch, RUN_NONE));
-	atomic_fetch_add(&s->generation, 1);
+	atomic_fetch_add(&run_refs(shim.run)[index].generation, 1);
 	push_free(shim.run, s);
+}
+
+static void drop_index(uint32_t index)
+{
+	if (atomic_fetch_sub(&run_refs(shim.run)[index].refs, 1) == 1)
+		free_entry(index);
+}
+
+void socks_drop(struct fault_sock *s)
+{
+	drop_index(socks_index(s));
+}
+
+void socks_hold(struct fault_sock *s)
+{
+	atomic_fetch_add(&run_ref(shim.run, s)->refs, 1);
+}
+
+uint32_t socks_holders(const struct fault_sock *s)
+{
+	return atomic_load(&run_ref(shim.run, s)->refs);
 }
 
 /* What makes a word leave the fast path; see socks_refresh(). */
@@ -289,7 +320,7 @@ void socks_refresh(int fd, struct fault_sock *s)
 	const struct copies copies = {s, interest_of(s)};
 
 	set_word(fd, s, copies.families);
-	if (atomic_load(&s->refs) > 1)
+	if (socks_holders(s) > 1)
 		each_copy(s, refresh_copy, &copies);
 }
 
@@ -320,10 +351,10 @@ void socks_unix(int fd)
 
 void socks_forget(int fd)
 {
-	struct fault_sock *s = socks_of(fds_set(fd, 0));
+	uint32_t index = index_of(fds_set(fd, 0));
 
-	if (s)
-		socks_drop(s);
+	if (index)
+		drop_index(index);
 }
 
 void socks_dup(int from, int to)
@@ -334,7 +365,7 @@ void socks_dup(int from, int to)
 	if (from == to)
 		return;
 	if (s) {
-		atomic_fetch_add(&s->refs, 1);
+		socks_hold(s);
 		widen_span(s, to);
 	}
 	/* close-on-exec is the descriptor's own: the caller sets it. */
@@ -345,12 +376,12 @@ void socks_dup(int from, int to)
 
 static void add_reference(int fd, uint64_t word, const void *context)
 {
-	struct fault_sock *s = socks_of(word);
+	uint32_t index = index_of(word);
 
 	(void)fd;
 	(void)context;
-	if (s)
-		atomic_fetch_add(&s->refs, 1);
+	if (index)
+		atomic_fetch_add(&run_refs(shim.run)[index].refs, 1);
 }
 
 /*
@@ -394,12 +425,12 @@ void socks_fork(enum fork_stage stage)
 
 static void drop_reference(int fd, uint64_t word, const void *context)
 {
-	struct fault_sock *s = socks_of(word);
+	uint32_t index = index_of(word);
 
 	(void)fd;
 	(void)context;
-	if (s)
-		socks_drop(s);
+	if (index)
+		drop_index(index);
 }
 
 static void exec_one(int fd, uint64_t word, const void *context)

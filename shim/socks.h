@@ -15,6 +15,7 @@
 
 /* The socket of a descriptor word; NULL when foreign or reused since. */
 struct fault_sock *socks_of(uint64_t word);
+/* Worked out: the entry is not touched. */
 uint32_t socks_index(const struct fault_sock *s);
 
 /*
@@ -46,6 +47,23 @@ void socks_forget(int fd);
 
 /* The same after the word has been taken out of the table. */
 void socks_drop(struct fault_sock *s);
+
+/* Changes when the entry becomes another socket's. */
+static inline uint32_t socks_generation(const struct fault_sock *s)
+{
+	return atomic_load_explicit(&run_ref(shim.run, s)->generation,
+	                            memory_order_acquire);
+}
+
+static inline uint32_t socks_generation_at(uint32_t index)
+{
+	return atomic_load_explicit(&run_refs(shim.run)[index].generation,
+	                            memory_order_acquire);
+}
+
+/* One reference more; how many there are, over all processes. */
+void socks_hold(struct fault_sock *s);
+uint32_t socks_holders(const struct fault_sock *s);
 
 /* to is now a duplicate of from. */
 void socks_dup(int from, int to);

@@ -96,6 +96,10 @@ for action in '{short: 1B}' '{rate: 1KiB/s}' '{corrupt: 1B}' '{eof: half}'; do
 done
 held at-end "call: recv, role: accepted, nth: 2, inject: stall" \
 	"who has read it does not wait for it again"
+held at-end "call: recv, role: accepted, nth: 2, inject: {delay: 1h}" \
+	"nor is it late a second time"
+undone connect-alone "call: connect, inject: {delay: 1s}" \
+	"a connect that cannot be held is no hit"
 for action in '{delay: 10ms}' '{stall: 10ms}'; do
 	acts at-end "call: recv, role: accepted, nth: 1, inject: $action" \
 		"what can be done to an end of file is done: $action"

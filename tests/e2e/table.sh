@@ -62,6 +62,15 @@ case " $cases " in
 		"$probes/table_processes" relatives
 	;;
 esac
+for what in fork exec; do
+	case " $cases " in
+	"  " | *" many-$what "*)
+		t_ok "$what does not touch each of thousands of sockets" \
+			timeout 60 "$FAULT" exec -e connect:delay=1ms:port=9 -- \
+			"$probes/many" "$what"
+		;;
+	esac
+done
 try table_processes passed-on "a connection passed over a UNIX socket goes on counting" "$second"
 try table_processes passed-between "and takes nothing from one made meanwhile" "$second"
 try table_processes passed-copy "closing a passed copy leaves the original known"

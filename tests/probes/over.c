@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "table.h"
@@ -182,6 +183,28 @@ static int after_eof(void)
 	return 0;
 }
 
+/* No descriptor is left for what holds a connect: it is as fast as ever. */
+static int connect_alone(void)
+{
+	struct sockaddr_in to;
+	socklen_t len = sizeof(to);
+	struct rlimit none;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct pollfd ready = {fd, POLLOUT, 0};
+
+	if (listener < 0 || fd < 0 || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&to, &len))
+		die("listen");
+	none = (struct rlimit){(rlim_t)fd + 1, (rlim_t)fd + 1};
+	if (setrlimit(RLIMIT_NOFILE, &none))
+		die("setrlimit");
+	WANT(connect(fd, (const struct sockaddr *)&to, len), -1);
+	WANT(errno, EINPROGRESS);
+	WANT(poll(&ready, 1, 10000), 1);
+	return 0;
+}
+
 /* The peer's end has been read: silence is about what is sent. */
 static int silence_at_end(void)
 {
@@ -215,6 +238,7 @@ int main(int argc, char **argv)
 		{"reset-by-peer", reset_by_peer},
 		{"by-itself", by_itself},
 		{"at-end", at_end},
+		{"connect-alone", connect_alone},
 		{"after-eof", after_eof},
 		{"after-own-end", after_own_end},
 		{"silence-at-end", silence_at_end},

@@ -400,6 +400,80 @@ void case_recv_rate(struct rd *r)
 	rd_say_spin(cpu);
 }
 
+/* What the line has carried meanwhile is there: of 200 kB in a second. */
+static size_t take_at(struct rd *r, int ms, size_t taken)
+{
+	size_t n = 0;
+	ssize_t got;
+	double at;
+
+	rd_until(r, ms);
+	at = rd_ms(r, rd_now());
+	while ((got = rd_recv(r, r->fd, 1 << 14, MSG_DONTWAIT)) > 0)
+		n += (size_t)got;
+	note("%zu bytes at %.1f ms", n, at);
+	say("by %d ms: %s", ms,
+	    (double)(taken + n) < 200 * at - 40000   ? "too few"
+	    : (double)(taken + n) > 200 * at + 14000 ? "too many"
+	                                             : "what came");
+	return taken + n;
+}
+
+/* The program is elsewhere, twice: nothing of the rate is lost by it. */
+void case_recv_rate_away(struct rd *r)
+{
+	struct rd_watch w;
+	struct rd_take t;
+	size_t n;
+	double ms;
+
+	rd_open(r);
+	rd_watch(&w, r->style, r->fd, POLLIN | POLLRDHUP);
+	r->t0 = rd_now();
+	rd_peer(r, r->real ? "trickle" : "send", r->conn, 200000, 0);
+	n = take_at(r, 60, 0);
+	n = take_at(r, 360, n);
+	n = take_at(r, 660, n);
+	rd_take(r, &w, 200000 - n, &t);
+	ms = rd_ms(r, t.last);
+	note("all after %.1f ms", ms);
+	say("bytes: %zu", n + t.n);
+	say("time: %s", ms < 900    ? "too short"
+	                : ms < 1100 ? "as asked"
+	                            : "too long");
+}
+
+/* It came before the program asked for the first time. */
+void case_recv_rate_late(struct rd *r)
+{
+	rd_open(r);
+	r->t0 = rd_now();
+	rd_peer(r, "send", r->conn, 40000, 0);
+	rd_raw_await_queued(r->fd, 40000);
+	rd_until(r, 300);
+	say_result("receive", rd_recv(r, r->fd, 1 << 16, MSG_DONTWAIT));
+}
+
+/* A line that is idle saves up nothing: what comes then takes its time. */
+void case_recv_rate_idle(struct rd *r)
+{
+	struct rd_watch w;
+	struct rd_take t;
+
+	rd_open(r);
+	rd_watch(&w, r->style, r->fd, POLLIN | POLLRDHUP);
+	r->t0 = rd_now();
+	rd_peer(r, "send", r->conn, 100, 0);
+	rd_take(r, &w, 100, &t);
+	rd_until(r, 600);
+	r->t0 = rd_now();
+	rd_peer(r, r->real ? "trickle" : "send", r->conn, 200000, 0);
+	rd_take(r, &w, 200000, &t);
+	note("all after %.1f ms", rd_ms(r, t.last));
+	say("bytes: %zu", t.n);
+	say("time: %s", rd_ms(r, t.last) < 900 ? "too short" : "as asked");
+}
+
 /* ---- the rule is disarmed ------------------------------------------------ */
 
 /* `fault disarm slow` at r->delay_ms; for real it comes then. */

