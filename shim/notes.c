@@ -47,6 +47,7 @@ static void on_vfork(const struct note *note, void *caller)
 	(void)caller;
 	shim_pid();
 	shim_thread.vforked = true;
+	shim_thread.moved = 0;
 }
 
 static void on_exec(const struct note *note, void *caller)
