@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -91,8 +92,25 @@ static void *run_step(void *step)
 	return NULL;
 }
 
+static unsigned n_threads(void)
+{
+	struct stat tasks;
+
+	return stat("/proc/self/task", &tasks) ? 0 : (unsigned)tasks.st_nlink;
+}
+
+/* One that is joined is still there for a moment: close_range asks (UNSHARE).
+ */
+static void join(pthread_t thread, unsigned before)
+{
+	pthread_join(thread, NULL);
+	while (n_threads() > before)
+		sched_yield();
+}
+
 static void act(struct step *s)
 {
+	const unsigned before = n_threads();
 	pthread_t thread;
 
 	if (world->told)
@@ -102,7 +120,7 @@ static void act(struct step *s)
 	if (s->c & ALONE && ops[s->op].run != op_fork &&
 	    ops[s->op].run != op_exec && ops[s->op].run != op_exit &&
 	    !pthread_create(&thread, NULL, run_step, s))
-		pthread_join(thread, NULL);
+		join(thread, before);
 	else
 		run_step(s);
 }
