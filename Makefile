@@ -188,6 +188,7 @@ $(eval $(call programs,tests/probes))
 $(eval $(call programs,tests/rows))
 $(eval $(call programs,tests/conformance))
 $(eval $(call programs,tests/readiness))
+$(eval $(call programs,tests/fuzz/fds))
 $(eval $(call programs,bench))
 
 # Probes are what users' programs are: lightly optimised, some with the
@@ -220,7 +221,8 @@ all_obj += $(call obj,obj,$(fuzz_src))
 unit := $(tests/unit_bin)
 reference := $(reference_bin) $(reference/faulty_bin)
 programs := $(unit) $(reference) $(tests/probes_bin) $(tests/rows_bin) \
-	$(tests/conformance_bin) $(tests/readiness_bin) $(bench_bin)
+	$(tests/conformance_bin) $(tests/readiness_bin) $(tests/fuzz/fds_bin) \
+	$(bench_bin)
 
 .PHONY: all reference programs unit check check-unit check-build check-format \
 	sanitize demo stock format clean man install uninstall FORCE
@@ -373,7 +375,8 @@ stock-delay: programs stock
 CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
 format:
 	$(CLANG_FORMAT) -i $(wildcard $(foreach d,plan engine lang shim runner \
-		runner/report reference reference/faulty bench tests tests/*,$d/*.[ch]))
+		runner/report reference reference/faulty bench tests tests/* tests/fuzz/fds,\
+		$d/*.[ch]))
 
 clean:
 	rm -rf build fault libfault.so

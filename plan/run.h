@@ -127,8 +127,11 @@ struct fault_sock {
 	_Atomic uint64_t tx_budget; /* stalled: bytes that are still taken;
 	                               peer gone: bytes that it never took */
 	_Atomic uint32_t next_free;
-	/* References on their way: in SCM_RIGHTS messages, over exec. */
-	_Atomic uint32_t in_flight;
+	/* References on their way: in SCM_RIGHTS messages; over exec. */
+	_Atomic uint32_t in_messages, in_images;
+	/* Process whose next image gives a reference back: its exec closes the
+	   last descriptor, unless it fails, or it has others by then. */
+	_Atomic uint32_t closing;
 	_Atomic uint32_t roused; /* of a listener: sets that the end of a
 	                            hold has woken (shim/exclusive.h) */
 };
@@ -233,6 +236,7 @@ struct fault_run {
 	_Atomic uint32_t next_serial;
 	_Atomic uint32_t lost_socks; /* tables full: the run is incomplete */
 	_Atomic uint32_t generation; /* arm, disarm */
+	_Atomic uint32_t n_closing;  /* sockets with fault_sock.closing */
 	/* Free lists: index in the low half, a tag against ABA in the high. */
 	_Atomic uint64_t free_socks;
 	_Atomic uint64_t free_watches; /* with their cells */

@@ -1,13 +1,17 @@
 /*
  * adopt.c - descriptors that were not made through us: inherited over exec,
- * received over a UNIX socket.  The only place that asks the kernel what a
- * descriptor is; part of socks.h.
+ * received over a UNIX socket; and those that are left to others that way.  The
+ * only place that asks the kernel what a descriptor is; part of socks.h.
  */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "gates.h"
+#include "keeper.h"
 #include "next.h"
 #include "socks.h"
 
@@ -137,44 +141,34 @@ static void find_state(int fd, struct fault_sock *s)
  * A reference that is on its way has arrived, or has come back.  Whose it was
  * does not matter: the sum is right.
  */
-static bool take_in_flight(struct fault_sock *s)
+static bool take_one(_Atomic uint32_t *on_their_way)
 {
-	uint32_t n = atomic_load(&s->in_flight);
+	uint32_t n = atomic_load(on_their_way);
 
 	while (n) {
-		if (atomic_compare_exchange_weak(&s->in_flight, &n, n - 1))
+		if (atomic_compare_exchange_weak(on_their_way, &n, n - 1))
 			return true;
 	}
 	return false;
 }
+
+/* By which way a descriptor has come. */
+enum way {
+	WAY_IMAGE,   /* inherited over exec */
+	WAY_MESSAGE, /* SCM_RIGHTS */
+	WAY_COPY     /* a look at a message, which keeps its reference */
+};
 
 /*
  * Of a sender without us, or a process that was made behind our back (inside
  * libc, by a raw system call), there is none: one more then, or the last of
  * those that inherit it would take the entry with it.
  */
-static void receive_reference(struct fault_sock *s)
+static void receive_reference(struct fault_sock *s, enum way way)
 {
-	if (!take_in_flight(s))
+	if (way == WAY_COPY ||
+	    !take_one(way == WAY_IMAGE ? &s->in_images : &s->in_messages))
 		socks_hold(s);
-}
-
-void socks_leaving(int fd, uint64_t word)
-{
-	struct fault_sock *s = socks_of(word);
-
-	if (!s)
-		return;
-	socks_remember(fd, word);
-	atomic_fetch_add(&s->in_flight, 1);
-}
-
-void socks_come_back(uint64_t word)
-{
-	struct fault_sock *s = socks_of(word);
-
-	if (s)
-		receive_reference(s);
 }
 
 void socks_passed(int fd)
@@ -184,24 +178,25 @@ void socks_passed(int fd)
 	if (!s)
 		return;
 	socks_hold(s);
-	socks_leaving(fd, fds_word(fd));
+	socks_remember(fd, fds_word(fd));
+	atomic_fetch_add(&s->in_messages, 1);
 }
 
 void socks_not_passed(int fd)
 {
 	struct fault_sock *s = socks_of(fds_word(fd));
 
-	if (s && take_in_flight(s))
+	if (s && take_one(&s->in_messages))
 		socks_drop(s);
 }
 
-static void track(int fd, bool ipv6)
+static void track(int fd, bool ipv6, enum way way)
 {
 	uint64_t cookie = cookie_of(fd);
 	struct fault_sock *s = known(cookie);
 
 	if (s) {
-		receive_reference(s);
+		receive_reference(s, way);
 		socks_appear(fd, s);
 		socks_refresh(fd, s);
 		return;
@@ -213,7 +208,7 @@ static void track(int fd, bool ipv6)
 	}
 }
 
-void socks_adopt(int fd)
+static void adopt(int fd, enum way way)
 {
 	int saved = errno;
 	int domain = option(fd, SO_DOMAIN);
@@ -223,8 +218,23 @@ void socks_adopt(int fd)
 		socks_unix(fd);
 	else if ((domain == AF_INET || domain == AF_INET6) &&
 	         option(fd, SO_PROTOCOL) == IPPROTO_TCP)
-		track(fd, domain == AF_INET6);
+		track(fd, domain == AF_INET6, way);
 	errno = saved;
+}
+
+void socks_inherited(int fd)
+{
+	adopt(fd, WAY_IMAGE);
+}
+
+void socks_received(int fd)
+{
+	adopt(fd, WAY_MESSAGE);
+}
+
+void socks_peeked(int fd)
+{
+	adopt(fd, WAY_COPY);
 }
 
 /*
@@ -265,4 +275,173 @@ void socks_remember(int fd, uint64_t word)
 
 	if (s && !atomic_load(&s->cookie))
 		note_cookie(s, cookie_of(fd));
+}
+
+/* --- another image ----------------------------------------------------------
+ */
+
+enum fate {
+	FATE_STAYS,  /* it is open in the image that follows */
+	FATE_CLOSED, /* exec closes it */
+	FATE_GONE,   /* it is that socket no longer */
+};
+
+/*
+ * The kernel has the last word: a child of vfork has closed and moved some, of
+ * which the table says nothing, and others were closed behind our back.
+ */
+static enum fate fate_of(int fd, const struct fault_sock *s)
+{
+	int flags;
+
+	if (shim.alone) /* what follows begins anew: nothing is asked for it */
+		return FATE_CLOSED;
+	flags = next.fcntl(fd, F_GETFD, 0);
+	if (flags < 0 || !socks_same(fd, s))
+		return FATE_GONE;
+	return flags & FD_CLOEXEC ? FATE_CLOSED : FATE_STAYS;
+}
+
+/* fd's reference is nobody's for the time being. */
+static void leave(int fd, uint64_t word, struct fault_sock *s)
+{
+	socks_remember(fd, word);
+	atomic_fetch_add(&s->in_images, 1);
+}
+
+/* A reference that the image of this process gives back, unless exec fails. */
+static bool hold_over_exec(struct fault_sock *s, int pid)
+{
+	uint32_t nobody = 0;
+
+	if (!atomic_compare_exchange_strong(&s->closing, &nobody,
+	                                    (uint32_t)pid))
+		return false;
+	atomic_fetch_add(&shim.run->n_closing, 1);
+	return true;
+}
+
+static bool held_over_exec(struct fault_sock *s, int pid)
+{
+	uint32_t us = (uint32_t)pid;
+
+	if (!atomic_compare_exchange_strong(&s->closing, &us, 0))
+		return false;
+	atomic_fetch_sub(&shim.run->n_closing, 1);
+	return true;
+}
+
+/* First: what is left is counted rightly then, and the last one known. */
+static void forget_gone(int fd, uint64_t word, const void *context)
+{
+	const struct fault_sock *s = socks_of(word);
+
+	(void)context;
+	if (s && fate_of(fd, s) == FATE_GONE)
+		socks_forget(fd);
+}
+
+/* What goes into the word is what is taken back if the exec fails. */
+static void exec_one(int fd, uint64_t word, const void *context)
+{
+	struct fault_sock *s = socks_of(word);
+	bool stays = s && fate_of(fd, s) == FATE_STAYS;
+
+	(void)context;
+	if (s)
+		fds_flag(fd, FDS_CLOEXEC, !stays);
+	if (stays)
+		leave(fd, word, s);
+	else if (s && (socks_holders(s) != 1 || !hold_over_exec(s, shim_pid())))
+		socks_drop(s);
+}
+
+static void return_one(int fd, uint64_t word, const void *context)
+{
+	struct fault_sock *s = socks_of(word);
+
+	(void)fd;
+	(void)context;
+	if (!s)
+		return;
+	if (!(word & FDS_CLOEXEC))
+		receive_reference(s, WAY_IMAGE);
+	else if (!held_over_exec(s, shim_pid()))
+		socks_hold(s);
+}
+
+void socks_closed_by_exec(void)
+{
+	struct fault_run *run = shim.run;
+	uint32_t n = atomic_load(&run->used_socks);
+
+	if (!atomic_load(&run->n_closing))
+		return;
+	for (uint32_t i = 1; i <= n && i < run->n_socks; i++)
+		if (held_over_exec(&run_socks(run)[i], shim_pid()))
+			socks_drop(&run_socks(run)[i]);
+}
+
+/* The child has it by another number, of which the table says nothing. */
+static void hold_moved(struct fault_sock *s)
+{
+	if (!fds_mine() && shim_thread.moved == socks_index(s) &&
+	    hold_over_exec(s, getpid()))
+		socks_hold(s);
+}
+
+static void spawn_one(int fd, uint64_t word, const void *context)
+{
+	struct fault_sock *s = socks_of(word);
+	enum fate fate = s ? fate_of(fd, s) : FATE_GONE;
+
+	(void)context;
+	if (fate == FATE_STAYS) {
+		socks_hold(s);
+		leave(fd, word, s);
+	} else if (s && !shim.alone) {
+		if (fate == FATE_CLOSED)
+			socks_remember(fd, word);
+		hold_moved(s);
+	}
+}
+
+static void unspawn_one(int fd, uint64_t word, const void *context)
+{
+	struct fault_sock *s = socks_of(word);
+
+	(void)context;
+	if (!s)
+		return;
+	if (fate_of(fd, s) == FATE_STAYS ? take_one(&s->in_images)
+	                                 : held_over_exec(s, getpid()))
+		socks_drop(s);
+}
+
+void socks_exec(void)
+{
+	if (atomic_exchange(&shim.left, true))
+		return;
+	gates_release_all();
+	keeper_leaves(true);
+	fds_each(0, INT32_MAX, forget_gone, NULL);
+	fds_each(0, INT32_MAX, exec_one, NULL);
+}
+
+void socks_return(void)
+{
+	if (!atomic_exchange(&shim.left, false))
+		return;
+	fds_each(0, INT32_MAX, return_one, NULL);
+	keeper_leaves(false);
+}
+
+void socks_spawn(void)
+{
+	fds_each(0, INT32_MAX, spawn_one, NULL);
+}
+
+void socks_not_spawned(void)
+{
+	fds_each(0, INT32_MAX, unspawn_one, NULL);
 }

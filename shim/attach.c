@@ -118,7 +118,7 @@ static void adopt_inherited(void)
 			int fd = atoi(d->d_name);
 
 			if (d->d_name[0] != '.' && fd != dir)
-				socks_adopt(fd);
+				socks_inherited(fd);
 			at += d->d_reclen;
 		}
 	}
@@ -153,6 +153,7 @@ void attach_run(const struct fault_plan *plan, struct fault_run *run,
 		process_attached();
 	pthread_atfork(process_prepare, process_parent, process_child);
 	adopt_inherited();
+	socks_closed_by_exec();
 	exhaust_attached();
 	envp_keep();
 	shim.interest =

@@ -83,15 +83,16 @@ void handle_bind(struct shim_call *c)
 		atomic_store(&c->sock->local_port, 0);
 }
 
-/* A port chosen by the kernel: asked for only where it is looked at. */
+/*
+ * A port chosen by the kernel: asked for only where it is looked at.  listen
+ * chooses anew after a shutdown or a refused connect.
+ */
 static void learn_port(struct shim_call *c)
 {
 	struct sockaddr_storage local;
 	unsigned len = sizeof(local);
 	struct plan_addr addr;
 
-	if (atomic_load(&c->sock->local_port))
-		return;
 	if (!shim.traced && !shim.ports)
 		return;
 	if (!next.getsockname(c->fd, &local, &len)) {
@@ -106,7 +107,8 @@ void handle_listen(struct shim_call *c)
 		call_real(c);
 		return;
 	}
-	learn_port(c);
+	if (!atomic_load(&c->sock->local_port))
+		learn_port(c);
 	if (!correct_call(c, EINVAL))
 		decide_and_make(c);
 	if (c->result == 0) {
@@ -337,28 +339,47 @@ static bool dissolves(const struct shim_call *c)
 	       addr->sa_family == AF_UNSPEC;
 }
 
+/* A fresh socket again: its next connection is another one. */
+static void start_over(struct shim_call *c, enum fault_state state)
+{
+	struct fault_sock *s = c->sock;
+	uint8_t before = atomic_fetch_and(
+		&s->flags, (uint8_t) ~(SOCK_LEVER | SOCK_FIN_RESET |
+	                               SOCK_PEEKED | SOCK_EOF | SOCK_GONE));
+
+	if (before & SOCK_EOF)
+		gates_restore_lowat(c->fd, s);
+	atomic_store(&s->told_err, 0);
+	atomic_store(&s->connection, 0);
+	atomic_store(&s->rx_bytes, 0);
+	atomic_store(&s->tx_bytes, 0);
+	atomic_store(&s->rx_turn, 0);
+	atomic_store(&s->tx_turn, 0);
+	atomic_store(&s->last_direction, DIRECTION_NONE);
+	socks_unconnected(c->fd, s, state);
+}
+
 static void dissolve(struct shim_call *c)
 {
-	uint8_t before;
-
 	late_forget(c->sock);
 	call_real(c);
-	if (c->result)
-		return;
-	before = atomic_fetch_and(&c->sock->flags,
-	                          (uint8_t) ~(SOCK_LEVER | SOCK_FIN_RESET |
-	                                      SOCK_PEEKED | SOCK_EOF |
-	                                      SOCK_GONE));
-	if (before & SOCK_EOF)
-		gates_restore_lowat(c->fd, c->sock);
-	atomic_store(&c->sock->told_err, 0);
-	atomic_store(&c->sock->connection, 0);
-	atomic_store(&c->sock->rx_bytes, 0);
-	atomic_store(&c->sock->tx_bytes, 0);
-	atomic_store(&c->sock->rx_turn, 0);
-	atomic_store(&c->sock->tx_turn, 0);
-	atomic_store(&c->sock->last_direction, DIRECTION_NONE);
-	socks_unconnected(c->fd, c->sock, STATE_NEW);
+	if (!c->result)
+		start_over(c, STATE_NEW);
+}
+
+/*
+ * EISCONN, but for one that did not wait and is dead by now: the kernel tells
+ * how it ended, once, and has a fresh socket from then on.
+ */
+static void connect_connected(struct shim_call *c)
+{
+	call_real(c);
+	if (c->result && (c->err == ECONNRESET || c->err == ECONNREFUSED ||
+	                  c->err == EPIPE || c->err == ETIMEDOUT ||
+	                  c->err == ECONNABORTED)) {
+		late_forget(c->sock);
+		start_over(c, STATE_REFUSED);
+	}
 }
 
 void handle_connect(struct shim_call *c)
@@ -380,7 +401,7 @@ void handle_connect(struct shim_call *c)
 	         state == STATE_REFUSED)
 		connect_fresh(c);
 	else
-		call_real(c);
+		connect_connected(c);
 	record_return(c);
 }
 
@@ -517,6 +538,7 @@ void handle_close(struct shim_call *c)
 	bool lasting;
 
 	if (!fds_mine()) {
+		socks_remember(fd, fds_word(fd));
 		call_real(c);
 		return;
 	}

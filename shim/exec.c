@@ -12,6 +12,7 @@
 #include "next.h"
 #include "notes.h"
 #include "record.h"
+#include "socks.h"
 
 #include "poison.h"
 
@@ -108,6 +109,20 @@ static long enter(const struct image *image, char *const *envp)
 
 /* ---- exec ---------------------------------------------------------------- */
 
+/* It has returned, so it has failed: what note_call() gave away is ours again.
+ */
+static long failed(long result)
+{
+	int saved = errno;
+
+	if (fds_mine())
+		socks_return();
+	else
+		socks_not_spawned();
+	errno = saved;
+	return result;
+}
+
 typedef int exec_path(const char *, char *const *, char *const *);
 typedef int exec_environ(const char *, char *const *);
 typedef int exec_fd(int, char *const *, char *const *);
@@ -125,7 +140,7 @@ static long exec_with(const struct note *note, const char *path,
 	const struct image image = {
 		.go = go_path, .note = note, .path = path, .argv = argv};
 
-	return enter(&image, envp);
+	return failed(enter(&image, envp));
 }
 
 /* `own` takes environ, `twin` is the same with an environment. */
@@ -136,7 +151,7 @@ static long exec_environ_with(const struct note *own, const struct note *twin,
 	const struct envp_need need = envp_look(envp);
 
 	if (!need.bytes && !need.other)
-		return ((exec_environ *)own->next)(path, argv);
+		return failed(((exec_environ *)own->next)(path, argv));
 	return exec_with(twin, path, argv, envp);
 }
 
@@ -171,7 +186,7 @@ int with_fexecve(int fd, char *const *argv, char *const *envp)
 		.go = go_fd, .note = &note_fexecve, .fd = fd, .argv = argv};
 
 	/* EINVAL is libc's answer to NULL, here alone. */
-	return (int)(envp ? enter(&image, envp) : go_fd(&image, envp));
+	return (int)failed(envp ? enter(&image, envp) : go_fd(&image, envp));
 }
 
 static long go_at(const struct image *i, char *const *envp)
@@ -190,7 +205,7 @@ int with_execveat(int dir, const char *path, char *const *argv,
 	                            .argv = argv,
 	                            .flags = flags};
 
-	return (int)enter(&image, envp);
+	return (int)failed(enter(&image, envp));
 }
 
 static long go_syscall(const struct image *i, char *const *envp)
@@ -210,7 +225,8 @@ long with_syscall(const long *args, unsigned at)
 
 	/* The address is a number until the kernel has it. */
 	__builtin_memcpy(&envp, &args[at], sizeof(envp));
-	return envp_kept.n ? enter(&image, envp) : go_syscall(&image, envp);
+	return failed(envp_kept.n ? enter(&image, envp)
+	                          : go_syscall(&image, envp));
 }
 
 /* ---- exec with its arguments in a list -------------------------------------
@@ -301,6 +317,17 @@ int with_execle(const char *path, const char *arg, ...)
 typedef int spawn(int *, const char *, const void *, const void *,
                   char *const *, char *const *);
 
+static int spawn_with(const struct image *image, char *const *envp)
+{
+	long result = enter(image, envp);
+	int saved = errno;
+
+	if (result)
+		socks_not_spawned();
+	errno = saved;
+	return (int)result;
+}
+
 static long go_spawn(const struct image *i, char *const *envp)
 {
 	const uint64_t before = shim_now();
@@ -326,7 +353,7 @@ int with_posix_spawn(int *pid, const char *path, const void *actions,
 	                            .actions = actions,
 	                            .attributes = attributes};
 
-	return (int)enter(&image, envp);
+	return spawn_with(&image, envp);
 }
 
 int with_posix_spawnp(int *pid, const char *file, const void *actions,
@@ -341,5 +368,5 @@ int with_posix_spawnp(int *pid, const char *file, const void *actions,
 	                            .actions = actions,
 	                            .attributes = attributes};
 
-	return (int)enter(&image, envp);
+	return spawn_with(&image, envp);
 }

@@ -82,6 +82,7 @@ static void on_vfork(const struct note_at *at)
 	(void)at;
 	shim_pid();
 	shim_thread.vforked = true;
+	shim_thread.moved = 0;
 }
 
 static void on_exec(const struct note_at *at)

@@ -33,9 +33,21 @@ static void each_right(struct msghdr *m, void (*visit)(int fd))
 
 static void received_cloexec(int fd)
 {
-	socks_adopt(fd);
+	socks_received(fd);
 	fds_flag(fd, FDS_CLOEXEC, true);
 }
+
+static void peeked_cloexec(int fd)
+{
+	socks_peeked(fd);
+	fds_flag(fd, FDS_CLOEXEC, true);
+}
+
+/* [MSG_PEEK][MSG_CMSG_CLOEXEC] */
+static void (*const receives[2][2])(int fd) = {
+	{socks_received, received_cloexec},
+	{socks_peeked, peeked_cloexec},
+};
 
 /* Messages [from, to) of the array; the one of sendmsg is number 0. */
 static void each_message(const struct shim_call *c, long from, long to,
@@ -76,9 +88,11 @@ void passing_not_sent(const struct shim_call *c)
 
 void passing_received(const struct shim_call *c)
 {
-	bool cloexec = call_flags(c) & MSG_CMSG_CLOEXEC;
+	int flags = call_flags(c);
 	long n = c->row->shape.kind == SHAPE_MMSG ? c->result : 1;
 
 	if (c->row->family == FAMILY_RECV && c->result >= 0)
-		each_message(c, 0, n, cloexec ? received_cloexec : socks_adopt);
+		each_message(c, 0, n,
+		             receives[!!(flags & MSG_PEEK)]
+		                     [!!(flags & MSG_CMSG_CLOEXEC)]);
 }

@@ -85,6 +85,7 @@ struct shim_thread {
 	int tid;        /* 0 = not asked for */
 	bool attaching; /* in shim_attach(): its own calls must not wait */
 	bool vforked;   /* this thread has called vfork: see fds.h */
+	uint32_t moved; /* socket that the child of vfork has copied, 0 */
 	bool helper;    /* ours: all its signals are blocked for good */
 };
 extern __thread struct shim_thread shim_thread;

@@ -191,7 +191,9 @@ static void reset_entry(struct fault_sock *s)
 	relaxed(&s->rx_busy_ns, 0);
 	relaxed(&s->tx_busy_ns, 0);
 	relaxed(&s->tx_budget, 0);
-	relaxed(&s->in_flight, 0);
+	relaxed(&s->in_messages, 0);
+	relaxed(&s->in_images, 0);
+	relaxed(&s->closing, 0);
 }
 
 static struct fault_sock *take_entry(bool ipv6)
@@ -421,65 +423,6 @@ void socks_fork(enum fork_stage stage)
 	};
 
 	fds_each(0, INT32_MAX, visits[stage], NULL);
-}
-
-static void drop_reference(int fd, uint64_t word, const void *context)
-{
-	uint32_t index = index_of(word);
-
-	(void)fd;
-	(void)context;
-	if (index)
-		drop_index(index);
-}
-
-static void exec_one(int fd, uint64_t word, const void *context)
-{
-	(void)context;
-	if (word & FDS_CLOEXEC || shim.alone)
-		drop_reference(fd, word, NULL);
-	else
-		socks_leaving(fd, word);
-}
-
-static void return_one(int fd, uint64_t word, const void *context)
-{
-	(void)context;
-	if (word & FDS_CLOEXEC || shim.alone)
-		add_reference(fd, word, NULL);
-	else
-		socks_come_back(word);
-}
-
-static void spawn_one(int fd, uint64_t word, const void *context)
-{
-	(void)context;
-	if (word & FDS_CLOEXEC || shim.alone)
-		return;
-	add_reference(fd, word, NULL);
-	socks_leaving(fd, word);
-}
-
-void socks_exec(void)
-{
-	if (atomic_exchange(&shim.left, true))
-		return;
-	gates_release_all();
-	keeper_leaves(true);
-	fds_each(0, INT32_MAX, exec_one, NULL);
-}
-
-void socks_return(void)
-{
-	if (!atomic_exchange(&shim.left, false))
-		return;
-	fds_each(0, INT32_MAX, return_one, NULL);
-	keeper_leaves(false);
-}
-
-void socks_spawn(void)
-{
-	fds_each(0, INT32_MAX, spawn_one, NULL);
 }
 
 /* Out of the table: destructors and threads may still close it. */

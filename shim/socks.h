@@ -35,9 +35,11 @@ void socks_unix(int fd);
  * Find out what fd is (system calls: SO_DOMAIN, SO_PROTOCOL, SO_COOKIE,
  * names), and track it if it is a TCP socket.  One that the run knows by its
  * SO_COOKIE gets its old entry, and takes over a reference that is on its way:
- * that of the message, that of the image before.
+ * that of the image before, that of the message, none after a look (MSG_PEEK).
  */
-void socks_adopt(int fd);
+void socks_inherited(int fd);
+void socks_received(int fd);
+void socks_peeked(int fd);
 
 /* Is fd still s?  (System calls: asked when a fault is about to fire.) */
 bool socks_same(int fd, const struct fault_sock *s);
@@ -78,22 +80,21 @@ void socks_fork(enum fork_stage stage);
 
 /*
  * Another image follows in this process: descriptors that are closed by exec
- * give their references back; the table stays.  When the exec has failed, the
- * next call takes them again (socks_return).
+ * give their references back; the table stays.  When the exec has failed, they
+ * are taken again: at once, or by the next call (socks_return).
  */
 void socks_exec(void);
 void socks_return(void);
 
+/* We are the image: what the exec closed is given back. */
+void socks_closed_by_exec(void);
+
 /* A child without a table of its own (vfork, spawn) becomes another image. */
 void socks_spawn(void);
+void socks_not_spawned(void); /* it has failed */
 
 /* The process ends: all its references go. */
 void socks_leave(void);
-
-/* Over exec the reference is nobody's; the exec has failed, it is ours again.
- */
-void socks_leaving(int fd, uint64_t word);
-void socks_come_back(uint64_t word);
 
 /* fd is in a message that has been sent: it holds a reference. */
 void socks_passed(int fd);

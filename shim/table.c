@@ -1,7 +1,8 @@
 /*
  * table.c - calls that change which socket a descriptor means, and readiness
  * calls.  Each makes the real call and brings the table up to date; in a child
- * of vfork the table is the parent's and stays as it is (fds.h).
+ * of vfork the table is the parent's and stays as it is (fds.h): only what a
+ * number meant is remembered, for the image that follows (SO_COOKIE).
  */
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -10,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "arrivals.h"
@@ -59,6 +61,10 @@ static void duplicate(struct shim_call *c, bool cloexec)
 		keeper_yield((int)c->a[1]);
 		replaced = 0;
 	}
+	if (c->sock && !fds_mine())
+		shim_thread.moved = socks_index(c->sock);
+	if (replaced && !fds_mine())
+		socks_remember((int)c->a[1], replaced);
 	call_real(c);
 	if (c->result >= 0 && c->result != c->fd && fds_mine()) {
 		if (replaced)
@@ -158,11 +164,29 @@ static void close_around_ours(unsigned *first, unsigned last)
 	}
 }
 
+static void remember(int fd, uint64_t word, const void *context)
+{
+	(void)context;
+	socks_remember(fd, word);
+}
+
 static void close_on_exec(int fd, uint64_t word, const void *context)
 {
 	(void)word;
 	(void)context;
 	fds_flag(fd, FDS_CLOEXEC, true);
+}
+
+/*
+ * With CLOSE_RANGE_UNSHARE a thread among others gets a table of its own, of
+ * which ours knows nothing: that of all the others stays.
+ */
+static bool of_a_thread(unsigned flags)
+{
+	struct stat threads;
+
+	return flags & CLOSE_RANGE_UNSHARE &&
+	       !stat("/proc/self/task", &threads) && threads.st_nlink > 3;
 }
 
 /* One that the kernel refuses (EINVAL) changes nothing. */
@@ -173,9 +197,11 @@ void handle_close_range(struct shim_call *c)
 	bool refused = first > last || flags & ~(unsigned)(CLOSE_RANGE_CLOEXEC |
 	                                                   CLOSE_RANGE_UNSHARE);
 
-	if (!refused && fds_mine())
+	if (!refused && !of_a_thread(flags))
 		fds_each(first, last,
-		         flags & CLOSE_RANGE_CLOEXEC ? close_on_exec : forget,
+		         !fds_mine()                   ? remember
+		         : flags & CLOSE_RANGE_CLOEXEC ? close_on_exec
+		                                       : forget,
 		         NULL);
 	/* With a table of its own (UNSHARE) a thread has no helper either. */
 	if (!refused && !flags && fds_mine())
@@ -196,6 +222,8 @@ void handle_closefrom(struct shim_call *c)
 	if (fds_mine()) {
 		fds_each(first, UINT32_MAX >> 1, forget, NULL);
 		close_around_ours(&first, UINT32_MAX >> 1);
+	} else {
+		fds_each(first, UINT32_MAX >> 1, remember, NULL);
 	}
 	c->a[0] = (long)first;
 	call_real(c);
@@ -311,6 +339,7 @@ static void make_child(struct shim_call *c, enum child child)
 	}
 	shim_pid();
 	shim_thread.vforked = true;
+	shim_thread.moved = 0;
 	call_real(c);
 }
 
