@@ -44,13 +44,16 @@ static pid_t holder_of(int fd)
 	return found;
 }
 
-/* The length of the longest part of the path that is there. */
+/*
+ * The length of the longest part of the path that is there.  Without memory all
+ * of it counts as there: what was not made here must not be taken away.
+ */
 static size_t existing(const char *path)
 {
 	char *part = strdup(path);
-	size_t len = part ? strlen(part) : 0;
+	size_t len = strlen(path);
 
-	while (len && access(part, F_OK) < 0) {
+	while (part && len && access(part, F_OK) < 0) {
 		while (len && part[len - 1] == '/')
 			len--;
 		while (len && part[len - 1] != '/')
@@ -120,6 +123,7 @@ void out_lock_forget(struct out_lock *l)
 void out_lock_release(struct out_lock *l)
 {
 	size_t len = l->path ? strlen(l->path) : 0;
+	int saved = errno; /* why stdout could not be written, perhaps */
 
 	/* rmdir(2) leaves what is not empty. */
 	while (len > l->existed && rmdir(l->path) == 0) {
@@ -132,4 +136,5 @@ void out_lock_release(struct out_lock *l)
 	free(l->path);
 	l->path = NULL;
 	out_lock_forget(l);
+	errno = saved;
 }
