@@ -179,7 +179,7 @@ static int load(struct exec_command *c, struct diag_list *diags)
 /* --as is missing or names none of them. */
 static int say_programs(const struct exec_command *c)
 {
-	const char *words[PLAN_MAX_PROGRAMS];
+	const char *words[PLAN_MAX_PROGRAMS] = {"", ""};
 	char suggestion[256];
 	size_t n = 0;
 
