@@ -8,18 +8,6 @@
 
 #include "tables.h"
 
-#define CALL(symbol_, ret_, n_, proto_, family_, kind_, effect_, fd_, shape_,  \
-             flags_)                                                           \
-	[FAULT_CALL_##symbol_] = {                                             \
-		.symbol = #symbol_,                                            \
-		.family = FAMILY_##family_,                                    \
-		.kind = FAULT_##kind_,                                         \
-		.effect = EFFECT_##effect_,                                    \
-		.shape = SHAPE_INIT_##shape_,                                  \
-		.fd = fd_,                                                     \
-		.flags = flags_,                                               \
-		.arity = n_,                                                   \
-	},
 #define TWIN(id_, symbol_, n_, family_, kind_, effect_, fd_, shape_, flags_)   \
 	[FAULT_CALL_##id_] = {                                                 \
 		.symbol = #symbol_,                                            \
@@ -31,6 +19,8 @@
 		.flags = flags_,                                               \
 		.arity = n_,                                                   \
 	},
+#define CALL(symbol_, ret_, n_, proto_, ...)                                   \
+	TWIN(symbol_, symbol_, n_, __VA_ARGS__)
 #define NOTE(symbol_, hook_)                                                   \
 	[FAULT_CALL_##symbol_] = {                                             \
 		.symbol = #symbol_,                                            \
