@@ -2,6 +2,7 @@
  * last.c - see last.h.
  */
 #include <linux/sockios.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -199,6 +200,14 @@ typedef uint64_t allowance(struct shim_call *c, uint64_t rest);
 /* They have gone: c->result. */
 typedef void carried(struct shim_call *c);
 
+/* An error is the next call's when this one has moved something: it stays. */
+static bool has_failed(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return next.poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+}
+
 /*
  * A blocking send takes everything, unless a signal comes between (G4); what
  * has been taken by then is its result.
@@ -211,6 +220,8 @@ static void send_all(struct shim_call *c, allowance *allow, carried *pay)
 		uint64_t most = allow(c, want - total);
 
 		if (!most)
+			break;
+		if (total && has_failed(c->fd))
 			break;
 		if (most > want - total)
 			most = want - total;
