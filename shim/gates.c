@@ -32,7 +32,7 @@ struct fault_hold *gates_hold(struct fault_sock *s, enum gate gate)
 
 static bool is_armed(uint32_t rule)
 {
-	rule &= ~RUN_UNRECORDED;
+	rule = RUN_RULE_OF(rule);
 	return !rule || rule > shim.run->n_rules ||
 	       atomic_load(&run_rules(shim.run)[rule - 1].armed);
 }

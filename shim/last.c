@@ -349,11 +349,13 @@ static const struct plan_action *rate_of(const struct shim_call *c)
 	return &r->actions[i];
 }
 
-/* Nothing moves until the line has carried more. */
-static void shut_line(struct shim_call *c, uint64_t want, uint64_t rate)
+/* Nothing moves until the line has carried more.  flag: RUN_NO_CALL, or 0. */
+static void shut_line(struct shim_call *c, uint64_t want, uint64_t rate,
+                      uint32_t flag)
 {
 	gates_shut(c->fd, c->sock, (enum gate)gate_of(c),
-	           line_more(c, want, rate), (uint32_t)c->choice.rule + 1, 0);
+	           line_more(c, want, rate),
+	           ((uint32_t)c->choice.rule + 1) | flag, 0);
 }
 
 static void pay_rate(struct shim_call *c)
@@ -372,7 +374,7 @@ static uint64_t allow_rate(struct shim_call *c, uint64_t rest)
 		most = line_begins(c, rate);
 	while (!most && (most = line_bytes(c, rest, rate, shim_now())) == 0) {
 		line_waits(c, rate);
-		shut_line(c, rest, rate);
+		shut_line(c, rest, rate, 0);
 		err = wait_for(c, (enum gate)gate_of(c));
 		if (!err && lost_sock(c))
 			return 0;
@@ -405,7 +407,7 @@ static void move_some(struct shim_call *c, uint64_t rate, uint64_t most)
 	if (c->row->family == FAMILY_RECV || !all)
 		line_waits(c, rate);
 	if (!line_bytes(c, c->e.want, rate, shim_now()))
-		shut_line(c, c->e.want, rate);
+		shut_line(c, c->e.want, rate, RUN_NO_CALL);
 	else if ((uint64_t)c->result < c->e.want)
 		kick(c);
 }
@@ -471,7 +473,7 @@ static void go_on(struct shim_call *c, uint32_t rule, uint64_t until)
 	const struct plan_rule *r;
 	unsigned i = 0;
 
-	c->choice.rule = (int32_t)(rule & ~RUN_UNRECORDED) - 1;
+	c->choice.rule = (int32_t)RUN_RULE_OF(rule) - 1;
 	if (rule & RUN_UNRECORDED)
 		c->rule = (uint32_t)c->choice.rule + 1;
 	if (c->choice.rule < 0 || act_is_void(c)) {
@@ -514,7 +516,8 @@ bool act_resume(struct shim_call *c)
 		rule = 0;
 	if (gates_closed_here(c->sock, gate))
 		release(c, gate);
-	if (self_is(rule)) { /* no call was held: this one is new */
+	/* No call was held; one that found it shut is counted now, once. */
+	if (rule & RUN_NO_CALL || self_is(rule)) {
 		c->flags &= (uint8_t)~RECORD_UNCOUNTED;
 		return false;
 	}

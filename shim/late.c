@@ -123,7 +123,7 @@ short late_seen(const struct pollfd *p, struct fault_sock *s)
 /* Of a hold whose rule still stands; a disarmed one succeeds. */
 static int outcome_of(const struct fault_hold *h)
 {
-	uint32_t rule = atomic_load(&h->rule) & ~RUN_UNRECORDED;
+	uint32_t rule = RUN_RULE_OF(atomic_load(&h->rule));
 	const struct plan_rule *r;
 	const struct plan_action *a;
 
