@@ -64,7 +64,7 @@ struct fault_hold {
 /* In fault_hold.rule: the hit has no record yet; the call's gets it. */
 #define RUN_UNRECORDED 0x80000000u
 /* ... no call was held: the first that gets through is new, not a retry. */
-#define RUN_NO_CALL 0x40000000u
+#define RUN_NO_CALL       0x40000000u
 #define RUN_RULE_OF(word) ((word) & ~(RUN_UNRECORDED | RUN_NO_CALL))
 
 enum fault_sock_flag {
