@@ -3,6 +3,7 @@
 # make exactly the calls that they make without the library, loaded without
 # rules, and with 1,000 rules for ports that never come, whether those last
 # (readiness) or not.
+# run: parallel
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../programs/env.sh"
 [ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
