@@ -13,8 +13,6 @@
 #include "envp.h"
 #include "plan/env.h"
 
-#define PRELOAD "LD_PRELOAD="
-
 /* What makes a run, under `fault` and alone. */
 static bool is_ours(const char *entry)
 {
@@ -23,6 +21,7 @@ static bool is_ours(const char *entry)
 	       envp_value(entry, FAULT_ENV_SCENARIO "=") ||
 	       envp_value(entry, FAULT_ENV_INJECT "=") ||
 	       envp_value(entry, FAULT_ENV_SEED "=") ||
+	       envp_value(entry, FAULT_ENV_TRUST "=") ||
 	       envp_value(entry, FAULT_ENV_VAR);
 }
 
@@ -32,8 +31,8 @@ static const char *find_preload(void)
 	const char *preload = NULL;
 
 	for (char **v = environ; v && *v; v++)
-		if (envp_value(*v, PRELOAD))
-			preload = envp_value(*v, PRELOAD);
+		if (envp_value(*v, ENVP_PRELOAD))
+			preload = envp_value(*v, ENVP_PRELOAD);
 	return preload && envp_has_library(preload) ? preload : NULL;
 }
 
@@ -63,9 +62,9 @@ static size_t put_preload(const char *preload, const char *file, char *to,
                           size_t size)
 {
 	size_t place = envp_preload_place(preload, strlen(preload));
-	size_t at = strlen(PRELOAD), len = 0;
+	size_t at = strlen(ENVP_PRELOAD), len = 0;
 
-	memcpy(to, PRELOAD, at);
+	memcpy(to, ENVP_PRELOAD, at);
 	for (size_t i = 0; i < place; i += len + 1) {
 		len = strcspn(preload + i, " :");
 		if (!envp_preload_place(preload + i, len))

@@ -8,8 +8,6 @@
 
 #include "poison.h"
 
-#define PRELOAD "LD_PRELOAD="
-
 struct envp_kept envp_kept;
 
 /* ---- names and values ---------------------------------------------------- */
@@ -124,7 +122,7 @@ struct envp_need envp_look(char *const *envp)
 	if (!envp)
 		envp = none;
 	for (; envp[need.n]; need.n++) {
-		const char *value = envp_value(envp[need.n], PRELOAD);
+		const char *value = envp_value(envp[need.n], ENVP_PRELOAD);
 
 		if (names_another_run(envp[need.n]))
 			return others;
@@ -158,11 +156,11 @@ static char *put(char *to, const char *from, size_t len)
 /* LD_PRELOAD=ours:theirs, or with ours behind a run-time library of ASan. */
 static void merge(const struct envp_need *need, const char *theirs, char *to)
 {
-	const char *ours = envp_kept.vars[0] + strlen(PRELOAD);
+	const char *ours = envp_kept.vars[0] + strlen(ENVP_PRELOAD);
 	const size_t place = envp_preload_place(theirs, need->preload_len);
 	const size_t rest = need->preload_len - place;
 
-	to = put(to, PRELOAD, strlen(PRELOAD));
+	to = put(to, ENVP_PRELOAD, strlen(ENVP_PRELOAD));
 	to = put(to, theirs, place);
 	if (place && theirs[place - 1] != ':' && theirs[place - 1] != ' ')
 		*to++ = ':';
@@ -184,7 +182,7 @@ char **envp_copy(const struct envp_need *need, char *const *envp, void *memory)
 	for (; n < need->n && envp[n]; n++)
 		copy[n] = envp[n];
 	if (need->merge && need->at < n) {
-		merge(need, envp_value(copy[need->at], PRELOAD), text);
+		merge(need, envp_value(copy[need->at], ENVP_PRELOAD), text);
 		copy[need->at] = text;
 	}
 	copy[n] = NULL;

@@ -24,6 +24,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "plan/env.h"
+
+#define ENVP_PRELOAD FAULT_ENV_PRELOAD "="
+
 /* Written while attaching (attach_envp.c), read-only afterwards. */
 struct envp_kept {
 	/*

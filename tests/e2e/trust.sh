@@ -95,6 +95,8 @@ export FAULT_TRUST_FILES=1
 for file in open.yaml link.yaml way/one.yaml uses/top.yaml; do
 	t_ok "FAULT_TRUST_FILES takes $file on trust" "$FAULT" check "$T/$file"
 done
+t_ok "and so does what is executed with nothing of it" env \
+	LD_PRELOAD="$LIBFAULT" FAULT_SCENARIO="$T/open.yaml" env -i /bin/true
 FAULT_TRUST_FILES=0
 t_exit 2 "only with 1" "$FAULT" check "$T/open.yaml"
 unset FAULT_TRUST_FILES
