@@ -317,17 +317,6 @@ int with_execle(const char *path, const char *arg, ...)
 typedef int spawn(int *, const char *, const void *, const void *,
                   char *const *, char *const *);
 
-static int spawn_with(const struct image *image, char *const *envp)
-{
-	long result = enter(image, envp);
-	int saved = errno;
-
-	if (result)
-		socks_not_spawned();
-	errno = saved;
-	return (int)result;
-}
-
 static long go_spawn(const struct image *i, char *const *envp)
 {
 	const uint64_t before = shim_now();
@@ -341,32 +330,38 @@ static long go_spawn(const struct image *i, char *const *envp)
 	return result;
 }
 
-int with_posix_spawn(int *pid, const char *path, const void *actions,
-                     const void *attributes, char *const *argv,
-                     char *const *envp)
+static int spawn_by(const struct note *note, int *pid, const char *path,
+                    const void *actions, const void *attributes,
+                    char *const *argv, char *const *envp)
 {
 	const struct image image = {.go = go_spawn,
-	                            .note = &note_posix_spawn,
+	                            .note = note,
 	                            .path = path,
 	                            .argv = argv,
 	                            .pid = pid,
 	                            .actions = actions,
 	                            .attributes = attributes};
+	long result = enter(&image, envp);
+	int saved = errno;
 
-	return spawn_with(&image, envp);
+	if (result)
+		socks_not_spawned();
+	errno = saved;
+	return (int)result;
+}
+
+int with_posix_spawn(int *pid, const char *path, const void *actions,
+                     const void *attributes, char *const *argv,
+                     char *const *envp)
+{
+	return spawn_by(&note_posix_spawn, pid, path, actions, attributes, argv,
+	                envp);
 }
 
 int with_posix_spawnp(int *pid, const char *file, const void *actions,
                       const void *attributes, char *const *argv,
                       char *const *envp)
 {
-	const struct image image = {.go = go_spawn,
-	                            .note = &note_posix_spawnp,
-	                            .path = file,
-	                            .argv = argv,
-	                            .pid = pid,
-	                            .actions = actions,
-	                            .attributes = attributes};
-
-	return spawn_with(&image, envp);
+	return spawn_by(&note_posix_spawnp, pid, file, actions, attributes,
+	                argv, envp);
 }
