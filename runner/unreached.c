@@ -240,7 +240,7 @@ static enum unreached_why why_image(const struct unreached *u)
 static enum reach reach_path(const char *path, const char *dir)
 {
 	struct reach_report *r = malloc(sizeof(*r));
-	enum reach reach = r ? reach_program(path, dir, r) : REACH_NOT_FOUND;
+	enum reach reach = r ? reach_program(path, dir, r) : REACH_UNKNOWN;
 
 	free(r);
 	return reach;
@@ -249,9 +249,9 @@ static enum reach reach_path(const char *path, const char *dir)
 /* Is it said by the file, and not that nobody finds it from here? */
 static bool is_of_file(enum reach reach)
 {
-	return reach != REACH_OK && reach != REACH_NOT_FOUND &&
-	       reach != REACH_NOT_IN_PATH && reach != REACH_NOT_EXECUTABLE &&
-	       reach != REACH_NOEXEC;
+	return reach != REACH_OK && reach != REACH_UNKNOWN &&
+	       reach != REACH_NOT_FOUND && reach != REACH_NOT_IN_PATH &&
+	       reach != REACH_NOT_EXECUTABLE && reach != REACH_NOEXEC;
 }
 
 enum unreached_why unreached_why(const struct unreached *u, const char *path,
