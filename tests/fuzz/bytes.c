@@ -34,37 +34,19 @@ void take_into(struct bytes *b, void *to, size_t len)
 	b->left -= n;
 }
 
-uint8_t take_u8(struct bytes *b)
-{
-	uint8_t v;
+#define TAKE(bits)                                                             \
+	uint##bits##_t take_u##bits(struct bytes *b)                           \
+	{                                                                      \
+		uint##bits##_t v;                                              \
+                                                                               \
+		take_into(b, &v, sizeof(v));                                   \
+		return v;                                                      \
+	}
 
-	take_into(b, &v, sizeof(v));
-	return v;
-}
-
-uint16_t take_u16(struct bytes *b)
-{
-	uint16_t v;
-
-	take_into(b, &v, sizeof(v));
-	return v;
-}
-
-uint32_t take_u32(struct bytes *b)
-{
-	uint32_t v;
-
-	take_into(b, &v, sizeof(v));
-	return v;
-}
-
-uint64_t take_u64(struct bytes *b)
-{
-	uint64_t v;
-
-	take_into(b, &v, sizeof(v));
-	return v;
-}
+TAKE(8)
+TAKE(16)
+TAKE(32)
+TAKE(64)
 
 void memory_file_open(struct memory_file *f, const void *data, size_t len)
 {

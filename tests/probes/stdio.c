@@ -200,8 +200,7 @@ static void flushes_at(const char *what, char c)
 		if (putc(c, s.f) == EOF)
 			break;
 		n++;
-		if (n < 110 || n % 1024 <= 1)
-			usleep(50);
+		wait_arrived(s.fd);
 		arrived = queued(s.peer);
 	}
 	wait_queued(s.peer, arrived);
@@ -295,7 +294,7 @@ static void switches(void)
 		errno = 0;
 		said("puts", fputs("reply\n", s.f));
 		said("flush", fflush(s.f));
-		usleep(2000);
+		wait_arrived(s.fd);
 		printf("arrived %d\n", queued(s.peer));
 		clearerr(s.f);
 		peer_says("two\nthree\n");
@@ -303,7 +302,7 @@ static void switches(void)
 		errno = 0;
 		said("puts", fputs("reply\n", s.f));
 		said("flush", fflush(s.f));
-		usleep(2000);
+		wait_arrived(s.fd);
 		printf("arrived %d\n", queued(s.peer));
 		clearerr(s.f);
 		fputs("unflushed", s.f);

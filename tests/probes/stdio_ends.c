@@ -400,7 +400,7 @@ static void cancel(void)
 		funlockfile(s.f);
 		usleep(100);
 	}
-	usleep(5000);
+	/* It comes to its read, which is a cancellation point. */
 	pthread_cancel(t);
 	pthread_join(t, &end);
 	printf("canceled %d, lock %d", end == PTHREAD_CANCELED,

@@ -81,15 +81,21 @@ MAYBE void open_as(const char *mode)
 		exit(2);
 }
 
-/* It has arrived; the client's own descriptor is not asked. */
-MAYBE void peer_says(const char *text)
+/* All that was sent on it has arrived. */
+MAYBE void wait_arrived(int fd)
 {
 	int left = 1;
 
+	while (!ioctl(fd, SIOCOUTQ, &left) && left)
+		usleep(100);
+}
+
+/* It has arrived; the client's own descriptor is not asked. */
+MAYBE void peer_says(const char *text)
+{
 	if (write(s.peer, text, strlen(text)) != (ssize_t)strlen(text))
 		exit(2);
-	while (!ioctl(s.peer, SIOCOUTQ, &left) && left)
-		usleep(100);
+	wait_arrived(s.peer);
 }
 
 /* FIN, and it has arrived. */
