@@ -150,10 +150,11 @@ else
 	fi
 fi
 
-# Segments of another user are none of ours.
+# Segments of another user are none of ours: these hold no run, for which a
+# program that took them would end with 97. 65534 is who has no number here.
 cat >"$T/segment.pl" <<'END'
 use IPC::SysV qw(IPC_PRIVATE IPC_CREAT IPC_RMID);
-$) = "65534 65534"; $> = 65534;
+$> = $ARGV[0];
 my @ids = map { shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0666) // die } 1, 2;
 $> = 0;
 $ENV{FAULT_SHM} = "$ids[0]:$ids[1]";
@@ -163,7 +164,9 @@ exit $status;
 END
 if [ "$(id -u)" = 0 ] && perl -MIPC::SysV -e 1 2>/dev/null; then
 	t_ok "foreign segments are not attached" \
-		env LD_PRELOAD="$LIBFAULT" perl "$T/segment.pl"
+		env LD_PRELOAD="$LIBFAULT" perl "$T/segment.pl" 1234
+	t_exit 97 "one's own are" \
+		env LD_PRELOAD="$LIBFAULT" perl "$T/segment.pl" 0
 else
 	t_skip "foreign segments are not attached" "only root can make them"
 fi
