@@ -331,16 +331,6 @@ static bool held_over_exec(struct fault_sock *s, int pid)
 	return true;
 }
 
-/* First: what is left is counted rightly then, and the last one known. */
-static void forget_gone(int fd, uint64_t word, const void *context)
-{
-	const struct fault_sock *s = socks_of(word);
-
-	(void)context;
-	if (s && fate_of(fd, s) == FATE_GONE)
-		socks_forget(fd);
-}
-
 /* What goes into the word is what is taken back if the exec fails. */
 static void exec_one(int fd, uint64_t word, const void *context)
 {
@@ -424,7 +414,6 @@ void socks_exec(void)
 		return;
 	gates_release_all();
 	keeper_leaves(true);
-	fds_each(0, INT32_MAX, forget_gone, NULL);
 	fds_each(0, INT32_MAX, exec_one, NULL);
 }
 
