@@ -33,7 +33,6 @@
 
 enum {
 	N_SLOTS = 126,
-	MODE_LEN = 15,    /* more than fdopen looks at */
 	MAX_YIELDS = 1000 /* for some instructions of another thread */
 };
 
@@ -276,19 +275,6 @@ static FILE *open_stream(FILE *body, int fd, char mode)
 	return stream;
 }
 
-/*
- * `m`, mmap if it is a file, means nothing on a socket; but libc finds that out
- * at the first read, and would turn the stream into one of its own then.
- */
-static void copy_mode(char *to, const char *mode)
-{
-	size_t i = 0;
-
-	for (; i < MODE_LEN && mode[i]; i++)
-		to[i] = i && mode[i] == 'm' ? 'b' : mode[i];
-	to[i] = '\0';
-}
-
 /* What a stream of libc's own will move: trace.h. */
 static uint32_t unseen_by(FILE *stream)
 {
@@ -300,20 +286,15 @@ void handle_fdopen(struct shim_call *c)
 {
 	int saved = errno;
 	bool ours = c->sock && fds_mine() && atomic_load(&c->sock->families);
-	char mode[MODE_LEN + 1];
 	FILE *stream;
 
 	record_enter(c);
-	if (ours) {
-		copy_mode(mode, (const char *)c->a[1]);
-		c->a[1] = (long)mode;
-	}
 	errno = saved;
 	call_real(c);
 	c->err = errno;
 	stream = (FILE *)c->result;
 	if (stream && ours) {
-		stream = open_stream(stream, c->fd, mode[0]);
+		stream = open_stream(stream, c->fd, *(const char *)c->a[1]);
 		if (!stream)
 			c->err = ENOMEM;
 	} else if (stream) {

@@ -284,10 +284,10 @@ static void seeks(void)
 
 static void switches(void)
 {
-	static const char *const how[] = {"r+", "a+", "w+"};
+	static const char *const how[] = {"r+", "a+", "w+", "rm+"};
 	char buf[20];
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		open_as(how[i]);
 		peer_says("line\n");
 		printf("%s: %s", how[i], fgets(buf, sizeof(buf), s.f));
