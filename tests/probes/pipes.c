@@ -47,6 +47,18 @@ static int feed(int fd)
 	return write(fd, "12345678", DATA) == DATA ? 0 : 1;
 }
 
+/*
+ * A reset by a rule whose own call the kernel answers otherwise would show
+ * here. What is peeked counts for no rule.
+ */
+static bool lives(const struct piped *p)
+{
+	char byte;
+	ssize_t n = recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 1 || (n < 0 && errno == EAGAIN);
+}
+
 /* send:reset:nth=1.  What finds no data in the pipe is no call of the socket.
  */
 static int empty_pipe(void)
@@ -58,6 +70,7 @@ static int empty_pipe(void)
 	WANT(fcntl(p.out, F_SETFL, O_NONBLOCK), 0);
 	WANT(send_from(&p, 0), -1);
 	WANT(errno, EAGAIN);
+	WANT(lives(&p), true);
 	WANT(feed(p.in), 0);
 	WANT(send_from(&p, 0), -1);
 	WANT(errno, ECONNRESET);
@@ -72,6 +85,7 @@ static int no_writers(void)
 
 	close(p.in);
 	WANT(send_from(&p, 0), 0);
+	WANT(lives(&p), true);
 	p.out = q.out;
 	WANT(feed(q.in), 0);
 	WANT(send_from(&p, 0), -1);
@@ -89,6 +103,7 @@ static int full_pipe(void)
 	WANT(write(p.in, page, sizeof(page)), sizeof(page));
 	WANT(recv_into(&p, SPLICE_F_NONBLOCK), -1);
 	WANT(errno, EAGAIN);
+	WANT(lives(&p), true);
 	WANT(read(p.out, page, sizeof(page)), sizeof(page));
 	WANT(recv_into(&p, SPLICE_F_NONBLOCK), -1);
 	WANT(errno, ECONNRESET);
@@ -105,6 +120,7 @@ static int no_readers(void)
 	close(p.out);
 	WANT(recv_into(&p, 0), -1);
 	WANT(errno, EPIPE);
+	WANT(lives(&p), true);
 	p.in = q.in;
 	WANT(recv_into(&p, 0), -1);
 	WANT(errno, ECONNRESET);
@@ -158,6 +174,7 @@ static int refused(void)
 	WANT(errno, EINVAL);
 	WANT(preadv2(p.fd, &v, 1, 0, 0), -1);
 	WANT(errno, ESPIPE);
+	WANT(lives(&p), true);
 	WANT(recv_into(&p, 0), -1);
 	WANT(errno, ECONNRESET);
 	return 0;
