@@ -8,7 +8,7 @@
 #   one() { … }                 N CASE STYLE …, the words of a line of the plan:
 #                               makes both runs, prints the result
 #   compare_one "$@"            for the processes that start_runs starts
-#   compare_options "$@"        --control, --stable, -j N, GLOB…
+#   compare_options "$@"        --control, --stable, --once, -j N, GLOB…
 #   compare_begin KEEP          the directory of the records, the plan in it
 #   start_runs JOBS PLAN        each result is in $dir/N.result
 #   make_again COMMAND          runs that the machine, not the fault, made differ
@@ -53,12 +53,13 @@ start_runs() {
 
 # ---- all of them --------------------------------------------------------------
 
-# Sets $mode, $jobs and the array globs.
+# Sets $mode, $jobs, $tries and the array globs.
 compare_options() {
-	mode='inject' jobs=4
+	mode='inject' jobs=4 tries=3
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--control | --stable) mode=${1#--} ;;
+		--once) tries=0 ;;
 		-j)
 			# shellcheck disable=SC2034 # for start_runs
 			jobs=$2
@@ -117,9 +118,9 @@ compare_begin() {
 }
 
 # make_again COMMAND: it prints lines of the plan, which are run once more, alone;
-# up to three times.
+# up to three times, or with --once not at all.
 make_again() {
-	for _ in 1 2 3; do
+	for ((i = 0; i < tries; i++)); do
 		"$1" >"$dir/plan.again"
 		[ -s "$dir/plan.again" ] || break
 		cat "$dir/plan.again" >>"$dir/again"

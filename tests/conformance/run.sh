@@ -2,11 +2,12 @@
 # Kernel truth: each case of the table once for real and once under injection,
 # and both records must be the same text.
 #
-#   tests/conformance/run.sh [--control | --stable] [-j N] [CASE-GLOB…]
+#   tests/conformance/run.sh [--control | --stable] [--once] [-j N] [CASE-GLOB…]
 #
 #   --control   no library is loaded: each record must now differ (a case that
 #               does not notice that nothing was injected proves nothing)
 #   --stable    the real side twice, without a library: the same text
+#   --once      what differs is not tried once more
 #   CASE-GLOB   matches "CASE STYLE FAMILY", as in 'recv-* epoll-et *'
 #
 # CONFORMANCE_BIN  the program; it is made of state_after.c and conf_*.c

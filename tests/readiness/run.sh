@@ -2,11 +2,12 @@
 # Readiness: each case once with a peer that is late, once with one that is held
 # back by the library; both must look the same to the program.
 #
-#   tests/readiness/run.sh [--control | --stable] [-j N] [GLOB…]
+#   tests/readiness/run.sh [--control | --stable] [--once] [-j N] [GLOB…]
 #
 #   --control   no library is loaded: the two must now differ (a case that does
 #               not notice that nothing was held proves nothing)
 #   --stable    the real side twice: the same text, nothing early or late
+#   --once      what differs is not tried once more
 #   GLOB        matches "CASE STYLE TRIGGER FAMILY", as in 'fin* epoll-et * 6'
 #
 # READINESS_BIN   the program; LIBFAULT the library
