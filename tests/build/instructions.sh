@@ -48,7 +48,7 @@ pending='recv,send,accept,connect,close,socket:delay=1s:nth=4000000000'
 count() {
 	way=$1
 	env LD_PRELOAD="$LIBFAULT" ${2:+FAULT_INJECT="${2%;}"} \
-		valgrind --tool=callgrind --callgrind-out-file="$T/$1.out" \
+		valgrind --tool=callgrind --vgdb=no --callgrind-out-file="$T/$1.out" \
 		--dump-before='case_*' \
 		--compress-strings=no --compress-pos=no \
 		"$BUILD/tests/probes/silent" >"$T/$1.log" 2>&1 || {

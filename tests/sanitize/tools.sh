@@ -14,7 +14,7 @@ gcc -g -O1 -D_GNU_SOURCE -o "$T/target" "$top/tests/sanitize/target.c" \
 # ---- valgrind ----------------------------------------------------------------
 
 memcheck() { # WAY BUG: as ended, in $T/is
-	ended "$1" valgrind -q --error-exitcode=9 --leak-check=full \
+	ended "$1" valgrind -q --vgdb=no --error-exitcode=9 --leak-check=full \
 		--trace-children=yes --track-fds=no \
 		--suppressions="$top/tests/sanitize/valgrind.supp" \
 		"$T/target" "$2" 4 >"$T/is"
@@ -35,7 +35,7 @@ if command -v valgrind >/dev/null; then
 		"$(cat "$T/plain")" 'definitely lost'
 	for way in reset exec-reset; do
 		ended $way "$T/target" >"$T/bare"
-		ended $way valgrind -q --error-exitcode=9 "$T/target" >"$T/is"
+		ended $way valgrind -q --vgdb=no --error-exitcode=9 "$T/target" >"$T/is"
 		same "valgrind: $way" "$T/bare"
 	done
 else
