@@ -15,6 +15,7 @@
 
 enum finding_kind {
 	FINDING_NOTE,         /* worth a line, decides nothing */
+	FINDING_WARNING,      /* the same, and told of what passed, too */
 	FINDING_INCONCLUSIVE, /* the trace has holes: nobody knows */
 	FINDING_FAIL,
 	FINDING_ENVIRONMENT /* no test took place */

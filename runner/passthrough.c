@@ -109,7 +109,7 @@ static int judge_rules(const struct stage *s, const struct session_result *r)
 
 	judge(s->p->scenario, r, funnels, s->p->program, &j);
 	for (size_t i = 0; i < j.n; i++) {
-		if (j.v[i].kind == FINDING_NOTE)
+		if (j.v[i].kind <= FINDING_WARNING)
 			continue;
 		fprintf(stderr, "fault %s: %s%s", s->p->command, j.v[i].where,
 		        *j.v[i].where ? ": " : "");
@@ -136,7 +136,7 @@ static int conclude(const struct stage *s, const struct session_result *r)
 		return EXIT_OURS;
 	if (s->p->verbose)
 		say_hits(s, r);
-	if (s->p->verbose && r->unattached)
+	if (r->unattached && (s->p->verbose || r->unattached_matters))
 		fprintf(stderr, "fault %s: %s\n", s->p->command, r->unattached);
 	if (r->n_left)
 		fprintf(stderr,

@@ -173,22 +173,20 @@ static bool is_harmless(enum unreached_why why)
 }
 
 /* The first is kept, but rather one that matters. */
-static void keep_note(struct session *s, char *text, bool harmless,
-                      bool *keeps_harmless)
+static void keep_note(struct session *s, char *text, bool harmless)
 {
-	char **kept = &s->result->unattached;
+	struct session_result *r = s->result;
 
-	if (*kept && (harmless || !*keeps_harmless)) {
+	if (r->unattached && (harmless || r->unattached_matters)) {
 		free(text);
 		return;
 	}
-	free(*kept);
-	*kept = text;
-	*keeps_harmless = harmless;
+	free(r->unattached);
+	r->unattached = text;
+	r->unattached_matters = !harmless;
 }
 
-static void note_unattached(struct session *s, const struct observed_process *p,
-                            bool *keeps_harmless)
+static void note_unattached(struct session *s, const struct observed_process *p)
 {
 	const char *name = s->scenario->programs[p->program].name;
 	enum unreached_why why = UNREACHED_UNKNOWN;
@@ -206,13 +204,11 @@ static void note_unattached(struct session *s, const struct observed_process *p,
 	if (text && !harmless && !s->observe.programs[p->program].sockets)
 		session_end(s, SESSION_ENVIRONMENT, p->program, "%s", text);
 	if (text)
-		keep_note(s, text, harmless, keeps_harmless);
+		keep_note(s, text, harmless);
 }
 
 void session_note_unattached(struct session *s)
 {
-	bool keeps_harmless = false;
-
 	/* All of them are over: also one that was seen for the last time. */
 	for (size_t i = 0; i < s->observe.n_pending; i++)
 		s->observe.processes[s->observe.pending[i]].seen.next_ns = 0;
@@ -223,6 +219,6 @@ void session_note_unattached(struct session *s)
 		/* The roots: session_check_attached(). */
 		if (p->program < s->scenario->n_programs && p->pid != p->root &&
 		    is_unattached(s, p))
-			note_unattached(s, p, &keeps_harmless);
+			note_unattached(s, p);
 	}
 }

@@ -136,6 +136,17 @@ static void print_block(FILE *out, const struct case_report *c)
 
 /* ---- the rows ------------------------------------------------------------ */
 
+/* What a pass does not say of itself. */
+static void print_warnings(FILE *out, const struct case_report *c)
+{
+	for (size_t i = 0; i < c->findings.n; i++)
+		if (c->findings.v[i].kind == FINDING_WARNING) {
+			fputs("# ", out);
+			print_escaped(out, c->findings.v[i].text);
+			fputc('\n', out);
+		}
+}
+
 static void open_tap(struct report *r)
 {
 	const char *known = getenv("TAP_VERSION");
@@ -167,6 +178,8 @@ static void result(struct report *r, const struct case_report *c)
 	fputc('\n', r->out);
 	if (!good || c->note || r->verbosity > 0)
 		print_block(r->out, c);
+	else
+		print_warnings(r->out, c);
 	fflush(r->out);
 }
 

@@ -219,6 +219,14 @@ static void print_line(struct report *r, const struct case_report *c,
 	fprintf(r->out, "%s\n", time);
 }
 
+/* What a pass does not say of itself. */
+static void warnings(FILE *out, bool color, const struct case_report *c)
+{
+	for (size_t i = 0; i < c->findings.n; i++)
+		if (c->findings.v[i].kind == FINDING_WARNING)
+			print_finding(out, color, &c->findings.v[i]);
+}
+
 static void result(struct report *r, const struct case_report *c)
 {
 	bool flaky = case_report_flaky(c);
@@ -234,6 +242,8 @@ static void result(struct report *r, const struct case_report *c)
 		fprintf(r->out, "    %s\n", c->note);
 	if (c->outcome != OUTCOME_INTERRUPTED && (!good || r->verbosity > 0))
 		terminal_details(r->out, r->color, c);
+	else
+		warnings(r->out, r->color, c);
 	fflush(r->out);
 }
 

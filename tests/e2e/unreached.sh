@@ -82,6 +82,22 @@ if ${CC:-gcc} -static -o static static.c 2>err; then
 	lost "a static child" '/static: it is static: ' sh -c "$T/static; true"
 	lost "a static child of posix_spawn" '/static: it is static: ' \
 		./launch spawn "$T/static"
+
+	# Beside one that was reached and has made a socket it is a warning.
+	beside='(exec 3<>/dev/tcp/127.0.0.1/1) 2>/dev/null; ./static; true'
+	reason='process [0-9]+ was not reached: ./static: it is static: '
+	t_exit 0 "a static child beside a reached one is no error" \
+		"$FAULT" exec -- bash -c "$beside"
+	t_match "... and told" "$(cat out)" "$reason"
+	printf 'version: 1\nprograms: {a: {run: [bash, -c, "%s"]}}\n' "$beside" \
+		>beside.yaml
+	for format in terminal tap; do
+		t_exit 0 "a scenario with such a one passes ($format)" \
+			"$FAULT" run --format $format beside.yaml
+		t_match "... and tells of it" "$(cat out)" "$reason"
+	done
+	t_exit 0 "and with -q" "$FAULT" run -q beside.yaml
+	t_no_match "... it does not" "$(cat out)" "not reached"
 else
 	t_skip "a static child" "no static libc"
 fi
