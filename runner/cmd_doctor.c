@@ -34,12 +34,13 @@ static const struct command_help help = {
 	"Say what works on this machine and, with PROGRAM, whether the "
 	"library\n"
 	"can reach it, which calls it and its libraries import, and what of "
-	"it goes past the library.",
+	"it\n"
+	"goes past the library.",
 	specs,
 	sizeof(specs) / sizeof(specs[0]),
 	"`ok` works, `no` is needed and missing, `--` is missing or worth "
 	"knowing.\n"
-	"Exit status: 0, or 3 when something needed is missing."};
+	"Exit status: 0, 2 for usage, or 3 when something needed is missing."};
 
 enum {
 	NOBODY = 65534
@@ -183,25 +184,22 @@ static bool attach(const char *library, uid_t uid, char *why, size_t size)
 static bool check_library(char *library, size_t size)
 {
 	char why[4400 + 256];
-	int rc = launch_library(library, size);
-	bool works;
+	bool works = launch_library(library, size);
 
-	if (rc) {
-		snprintf(why, sizeof(why),
-		         "%s: %s; set FAULT_LIBRARY, or build it with `make`",
-		         library, strerror(-rc));
+	print_check(works, "library", library);
+	if (!works) {
 		*library = '\0';
-		return print_check(false, "library", why);
+		return false;
 	}
-	print_check(true, "library", library);
 	works = attach(library, 0, why, sizeof(why));
 	print_check(works, "attach", why);
 	if (works && !geteuid()) {
-		works = attach(library, NOBODY, why, sizeof(why));
-		print_check(works, "attach-other",
-		            works ? "also as another user" : why);
 		/* Programs that stay root are reached all the same. */
-		return true;
+		if (attach(library, NOBODY, why, sizeof(why)))
+			doctor_print(MARK_OK, "attach-other",
+			             "also as another user");
+		else
+			doctor_print(MARK_ADVICE, "attach-other", why);
 	}
 	return works;
 }
@@ -245,7 +243,7 @@ int cmd_doctor(int argc, char **argv)
 {
 	struct options o = options_start(&help, argc, argv);
 	const char *program = NULL;
-	char library[4096] = "";
+	char library[4400] = "";
 	bool verbose = false, works;
 	int id;
 

@@ -72,13 +72,23 @@ static int find_library(char *buf, size_t size)
 	return -ENOENT;
 }
 
-int launch_library(char *buf, size_t size)
+bool launch_library(char *buf, size_t size)
 {
-	int r = find_library(buf, size);
+	char path[PATH_MAX];
 
-	if (r == 0 && strpbrk(buf, " :"))
-		return -EINVAL;
-	return r;
+	if (find_library(path, sizeof(path)) < 0)
+		snprintf(buf, size,
+		         "libfault.so is not there (looked last at %s); set "
+		         "FAULT_LIBRARY to its path",
+		         path);
+	else if (strpbrk(path, " :"))
+		snprintf(buf, size,
+		         "%s: LD_PRELOAD cannot name a path with a space or a "
+		         "colon; move it, or set FAULT_LIBRARY",
+		         path);
+	else
+		return snprintf(buf, size, "%s", path) < (int)size;
+	return false;
 }
 
 /* ---- the environment ----------------------------------------------------- */

@@ -14,11 +14,11 @@
 
 /*
  * The absolute path of libfault.so: $FAULT_LIBRARY, else beside the executable
- * of `fault`, else as installed.  0; -ENOENT when it is nowhere; -EINVAL when
- * its path has a space or colon, which LD_PRELOAD cannot say.  buf then holds
- * where it was looked for last.
+ * of `fault`, else as installed; at most PATH_MAX bytes.  False when it is
+ * nowhere, or its path cannot stand in LD_PRELOAD: then buf holds a sentence
+ * about that, without a newline.
  */
-int launch_library(char *buf, size_t size);
+bool launch_library(char *buf, size_t size);
 
 /*
  * The environment of program index of the run: ours, then p->env, then with

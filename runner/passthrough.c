@@ -59,19 +59,10 @@ static int open_trace(struct stage *s)
 
 static int find_library(struct stage *s)
 {
-	int r = launch_library(s->library, sizeof(s->library));
-
-	if (r == -EINVAL)
-		fprintf(stderr,
-		        "fault %s: %s: LD_PRELOAD cannot name a path with a "
-		        "space or a colon; move it, or set FAULT_LIBRARY\n",
-		        s->p->command, s->library);
-	else if (r < 0)
-		fprintf(stderr,
-		        "fault %s: libfault.so is not there (looked last at "
-		        "%s); set FAULT_LIBRARY to its path\n",
-		        s->p->command, s->library);
-	return r < 0 ? EXIT_OURS : 0;
+	if (launch_library(s->library, sizeof(s->library)))
+		return 0;
+	fprintf(stderr, "fault %s: %s\n", s->p->command, s->library);
+	return EXIT_OURS;
 }
 
 static int status_code(int status)

@@ -29,8 +29,7 @@ enum {
 void run_settings_find_library(struct run_settings *s)
 {
 	/* Not needed if no program attaches: run_case() says so then. */
-	if (launch_library(s->library, sizeof(s->library)) < 0)
-		s->library[0] = '\0';
+	s->has_library = launch_library(s->library, sizeof(s->library));
 }
 
 int run_place_open(struct run_place *p, const struct run_settings *settings)
@@ -166,9 +165,8 @@ static bool set_up(struct run_place *p, const struct selected_case *c,
 	else if (r < 0)
 		invalid(w, &diags);
 	diag_list_release(&diags); /* warnings: load() said them */
-	if (r == 0 && !*p->settings->library && attaches(w->scenario)) {
-		cannot_run(w, "libfault.so is not there; set FAULT_LIBRARY to "
-		              "its path");
+	if (r == 0 && !p->settings->has_library && attaches(w->scenario)) {
+		cannot_run(w, "%s", p->settings->library);
 		w->report->broken = true;
 		return false;
 	}

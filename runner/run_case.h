@@ -20,8 +20,9 @@ struct run_settings {
 	size_t n_vars;
 	double slow_factor; /* 1 unless the machine is slow */
 	bool all_details;   /* what passed is told with its details, too */
-	/* run_settings_find_library(): "" if it is nowhere. */
-	char library[4096];
+	/* run_settings_find_library(): its path, or why there is none. */
+	char library[4400];
+	bool has_library;
 };
 
 void run_settings_find_library(struct run_settings *s);
