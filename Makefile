@@ -16,9 +16,12 @@
 #   make fuzz [SECONDS=600] [TARGETS='yaml run']   hostile input, by libFuzzer
 #   make pressure                          a million holds, registrations, sockets
 #   make adversity                         `fault run` with each call of its own failing
+#   make mutants                           each line of mutants.txt taken out: noticed?
+#   make suite                             scenarios/ in every style and family
+#   make stock                             fetches the programs that tests use
+#   make aarch64 [CROSS=all]               for another machine, run by an emulator
+#   make man                               the pages below build, with scdoc
 #   make install | uninstall               prefix bindir libdir mandir DESTDIR
-#
-#   make aarch64                           for another machine, run by an emulator
 #
 #   MODE=release|asan|tsan|coverage|clang|fuzz|aarch64
 #                                          what kind of build, each in build/MODE
