@@ -1,8 +1,8 @@
 /*
  * amount.c - how long and how much (engine.h).
  *
- * Distributions are tables of quantiles that `lang` has computed
- * (decisions.md 4): no floating point here.
+ * Distributions are tables of quantiles that `lang` has computed: no floating
+ * point here.
  */
 #include "engine/engine.h"
 

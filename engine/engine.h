@@ -10,8 +10,8 @@
  * How a call goes (the shim):
  *
  *   engine_look()   cheap, no side effect: may anything be due at this call?
- *   ... if so the shim makes sure that the kernel would satisfy the call
- *       (decisions.md 25), and asks the gates ...
+ *   ... if so the shim makes sure that the kernel would satisfy the call,
+ *       and asks the gates ...
  *   engine_take()   the call counts; the first due rule, if any, is claimed
  *   ... carry it out, or make the real call ...
  * or, when nothing was due, after the real call succeeded:
@@ -168,7 +168,7 @@ bool engine_take(const struct fault_plan *plan, struct fault_run *run,
 
 /*
  * A due rule was held by a gate; counted as due and gated.  Its event stays
- * due when the call then counts (language.md 3, Precedence).
+ * due when the call then counts (fault-scenario(5), RULES).
  */
 void engine_gated(struct fault_run *run, const struct engine_choice *choice,
                   enum fault_gate gate);
@@ -250,7 +250,7 @@ enum fault_gate engine_gate(const struct engine_call *call,
                             const struct engine_facts *facts);
 
 /*
- * Rules without `call` (language.md 3).  `call` describes a connection, with
+ * Rules without `call`.  `call` describes a connection, with
  * .call NONE, or the process: then first_watch is the process's list and only
  * rules that act on it (`exhaust`) are found.  first_watch, connection, role,
  * state, program, process_cells, seen, and all clocks have to be filled in; of

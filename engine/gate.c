@@ -1,5 +1,5 @@
 /*
- * gate.c - the realism gates (tcp-semantics.md, section 2).
+ * gate.c - the realism gates.
  *
  * Can the kernel have done this, to this socket, at this call?  `force` lets
  * everything pass but what is not built.  Asked only when a rule is due.

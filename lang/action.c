@@ -340,7 +340,7 @@ static void read_action_map(struct lang *l, const struct node *map,
 enum {
 	/* They last, or are all that the call does. */
 	ALONE = A(RATE) | A(STALL) | A(EXHAUST) | A(BACKLOG),
-	/* Never a lie about bytes that have moved (decisions.md 24). */
+	/* Never a lie about bytes that have moved. */
 	BEHIND_PASS = A(DELAY) | A(RESET) | A(KILL),
 	/* Neither data nor another end before the end of the stream. */
 	BEFORE_EOF = A(DELAY) | A(KILL),

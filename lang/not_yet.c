@@ -1,7 +1,7 @@
 /*
  * not_yet.c - what the grammar has and this build does not: THE list.
  *
- * language.md is the contract; a row here is a promise.  Building the thing
+ * The language is a contract; a row here is a promise.  Building the thing
  * means to delete its row.
  */
 #include <string.h>

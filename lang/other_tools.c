@@ -2,7 +2,7 @@
  * other_tools.c - words of other tools, answered with ours.
  *
  * Toxiproxy, tc-netem, strace, gremlin-like agents: people arrive with their
- * words (ci-conventions.md).  They are no part of the grammar.
+ * words, which are no part of the grammar.
  */
 #include <string.h>
 

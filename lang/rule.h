@@ -9,7 +9,7 @@
 #include "lang/keys.h"
 #include "lang/scenario.h"
 
-/* RULE of language.md: key, reader, field. */
+/* RULE of the grammar: key, reader, field. */
 #define RULE_KEYS(K)                                                                                           \
 	K(name, read_text, name)                                                                               \
 	K(call, NULL, calls)                                                                                   \

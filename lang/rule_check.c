@@ -1,8 +1,8 @@
 /*
  * rule_check.c - rules that can never act, and faults that cannot happen.
  *
- * An injector that does the impossible teaches its users to ignore it
- * (tcp-semantics.md).  The rows of errnos.def say what is possible.
+ * An injector that does the impossible teaches its users to ignore it.
+ * The rows of errnos.def say what is possible.
  */
 #include <string.h>
 

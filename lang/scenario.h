@@ -1,8 +1,8 @@
 /*
  * scenario.h - the scenario language: YAML text -> model -> plan.
  *
- * The grammar and its meaning are language.md.  Knows no process, no socket
- * and no clock; allocates freely; never prints.  Not thread-safe beyond
+ * The grammar and its meaning are fault-scenario(5).  Knows no process, no
+ * socket and no clock; allocates freely; never prints.  Not thread-safe beyond
  * different objects in different threads.
  *
  *   suite_load()   a file: parsed, expanded by matrix, checked

@@ -2,11 +2,11 @@
  * env.h - the environment between `fault` and the library in its programs.
  *
  * Under `fault`:
- *   LD_PRELOAD      absolute path of libfault.so (libasan before it if needed)
+ *   LD_PRELOAD      absolute path of libfault.so, before what is there already
  *   FAULT_SHM       "PLAN:RUN": System V shared memory ids, decimal.  Both
  *                   segments are marked for removal as soon as `fault` itself
  *                   has attached them; mode 0666, so that a process of another
- *                   user or in a chroot can attach (decisions.md 5).
+ *                   user or in a chroot can attach.
  *   FAULT_PROGRAM   index of the program in the plan, decimal
  * Alone:
  *   FAULT_SCENARIO  path of a file of faults

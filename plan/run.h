@@ -48,7 +48,7 @@ struct fault_watch {
 
 /*
  * A call that is delayed, or was refused for once: the next one of its
- * direction is the same call (decisions.md 25).  Until then the direction is
+ * direction is the same call.  Until then the direction is
  * held: calls and readiness both say that there is nothing yet.
  */
 struct fault_hold {
@@ -120,7 +120,7 @@ struct fault_sock {
 	/* Receiving and accepting; sending; connecting. */
 	struct fault_hold rx_hold, tx_hold, open_hold;
 	_Atomic uint32_t rx_armed; /* rule index + 1: the next arrival starts
-	                              its hold (readiness.md 2, pre-armed) */
+	                              its hold */
 	_Atomic uint32_t rcvlowat; /* the program's own + 1 while ours is
 	                              raised; 0: ours is not */
 	/* When the next byte may move (rate), CLOCK_MONOTONIC; and until when

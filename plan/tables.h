@@ -88,7 +88,7 @@ enum fault_direction {
 	DIRECTION_TX
 };
 
-/* decisions.md 26: what a rule's `nth` counts over. */
+/* What a rule's `nth` counts over. */
 enum fault_per {
 	PER_DEFAULT,
 	PER_CONNECTION,
@@ -179,7 +179,7 @@ enum fault_how {
 };
 
 /*
- * The gates (tcp-semantics.md 2) that can hold back a due rule at run time.
+ * The gates that can hold back a due rule at run time.
  * The others (G6, G7, G10, G11, G12) are met by how an errno is carried out.
  */
 enum fault_gate {

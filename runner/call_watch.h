@@ -3,7 +3,7 @@
  *
  * Fed with the records of the trace as they are drained.  A call counts when
  * it has returned; one of send, recv and accept that found nothing to do
- * (EAGAIN, EINTR), a peek and a retry of a held call do not (decisions.md 25).
+ * (EAGAIN, EINTR), a peek and a retry of a held call do not.
  * All count from the beginning of the run.
  */
 #ifndef FAULT_RUNNER_CALL_WATCH_H

@@ -1,5 +1,5 @@
 /*
- * cmd.h - the subcommands of `fault`, and the exit codes of design.md 5.
+ * cmd.h - the subcommands of `fault`, and their exit codes (fault(1)).
  *
  * main.c holds the one table {name, arguments, help, function}; each command
  * lives in its cmd_NAME.c and gets argv from its own name on.

@@ -220,7 +220,7 @@ enum match matcher_look(struct matcher *m, const struct replay_call *c,
 	if (open && (finds_something(family_of(c)) || e->has_result))
 		return MATCH_NONE;
 	if (open)
-		counted = true; /* decisions.md 25: its entry did */
+		counted = true; /* its entry did */
 	if (!which_socket(&m->sockets, c))
 		return MATCH_SOCKET;
 	if (!is_selected_connection(m, c))

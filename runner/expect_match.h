@@ -2,7 +2,7 @@
  * expect_match.h - one entry of `calls` or `order` against calls of a trace.
  *
  * Selects as a rule does: `connection` counts those that the other keys select,
- * `nth` the calls that count (decisions.md 25), by the `per` of their family.
+ * `nth` the calls that count, by the `per` of their family.
  * Beyond rules there is `result`:
  *
  *   none given   the calls that count, and those that failed by themselves;

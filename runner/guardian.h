@@ -1,5 +1,5 @@
 /*
- * guardian.h - the process that owns every program (decisions.md 11).
+ * guardian.h - the process that owns every program.
  *
  * `fault` forks it before anything else.  It is a subreaper and holds one end
  * of a socket: it starts programs on request, says how they ended, and when

@@ -514,9 +514,8 @@ void judge(const struct scenario *s, const struct session_result *r,
 	struct court c = {.s = s, .r = r, .j = ret, .instance = NO_INSTANCE};
 
 	if (r->unattached && r->end != SESSION_ENVIRONMENT)
-		find(&c,
-		     r->unattached_matters ? FINDING_WARNING : FINDING_NOTE, -1,
-		     NULL, "%s", r->unattached);
+		find(&c, r->unattached_matters ? FINDING_WARNING : FINDING_NOTE,
+		     -1, NULL, "%s", r->unattached);
 	/* Without a start nothing else can be held against anybody. */
 	if (r->end == SESSION_OVER || r->end == SESSION_LIMIT ||
 	    r->end == SESSION_STEP) {

@@ -8,7 +8,7 @@
  *
  * `#3`, `turn` and `bytes` are what the keys nth, turn and bytes of a rule on
  * this call's family would have to say to hit this very call, with the default
- * `per` of the family (language.md 3, decisions.md 25).  A call that does not
+ * `per` of the family (fault-scenario(5)).  A call that does not
  * count (EAGAIN, EINTR, length 0, MSG_PEEK) has no number.  After a fault that
  * delayed or refused one, the next of its direction is the same call:
  *
@@ -104,7 +104,7 @@ struct trace_count trace_count(struct trace_printer *p,
                                const struct fault_record *r);
 
 /*
- * decisions.md 25: does this record count?  Of recv, send and accept what the
+ * Does this record count?  Of recv, send and accept what the
  * kernel would satisfy, and what a rule claimed; of the others each entry.
  */
 bool trace_counts(const struct fault_record *r);

@@ -1,6 +1,6 @@
 /*
  * reach.c - finds the file that execvp would run and what would keep the
- * library out of it.  execve(2), ld.so(8), interposition.md section 2.
+ * library out of it.  execve(2), ld.so(8).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /*
  * reach.h - can this program be reached by a preloaded library?
  *
- * Reads the file only, starts nothing (interposition.md section 2).
+ * Reads the file only, starts nothing.
  */
 #ifndef FAULT_RUNNER_REACH_H
 #define FAULT_RUNNER_REACH_H

@@ -1,5 +1,5 @@
 /*
- * segments.h - the two shared memory segments of one run (decisions.md 5).
+ * segments.h - the two shared memory segments of one run.
  *
  * Both are marked for removal as soon as they are attached here: nothing is
  * left behind however `fault` ends, and while `fault` lives its programs can

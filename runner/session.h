@@ -111,8 +111,8 @@ struct session_result {
 	bool incomplete;  /* records were dropped or tables were full */
 	char *unattached; /* a child process that was not reached, or NULL */
 	bool unattached_matters; /* it did not end before it could be */
-	uint64_t urings;  /* programs that have set up an io_uring: bits */
-	size_t n_left;    /* processes that had to be killed at OVER */
+	uint64_t urings; /* programs that have set up an io_uring: bits */
+	size_t n_left;   /* processes that had to be killed at OVER */
 	int64_t time_ns;
 	size_t n_programs, n_rules, n_instances;
 	struct instance_result *instances; /* in the order of their starts */

@@ -1,6 +1,5 @@
 /*
- * session_attached.c - is the library in every process that it belongs in
- * (decisions.md 10)?
+ * session_attached.c - is the library in every process that it belongs in?
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  *
  * One poll() over the guardian, the eventfd of wake.h, the signalfd and the
  * programs' output, until the nearest absolute deadline.  Transfers do not
- * wake the runner (decisions.md 8), so while programs with the library run the
+ * wake the runner, so while programs with the library run the
  * ring is also drained at an interval, which follows the rate at which it
  * fills: 1 ms to 64 ms.
  */

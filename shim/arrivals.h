@@ -1,6 +1,6 @@
 /*
- * arrivals.h - when did what is queued come?  `delay` on recv is per arrival
- * (language.md 3): bytes become visible d after they came, and what comes
+ * arrivals.h - when did what is queued come?  `delay` on recv is per arrival:
+ * bytes become visible d after they came, and what comes
  * during a hold is not visible at its end.
  *
  * The kernel keeps no time per byte, and tells of no arrival below the raised

@@ -2,7 +2,7 @@
  * attach_stack.c - what stacks stand on, found in our constructor: libgcc's
  * unwinder and ld.so's index of modules (stack.h).
  *
- * Loading libgcc_s allocates, and so does the first walk (decisions.md 9):
+ * Loading libgcc_s allocates, and so does the first walk:
  * both happen here, only for plans that look at stacks.
  */
 #include <stdlib.h>

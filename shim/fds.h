@@ -16,7 +16,7 @@
  *
  * vfork: the child runs in the parent's memory.  A thread that has called
  * vfork is marked; its table changes are made only if it is not the child,
- * which getpid tells (decisions.md 14).
+ * which getpid tells.
  */
 #ifndef FAULT_SHIM_FDS_H
 #define FAULT_SHIM_FDS_H

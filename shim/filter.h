@@ -3,7 +3,7 @@
  *
  * The kernel is asked without what is hidden, until the program's time is over
  * or a gate opens; so the answer is the one that it would give if nothing were
- * there yet (readiness.md 2).
+ * there yet.
  */
 #ifndef FAULT_SHIM_FILTER_H
 #define FAULT_SHIM_FILTER_H

@@ -3,8 +3,8 @@
  *
  * Receiving is held by SO_RCVLOWAT, raised to half the receive buffer: no
  * arrival below it makes any API ready, in any process, and lowering it again
- * wakes all waiters.  It is never set higher: that would grow the buffer
- * (readiness.md 1).  What shows through (FIN, a full queue) is masked in the
+ * wakes all waiters.  It is never set higher: that would grow the buffer.
+ * What shows through (FIN, a full queue) is masked in the
  * registrations (regs.c) and in poll and select (filter.c).
  */
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 /*
  * gates.h - a direction of a socket that is held: nothing arrives, nothing can
- * be sent, no connection is there, until a moment in time (readiness.md).
+ * be sent, no connection is there, until a moment in time.
  *
  * What is held stands in the socket (run.h, fault_hold) and is known to all
  * processes that share it.  What the kernel is told so that readiness agrees
@@ -144,8 +144,8 @@ bool gates_collapse(int fd, struct fault_sock *s, enum gate gate);
 
 /*
  * Something has changed that may make the next arrival a held one: connected,
- * a call counted, a registration made.  Arms the gate (readiness.md 2,
- * pre-armed) if a rule is known to match.
+ * a call counted, a registration made.  Arms the gate if a rule is known to
+ * match.
  */
 void gates_consider(int fd, struct fault_sock *s);
 

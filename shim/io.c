@@ -2,8 +2,8 @@
  * io.c - the send and recv families.
  *
  *   nothing due    real call, then it counts if it moved something
- *   due            first make sure that the kernel would satisfy the call
- *                  (decisions.md 25): a peek, or a wait for the first byte as
+ *   due            first make sure that the kernel would satisfy the call:
+ *                  a peek, or a wait for the first byte as
  *                  the real call would wait; then the rule acts
  *   a cut          the call is shortened so that a `bytes` mark falls on its
  *                  end

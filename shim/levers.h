@@ -1,7 +1,7 @@
 /*
  * levers.h - making it real: what the kernel is made to do so that a fault
- * has the state, the readiness and the peer's view that belong to it
- * (tcp-semantics.md 6, readiness.md 1).  Only on a path where a fault fires.
+ * has the state, the readiness and the peer's view that belong to it.
+ * Only on a path where a fault fires.
  *
  * All are async-signal-safe and leave no descriptor behind.
  */

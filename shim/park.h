@@ -2,7 +2,7 @@
  * park.h - one registration with epoll, and what of it the kernel is told: its
  * mask without the bits of gates that are held, or nothing at all (parked).
  *
- * What may be changed when (readiness.md 1):
+ * What may be changed when:
  *   level-triggered  any time
  *   EPOLLET          IN only by the program's own ADD or MOD: another MOD makes
  *                    an edge of OUT.  The low-water mark does the rest.  OUT

@@ -16,7 +16,7 @@ struct epoll_event;
 /*
  * At attach, when the plan holds lasting rules: lets the kernel grow the
  * descriptor table now.  In a process with threads that stalls for
- * milliseconds (readiness.md 2).
+ * milliseconds.
  */
 void private_fd_reserve(void);
 

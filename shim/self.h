@@ -1,5 +1,5 @@
 /*
- * self.h - rules without `call` (language.md 3): they act by themselves, once
+ * self.h - rules without `call`: they act by themselves, once
  * on each connection that they select, or on the process, as soon as their
  * conditions hold.
  *

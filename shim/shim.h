@@ -2,7 +2,7 @@
  * shim.h - what every file of the library shares: the process's own state,
  * and the rules of the place.
  *
- * THE RULES (interposition.md 3).  This code runs inside other people's
+ * THE RULES.  This code runs inside other people's
  * programs, in any thread, in signal handlers, in children of vfork:
  *   - no allocation, stdio, lock, locale, output or exit (attach*.c excepted;
  *     the one lock, lock.h, is taken only for sockets with lasting rules);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What engine and shim call, read from their objects: the engine is pure, and in
 # the shim nothing allocates, prints, locks, sleeps or exits, except in
-# attach*.c, which runs once before main. (interposition.md, section 3)
+# attach*.c, which runs once before main.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
 grep -qse -fsanitize -e --coverage "$BUILD/flags" &&

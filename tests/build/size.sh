@@ -1,6 +1,6 @@
 #!/bin/sh
 # Functions of more than 70 lines and files of more than 800 are refused,
-# functions of more than 40 are named. (style.md, section 2)
+# functions of more than 40 are named.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
 cd "$top" || exit 1

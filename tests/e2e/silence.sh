@@ -61,8 +61,8 @@ done
 #           a second
 #   memory  what an allocator gives back or waits for, by its own clock
 #   exec    what a child does after exec, where the library starts anew; and
-#           what it asks before: a thread that has called vfork, who it is
-#           (decisions.md 14), and the cookies of the sockets that the new image
+#           what it asks before: a thread that has called vfork, who it is,
+#           and the cookies of the sockets that the new image
 #           inherits
 counts() {
 	awk -v begin="${1:-}" -v end="${2:-}" -v leave="${leave:-}" \

@@ -368,7 +368,7 @@ static void a_call_that_returned_late_is_one(void **state)
 	result_is(0, ECONNREFUSED);
 	count_is(0, 1);
 	calls_hold();
-	entries[0].port = 0; /* decisions.md 25: each entry counts */
+	entries[0].port = 0; /* each entry counts */
 	entries[0].has_result = false;
 	count_is(0, 2);
 	calls_hold();
