@@ -24,6 +24,8 @@ try table_fds closed-by-stdio "a file at the number of a socket that fclose clos
 try table_fds closed-by-stdio-again "a connection at such a number is known"
 try table_fds dead-by-stdio "a connection at the number of a dead one is not dead" \
 	recv:reset:nth=1:role=accepted
+try table_fds dead-unseen "nor at one that was closed behind the library's back" \
+	recv:reset:nth=1:role=accepted
 try table_fds ranges "close_range and closefrom, refused ones too"
 try table_fds high-numbers "descriptors above 65536"
 try table_fds many "more sockets one after another than the table holds"
