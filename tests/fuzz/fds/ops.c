@@ -172,6 +172,19 @@ static void count_client(int result)
 		world->ordinals[ROLE_CLIENT]++;
 }
 
+/*
+ * A socket of IPv6 that was refused at an IPv4 address is of that side for the
+ * kernel from then on: a connect to ::1 waits for minutes, library or not.
+ */
+static bool would_hang(int fd, bool at_v6)
+{
+	struct known *k = is_v6(fd) ? known_of(cookie_of(fd), true) : NULL;
+
+	if (k && !at_v6)
+		k->mapped = true;
+	return k && k->mapped && at_v6;
+}
+
 static void connect_to(int fd, int listener, unsigned b)
 {
 	struct sockaddr_storage at, to;
@@ -183,6 +196,8 @@ static void connect_to(int fd, int listener, unsigned b)
 	port = ((struct sockaddr_in *)&at)->sin_port;
 	if (b % 16 == 15)
 		port = htons(1); /* nobody */
+	if (would_hang(fd, at.ss_family == AF_INET6))
+		return;
 	len = loopback(fd, at.ss_family == AF_INET6, port, &to);
 	if (b % 16 == 14)
 		to.ss_family = AF_UNSPEC;

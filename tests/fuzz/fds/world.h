@@ -56,7 +56,8 @@ struct known {
 	uint64_t cookie;
 	uint32_t serial, connection;
 	uint8_t role;
-	bool vague; /* copied behind the library's back: may be two entries */
+	bool mapped; /* IPv6, and was aimed at an IPv4 address */
+	bool vague;  /* copied behind the library's back: may be two entries */
 };
 
 struct message {
