@@ -215,7 +215,7 @@ int units_size(const char *s, uint64_t *ret_bytes, struct refusal *why)
 	if (s[len] == ' ')
 		return propose(why, "has a space before its unit", "%.*s%s",
 		               (int)len, s, s + len + strspn(s + len, " "));
-	if (strchr("kKMGT", s[len]) &&
+	if (s[len] && strchr("kKMGT", s[len]) &&
 	    (!s[len + 1] || !strcmp(s + len + 1, "i")))
 		return propose(why, why->reason, "%.*s%c%sB", (int)len, s,
 		               s[len] == 'k' ? 'K' : s[len], s + len + 1);
