@@ -11,11 +11,13 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "fdsize.h"
 #include "filter.h"
 #include "gates.h"
 #include "hold.h"
 #include "keeper.h"
 #include "late.h"
+#include "sets.h"
 
 #include "poison.h"
 
@@ -411,17 +413,6 @@ static short asked_of(const struct shim_call *c, int fd)
 	               (has((void *)c->a[3], fd) ? POLLPRI : 0));
 }
 
-/* Which of 64 numbers are in one of the sets; word by word, as the kernel. */
-static unsigned long asked_word(const long *a, int word)
-{
-	unsigned long bits = 0;
-
-	for (int set = 1; set <= 3; set++)
-		if (a[set])
-			bits |= ((const unsigned long *)a[set])[word];
-	return bits;
-}
-
 static size_t collect(const struct shim_call *c, struct pollfd *ret)
 {
 	size_t n = 0;
@@ -436,17 +427,12 @@ static size_t collect(const struct shim_call *c, struct pollfd *ret)
 	return n;
 }
 
-/* A set of a[0] bits: do gates concern one of the selected descriptors? */
+/* Do gates concern one of the selected descriptors? */
 static bool select_concerns(const long *a)
 {
-	const int per_word = 8 * (int)sizeof(long);
-	int n = (int)a[0];
+	for (int first = 0; first < (int)a[0]; first += SETS_WORD) {
+		unsigned long bits = sets_asked(a, first);
 
-	for (int first = 0; first < n; first += per_word) {
-		unsigned long bits = asked_word(a, first / per_word);
-
-		if (n - first < per_word)
-			bits &= (1UL << (n - first)) - 1;
 		for (; bits; bits &= bits - 1)
 			if (concerned(first + __builtin_ctzl(bits)))
 				return true;
@@ -459,6 +445,17 @@ static void leave_out(struct pollfd *asked)
 {
 	if (asked->fd >= 0)
 		asked->fd = ~asked->fd;
+}
+
+/* The kernel writes whole words: what is behind the last number is cleared. */
+static void clear_rest(const long *a)
+{
+	int n = (int)a[0] % SETS_WORD;
+
+	for (int set = 1; n && set <= 3; set++)
+		if (a[set])
+			((unsigned long *)a[set])[(int)a[0] / SETS_WORD] &=
+				(1UL << n) - 1;
 }
 
 static int write_sets(struct shim_call *c, const struct waiting *w,
@@ -479,6 +476,7 @@ static int write_sets(struct shim_call *c, const struct waiting *w,
 		if (got && count == before)
 			leave_out(&asked[i]);
 	}
+	clear_rest(c->a);
 	return count;
 }
 
@@ -619,6 +617,17 @@ static bool (*const filters[N_CALLS])(struct shim_call *) = {
 	[FAULT_CALL_epoll_pwait2] = epoll_by_timespec,
 };
 
+static bool is_select(enum fault_call id)
+{
+	return filters[id] == by_timeval || filters[id] == by_pselect;
+}
+
+void filter_cut(struct shim_call *c)
+{
+	if (is_select(c->id) && fdsize_exceeded((int)c->a[0]))
+		c->a[0] = fdsize_cut(c->a);
+}
+
 bool filter_wait(struct shim_call *c)
 {
 	return filters[c->id] && filters[c->id](c);
@@ -631,8 +640,6 @@ bool filter_concerns(enum fault_call id, const long *a)
 	if (filters[id] == by_ms || filters[id] == by_timespec)
 		return (uintptr_t)fds >= 4096 && (size_t)a[1] <= MAX_SET &&
 		       concerns_any(fds, (size_t)a[1]);
-	if (filters[id] == by_timeval || filters[id] == by_pselect)
-		return (int)a[0] > 0 && (int)a[0] <= MAX_SET &&
-		       select_concerns(a);
-	return false;
+	return is_select(id) &&
+	       (fdsize_exceeded((int)a[0]) || select_concerns(a));
 }

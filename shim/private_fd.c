@@ -99,7 +99,7 @@ bool private_fd_is(int fd)
 	       atomic_load(&ours[fd / 64]) >> (fd % 64) & 1;
 }
 
-static int high_number(void)
+int private_fd_lowest(void)
 {
 	struct rlimit limit;
 
@@ -111,7 +111,7 @@ static int high_number(void)
 
 int private_fd_dup(int fd)
 {
-	int dup = next.fcntl(fd, F_DUPFD_CLOEXEC, high_number());
+	int dup = next.fcntl(fd, F_DUPFD_CLOEXEC, private_fd_lowest());
 
 	if (dup >= 0)
 		note_ours(dup);

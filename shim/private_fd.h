@@ -20,6 +20,9 @@ struct epoll_event;
  */
 void private_fd_reserve(void);
 
+/* Ours have this number or one above; 0: any (RLIMIT_NOFILE). */
+int private_fd_lowest(void);
+
 /* Move a new descriptor (>= 0) out of the way; returns its number, or fd. */
 int private_fd_move(int fd);
 

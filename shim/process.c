@@ -9,6 +9,7 @@
 #include "deaf.h"
 #include "engine/watch.h"
 #include "exhaust.h"
+#include "fdsize.h"
 #include "gates.h"
 #include "hold.h"
 #include "keeper.h"
@@ -190,6 +191,7 @@ void process_child(void)
 	exhaust_child();
 	self_child();
 	private_fd_child();
+	fdsize_child();
 	take_cells(); /* the list is the parent's: it says "of the process" */
 }
 

@@ -18,6 +18,7 @@
 #include "correct.h"
 #include "decide.h"
 #include "exec.h"
+#include "fdsize.h"
 #include "filter.h"
 #include "gates.h"
 #include "keeper.h"
@@ -67,6 +68,7 @@ static void duplicate(struct shim_call *c, bool cloexec)
 		socks_remember((int)c->a[1], replaced);
 	call_real(c);
 	if (c->result >= 0 && c->result != c->fd && fds_mine()) {
+		fdsize_raise((int)c->result);
 		if (replaced)
 			closed_by_dup((int)c->result, replaced);
 		socks_dup(c->fd, (int)c->result);
@@ -331,6 +333,19 @@ static void make_uring(struct shim_call *c)
 		record_event(RECORD_URING, 0, 0, c->caller);
 }
 
+/* ... but for the numbers of select. */
+static void make_untouched(struct shim_call *c)
+{
+	bool selects = c->a[0] == SYS_pselect6;
+
+#ifdef SYS_select
+	selects |= c->a[0] == SYS_select;
+#endif
+	if (selects && shim.readiness)
+		c->a[1] = fdsize_cut(&c->a[1]);
+	call_real(c);
+}
+
 static void make_child(struct shim_call *c, enum child child)
 {
 	if (child == OWN_MEMORY) {
@@ -382,10 +397,10 @@ void handle_syscall(struct shim_call *c)
 		exec_by_number(c, &note_execve, 3);
 	else if (nr == SYS_execveat)
 		exec_by_number(c, &note_execveat, 4);
-	else if (child == NO_CHILD)
-		call_real(c);
-	else
+	else if (child != NO_CHILD)
 		make_child(c, child);
+	else
+		make_untouched(c);
 }
 
 /* --- readiness ------------------------------------------------------------ */
@@ -408,6 +423,8 @@ void handle_wait(struct shim_call *c)
 	bool due = decide_look(c) && c->choice.rule >= 0;
 
 	keeper_revive(NULL);
+	if (shim.readiness)
+		filter_cut(c);
 	if (due && decide_claim(c, &counted)) {
 		record_enter(c);
 		act(c);
