@@ -45,6 +45,14 @@ done
 # ---- failures of ours -------------------------------------------------------
 t_exit 127 "no such program: 127" "$FAULT" exec -- ./nothing
 t_match "... and it says so" "$(cat out)" '\./nothing: no such program'
+printf '#!./ns2\n' >script && printf '#!/bin/sh\r\n' >dos && printf '#!%s\n' "$T" >to_folder
+chmod +x script dos to_folder
+t_exit 127 "a script without its interpreter: 127" "$FAULT" exec -- ./script
+t_match "... is not what is missing" "$(cat out)" '\./script: \./ns2: the script is there, but not'
+t_exit 127 "a script with a carriage return: 127" "$FAULT" exec -- ./dos
+t_match "... which is said" "$(cat out)" '\./dos: /bin/sh: the script is there.* carriage return'
+t_exit 126 "a script whose interpreter is a folder: 126" "$FAULT" exec -- ./to_folder
+t_match "... which is said" "$(cat out)" "\./to_folder: $T: may not be executed"
 t_exit 127 "not in PATH: 127" "$FAULT" exec -- no-such-command-here
 touch plain && mkdir folder
 t_exit 126 "not executable: 126" "$FAULT" exec -- ./plain
