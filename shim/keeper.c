@@ -589,12 +589,21 @@ void keeper_main_ends(void)
 		keeper_ring();
 }
 
+/* With the helper and one of the program, or what is left of that. */
+static bool is_all(int n_threads)
+{
+	return n_threads && n_threads <= 2 + k.relays;
+}
+
 /* Only ours go on, and what is left of the main thread. */
 static bool is_left_alone(void)
 {
-	int n = atomic_load(&k.main_ended) ? fdinfo_threads() : 0;
+	return atomic_load(&k.main_ended) && is_all(fdinfo_threads());
+}
 
-	return n && n <= 2 + k.relays;
+bool keeper_is_company(void)
+{
+	return atomic_load(&k.exists) && is_all(fdinfo_threads());
 }
 
 /*

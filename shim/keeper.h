@@ -85,6 +85,9 @@ void keeper_leaves(bool leaves);
  */
 void keeper_main_ends(void);
 
+/* There is a helper, and but for ours this thread is the only one. */
+bool keeper_is_company(void);
+
 /* The program's dup2 is about to take this number of ours. */
 void keeper_yield(int fd);
 

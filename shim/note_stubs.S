@@ -37,6 +37,7 @@ note_and_jump:
 	.cfi_adjust_cfa_offset 8
 	push %r9
 	.cfi_adjust_cfa_offset 8
+	mov %rdx, %r8
 	mov %rdi, %rdx
 	mov %rsi, %rcx
 	mov %r11, %rdi
@@ -127,6 +128,7 @@ note_and_jump:
 	stp x4, x5, [sp, #48]
 	stp x6, x7, [sp, #64]
 	str x8, [sp, #80]
+	mov x4, x2
 	mov x2, x0
 	mov x3, x1
 	mov x0, x9

@@ -273,12 +273,15 @@ static const struct {
 enum child {
 	NO_CHILD,
 	SHARES_MEMORY, /* vfork, threads */
+	SHARES_FILES,  /* its memory is its own, its descriptors are not */
 	OWN_MEMORY     /* fork, without the handlers of pthread_atfork */
 };
 
 static enum child by_flags(uint64_t flags)
 {
-	return flags & CLONE_VM ? SHARES_MEMORY : OWN_MEMORY;
+	if (flags & CLONE_VM)
+		return SHARES_MEMORY;
+	return flags & CLONE_FILES ? SHARES_FILES : OWN_MEMORY;
 }
 
 static enum child child_of(const struct shim_call *c)
@@ -305,21 +308,28 @@ static enum child child_of(const struct shim_call *c)
 	}
 }
 
-void handle_fork(struct shim_call *c)
+static void make_process(struct shim_call *c, bool shares_files)
 {
 	process_prepare();
 	call_real(c);
-	if (c->result == 0)
-		process_child();
-	else
+	if (c->result)
 		process_parent();
+	else if (shares_files)
+		process_child_among_files();
+	else
+		process_child();
+}
+
+void handle_fork(struct shim_call *c)
+{
+	make_process(c, false);
 }
 
 /* As exec.h has it for libc's functions. */
 static void exec_by_number(struct shim_call *c, const struct note *note,
                            unsigned envp_at)
 {
-	note_call(note, c->caller, c->a[1], c->a[2]);
+	note_call(note, c->caller, c->a[1], c->a[2], c->a[3]);
 	c->result = with_syscall(c->a, envp_at);
 	c->err = errno; /* it has returned, so it has failed */
 	c->made = true;
@@ -348,8 +358,8 @@ static void make_untouched(struct shim_call *c)
 
 static void make_child(struct shim_call *c, enum child child)
 {
-	if (child == OWN_MEMORY) {
-		handle_fork(c);
+	if (child != SHARES_MEMORY) {
+		make_process(c, child == SHARES_FILES);
 		return;
 	}
 	shim_pid();
