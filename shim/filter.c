@@ -31,7 +31,8 @@ struct waiting {
 	struct pollfd *fds; /* ours */
 	const struct pollfd *asked;
 	size_t n;             /* and one more of ours behind them */
-	bool holds;           /* some of them are held */
+	size_t holds;         /* gates of them that are held */
+	bool blind;           /* the kernel will not tell of a shutdown */
 	uint64_t until;       /* RUN_FOREVER: without end */
 	const sigset_t *mask; /* NULL: the thread's own */
 };
@@ -76,34 +77,62 @@ static bool only_hangs_up(const struct pollfd *asked, short hidden)
 	       p.revents & POLLHUP && !(p.revents & ~hidden);
 }
 
+static bool is_held(struct fault_sock *s, enum gate gate, uint64_t now)
+{
+	return gates_held(s, gate, now) && !gates_ended(s, gate);
+}
+
+/* Of most sockets nothing is. */
+static size_t count_held(struct fault_sock *s, uint64_t now)
+{
+	if (LIKELY(!atomic_load_explicit(&s->rx_hold.until,
+	                                 memory_order_relaxed) &&
+	           !atomic_load_explicit(&s->tx_hold.until,
+	                                 memory_order_relaxed)))
+		return 0;
+	return (size_t)is_held(s, GATE_OF_RX, now) +
+	       is_held(s, GATE_OF_TX, now);
+}
+
+/* Nothing that it is asked for comes of who shuts the socket down. */
+static bool is_blind(const struct pollfd *p, const struct pollfd *asked,
+                     struct fault_sock *s, uint64_t now)
+{
+	return (asked->events & GATES_IN && !(p->events & POLLRDHUP) &&
+	        is_held(s, GATE_OF_RX, now)) ||
+	       (asked->events & GATES_OUT && is_held(s, GATE_OF_TX, now));
+}
+
 /* What the kernel is asked; returns when a gate opens. */
 static uint64_t prepare(struct waiting *w, uint64_t now)
 {
 	uint64_t first = RUN_FOREVER;
 
-	w->holds = false;
+	w->holds = 0;
+	w->blind = false;
 	for (size_t i = 0; i < w->n; i++) {
 		struct fault_sock *s = concerned(w->asked[i].fd);
 		uint64_t opens;
+		size_t held;
 
 		w->fds[i] = w->asked[i];
 		w->fds[i].revents = 0;
 		if (!s)
 			continue;
 		gates_follow(w->asked[i].fd, s);
-		if (w->asked[i].events & (POLLIN | POLLRDNORM | POLLRDHUP))
+		if (w->asked[i].events & GATES_IN)
 			gates_consider(w->asked[i].fd, s);
 		w->fds[i].events &= (short)~gates_hidden(s, now);
-		if (w->asked[i].events & (POLLIN | POLLRDNORM | POLLRDHUP))
+		if (w->asked[i].events & GATES_IN)
 			w->fds[i].events |=
 				asked_instead(w->asked[i].fd, s, now);
 		if (late_moving(s) ||
 		    only_hangs_up(&w->asked[i], gates_hidden(s, now)))
 			w->fds[i].fd = -1;
 		opens = gates_next(s, now);
-		w->holds |= opens != RUN_FOREVER ||
-		            gates_held(s, GATE_OF_RX, now) ||
-		            gates_held(s, GATE_OF_TX, now);
+		held = count_held(s, now);
+		w->holds += held + (opens != RUN_FOREVER);
+		w->blind |= held && is_blind(&w->fds[i], &w->asked[i], s, now);
 		if (opens < first)
 			first = opens;
 	}
@@ -143,6 +172,7 @@ static bool shows_more(const struct waiting *w)
 
 		if (!s || p->events == w->asked[i].events)
 			continue;
+		gates_find_shutdown(p->fd, s);
 		if (p->revents & (POLLERR | POLLHUP))
 			collapse(p->fd, s);
 		more |= p->events != (w->asked[i].events &
@@ -205,19 +235,23 @@ static bool has_opened(const struct waiting *w, uint64_t opens)
 {
 	uint64_t now = shim_now();
 	uint64_t first = RUN_FOREVER;
+	size_t holds = 0;
 
 	for (size_t i = 0; i < w->n; i++) {
 		struct fault_sock *s = concerned(w->asked[i].fd);
+		uint64_t end = s ? gates_next(s, now) : RUN_FOREVER;
 
-		if (s && gates_next(s, now) < first)
-			first = gates_next(s, now);
+		if (s)
+			holds += count_held(s, now) + (end != RUN_FOREVER);
+		if (end < first)
+			first = end;
 	}
-	return first != opens;
+	return first != opens || holds != w->holds;
 }
 
 /*
- * The kernel is asked; where rules can be disarmed, with a timer that is set
- * off when a gate opens before its time.
+ * The kernel is asked; where rules can be disarmed, or it would not tell of a
+ * shutdown, with a timer that is set off when a gate opens before its time.
  */
 static int ask_and_listen(struct waiting *w, uint64_t now, uint64_t opens)
 {
@@ -226,7 +260,7 @@ static int ask_and_listen(struct waiting *w, uint64_t now, uint64_t opens)
 	int n, saved;
 
 	*timer = (struct pollfd){.fd = -1, .events = POLLIN};
-	if (!shim.switched || !w->holds)
+	if (!w->holds || !(shim.switched || w->blind))
 		return ask(w, w->n, now, until);
 	timer->fd = hold_poll_begins(__builtin_frame_address(0));
 	if (!listen_to(timer, w) && until > now + HOLD_LOOKS_NS)

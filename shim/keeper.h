@@ -36,14 +36,18 @@ void keeper_look_at(int fd, struct fault_sock *s, uint64_t when_ns);
 void keeper_work(void);
 uint64_t keeper_next(void);
 
-/* Watch for arrivals at an armed gate, for errors at a held one. */
+/*
+ * Watch for arrivals at an armed gate; at a held one for errors, and for who
+ * shuts the socket down.  Is it?
+ */
 void keeper_watch(int fd, struct fault_sock *s);
+bool keeper_watches(struct fault_sock *s);
 
 /*
  * fd, one of s, is about to be closed, its word taken out of the table: what
  * the helper does to the socket under the lock it has done, or will not do.
  */
-void keeper_unwatch(int fd, const struct fault_sock *s);
+void keeper_unwatch(int fd, struct fault_sock *s);
 
 /*
  * A task of the process: run by the helper, under no lock, at `when`
