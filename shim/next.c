@@ -43,6 +43,10 @@ void next_resolve(void)
 	p = dlsym(RTLD_NEXT, #symbol_);                                        \
 	if (p)                                                                 \
 		stub_##symbol_ = note_##symbol_.next = p;
+#define VARIADIC(symbol_, by)                                                  \
+	p = dlsym(RTLD_NEXT, #symbol_);                                        \
+	if (p)                                                                 \
+		stub_##symbol_ = p;
 #include "plan/calls.def"
 }
 

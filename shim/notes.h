@@ -33,12 +33,13 @@ struct note {
 /*
  * note_SYMBOL for each row; its stub passes the address.  stub_SYMBOL is where
  * the stub of a STUB row jumps: until we are attached, to a way through
- * note_call().
+ * note_call(); that of a VARIADIC row to more_SYMBOL of dprintf.c.
  */
 #define NOTE(symbol, hook) extern struct note note_##symbol;
 #define STUB(symbol)                                                           \
 	extern struct note note_##symbol;                                      \
 	extern void *stub_##symbol;
+#define VARIADIC(symbol, by) extern void *stub_##symbol;
 #include "plan/calls.def"
 
 /*

@@ -21,6 +21,7 @@ cat >"$T/rows.c" <<'END'
 #define CALL(symbol, ...) symbol
 #define NOTE(symbol, ...) symbol
 #define STUB(symbol) symbol
+#define VARIADIC(symbol, ...) symbol
 #include "plan/calls.def"
 END
 {
