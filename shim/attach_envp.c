@@ -30,7 +30,7 @@ static const char *find_preload(void)
 {
 	const char *preload = NULL;
 
-	for (char **v = environ; v && *v; v++)
+	for (char **v = __environ; v && *v; v++)
 		if (envp_value(*v, ENVP_PRELOAD))
 			preload = envp_value(*v, ENVP_PRELOAD);
 	return preload && envp_has_library(preload) ? preload : NULL;
@@ -83,7 +83,7 @@ static size_t bytes_of_ours(size_t *ret_n)
 {
 	size_t bytes = 0, n = 0;
 
-	for (char **v = environ; *v; v++) {
+	for (char **v = __environ; *v; v++) {
 		if (!is_ours(*v))
 			continue;
 		bytes += sizeof(char *) + strlen(*v) + 1;
@@ -115,7 +115,7 @@ static void keep(const char *preload, size_t preload_size)
 	vars[0] = text;
 	text += preload_size;
 	n = 1;
-	for (char **v = environ; *v; v++) {
+	for (char **v = __environ; *v; v++) {
 		size_t size = strlen(*v) + 1;
 
 		if (!is_ours(*v))
@@ -126,7 +126,7 @@ static void keep(const char *preload, size_t preload_size)
 	}
 	mprotect(vars, bytes, PROT_READ);
 	envp_kept.vars = vars;
-	envp_kept.environ = &environ;
+	envp_kept.environ = &__environ;
 	envp_kept.n = n;
 }
 
