@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "envp.h"
+#include "exec.h"
 #include "plan/env.h"
 
 /* What makes a run, under `fault` and alone. */
@@ -145,6 +146,8 @@ void envp_keep(void)
 	if (!preload)
 		return;
 	size = put_preload(preload, us.dli_fname, text, sizeof(text));
-	if (size)
-		keep(text, size);
+	if (!size)
+		return;
+	keep(text, size);
+	exec_shell_prepare();
 }
