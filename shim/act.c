@@ -191,6 +191,7 @@ static void reset_accepted(struct shim_call *c)
 	known = !next.getpeername((int)c->result, &peer, &len);
 	s = socks_accepted((int)c->result, c->sock,
 	                   known ? (const struct sockaddr *)&peer : NULL);
+	c->born_dead = s;
 	if (s)
 		lever_reset((int)c->result, s);
 }

@@ -24,12 +24,13 @@ struct shim_call {
 	uint32_t generation;     /* of the socket at entry */
 	uint8_t sock_flags;      /* the same: enum fault_sock_flag */
 	void *caller;
-	long result; /* as the program will see it */
-	int err;     /* errno if it is -1; of resolver and stdio always */
-	int said;    /* by the resolver: 0 or an EAI_ code; as SO_ERROR */
-	bool made;   /* the real call has happened */
-	bool at_end; /* a peek has found the end of the stream */
-	long number; /* syscall(2): its number + 1; else 0 */
+	long result;    /* as the program will see it */
+	int err;        /* errno if it is -1; of resolver and stdio always */
+	int said;       /* by the resolver: 0 or an EAI_ code; as SO_ERROR */
+	bool made;      /* the real call has happened */
+	bool at_end;    /* a peek has found the end of the stream */
+	bool born_dead; /* accept: the new socket has its entry already */
+	long number;    /* syscall(2): its number + 1; else 0 */
 	enum fault_call closer; /* close by a stream: fclose or pclose */
 	long stream;            /* ... its argument */
 	uint8_t flags;          /* enum fault_record_flag of its record */

@@ -211,13 +211,18 @@ static void accept_other(struct shim_call *c)
 		socks_unix((int)c->result);
 }
 
-/* The new socket; a connection that is born dead has its entry already. */
+/*
+ * The new socket; a connection that is born dead has its entry already.  Any
+ * other that its number has is of one that was closed behind our back.
+ */
 static void accepted(struct shim_call *c, const struct accept_addr *mine)
 {
-	struct fault_sock *s = socks_of(fds_word((int)c->result));
+	struct fault_sock *s = NULL;
 	const struct sockaddr *peer = address_of(c, mine);
 
-	if (!s || atomic_load(&s->state) != STATE_RESET)
+	if (c->born_dead)
+		s = socks_of(fds_word((int)c->result));
+	if (!s)
 		s = socks_accepted((int)c->result, c->sock, peer);
 	else if (peer)
 		socks_addr(peer, &s->peer);

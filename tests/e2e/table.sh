@@ -24,6 +24,8 @@ try table_fds closed-by-stdio "a file at the number of a socket that fclose clos
 try table_fds closed-by-stdio-again "a connection at such a number is known"
 try table_fds dead-by-stdio "a connection at the number of a dead one is not dead" \
 	recv:reset:nth=1:role=accepted
+try table_fds dead-unseen "nor at one that was closed behind the library's back" \
+	recv:reset:nth=1:role=accepted
 try table_fds ranges "close_range and closefrom, refused ones too"
 try table_fds high-numbers "descriptors above 65536"
 try table_fds many "more sockets one after another than the table holds"
@@ -128,6 +130,9 @@ try table_gates dead "a reset leaves what a received one leaves" \
 	recv:reset:nth=1:role=client # G12
 try table_gates dead-after-fin "and after the peer's end, what belongs to that" \
 	recv:reset:nth=1:role=accepted
+try table_gates before-a-reset "what came before a reset is received as ever" "$second"
+try table_gates before-a-reset "and so it is when a send has told of the reset" \
+	"$second;send:reset:nth=99:role=accepted" # rules that see both directions
 try table_gates born-dead "accept hands out a connection that is dead" accept:reset:nth=1
 try table_gates close-resets "close as a reset, at the last copy" close:reset:role=accepted
 try table_gates interrupted "an interrupted connect leaves the socket blocking" \

@@ -12,6 +12,7 @@
 #include <signal.h>
 
 #include "table.h"
+#include "tests/raw.h"
 
 enum {
 	HIGH = 70000
@@ -147,8 +148,18 @@ static int closed_by_stdio_again(void)
 	return 0;
 }
 
-/* recv:reset:nth=1, and stdio closes the dead socket: the next one lives. */
-static int dead_by_stdio(void)
+static int close_by_stdio(int fd)
+{
+	return fclose(fdopen(fd, "r+"));
+}
+
+static int close_unseen(int fd)
+{
+	return (int)raw(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+/* recv:reset:nth=1, and the dead socket is closed: the next one lives. */
+static int dead_by(int (*close_it)(int))
 {
 	struct pair p = make_pair();
 	int number = p.accepted;
@@ -157,15 +168,25 @@ static int dead_by_stdio(void)
 	WANT(send(p.client, "12345678", DATA, 0), DATA);
 	WANT(recv(number, data, DATA, 0), -1);
 	WANT(errno, ECONNRESET);
-	WANT(fclose(fdopen(number, "r+")), 0);
-	/* The lowest free number is that of the dead one. */
+	/* The lowest free number is then that of the dead one. */
 	p.client = connect_high();
+	WANT(close_it(number), 0);
 	p.accepted = accept(listener(), NULL, NULL);
 	WANT(p.accepted, number);
 	WANT(send(p.client, "12345678", DATA, 0), DATA);
 	WANT(recv(number, data, DATA, 0), -1);
 	WANT(errno, ECONNRESET);
 	return 0;
+}
+
+static int dead_by_stdio(void)
+{
+	return dead_by(close_by_stdio);
+}
+
+static int dead_unseen(void)
+{
+	return dead_by(close_unseen);
 }
 
 static int ranges(void)
@@ -365,6 +386,7 @@ int main(int argc, char **argv)
 		{"closed-by-stdio", closed_by_stdio},
 		{"closed-by-stdio-again", closed_by_stdio_again},
 		{"dead-by-stdio", dead_by_stdio},
+		{"dead-unseen", dead_unseen},
 		{"ranges", ranges},
 		{"high-numbers", high_numbers},
 		{"many", many},

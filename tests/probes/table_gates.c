@@ -174,6 +174,35 @@ static int dead_after_fin(void)
 	return 0;
 }
 
+/* A real RST behind eight bytes, of which a send has told. */
+static struct pair make_told(void)
+{
+	const struct linger none = {.l_onoff = 1};
+	struct pair p = make_pair();
+
+	send(p.client, "12345678", DATA, 0);
+	setsockopt(p.client, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	close(p.client);
+	while (!(ready(p.accepted) & POLLERR))
+		;
+	if (send(p.accepted, data, DATA, MSG_NOSIGNAL) != -1 ||
+	    errno != ECONNRESET)
+		die("a send on a reset connection");
+	return p;
+}
+
+/* recv:short=1B:nth=2.  They are received, cut and counted as ever. */
+static int before_a_reset(void)
+{
+	struct pair p = make_told();
+
+	WANT(recv(p.accepted, data, 4, 0), 4);
+	WANT(recv(p.accepted, data, DATA, 0), 1);
+	WANT(recv(p.accepted, data, DATA, 0), 3);
+	WANT(recv(p.accepted, data, DATA, 0), 0);
+	return 0;
+}
+
 /* accept:reset:nth=1.  It is handed out, and dead already. */
 static int born_dead(void)
 {
@@ -319,6 +348,7 @@ int main(int argc, char **argv)
 		{"second-rule", second_rule},
 		{"dead", dead},
 		{"dead-after-fin", dead_after_fin},
+		{"before-a-reset", before_a_reset},
 		{"born-dead", born_dead},
 		{"close-resets", close_resets},
 		{"interrupted", interrupted},

@@ -112,6 +112,35 @@ static void print_sequence(const struct sequence *q)
 /* --- one world
  * ------------------------------------------------------------------- */
 
+static void one_connection(void)
+{
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int client = socket(AF_INET, SOCK_STREAM, 0), accepted = -1;
+
+	if (!listen(listener, 1) && !getsockname(listener, (void *)&at, &len) &&
+	    !connect(client, (void *)&at, len))
+		accepted = accept(listener, NULL, NULL);
+	if (accepted < 0) {
+		perror("a connection");
+		exit(3);
+	}
+	close(accepted);
+	close(client);
+	close(listener);
+}
+
+/*
+ * Every second accepted connection has the rule: the first of each world, or a
+ * sequence would be another one behind another.
+ */
+static void even_out(void)
+{
+	if (run_programs(view_run())->ordinals[ROLE_ACCEPTED] % 2)
+		one_connection();
+}
+
 static void begin(const struct sequence *q, bool told)
 {
 	const struct fault_program_state *p = run_programs(view_run());
@@ -174,6 +203,7 @@ static bool run_world(const struct sequence *q, bool told)
 {
 	pid_t pid;
 
+	even_out();
 	begin(q, told);
 	make_channel();
 	fflush(stdout);
