@@ -142,12 +142,17 @@ $(B)/shim.map: shim/exports.map.in plan/calls.def $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,MAP )$(CC) -E -P -undef -x c -iquote . -o $@ $<
 
+# What it calls of libc, and of itself, is never the program's function of that
+# name (shim/libc.def).
+libc := $(shell sed -n 's/^LIBC(\([a-z_0-9]*\)).*/\1/p' shim/libc.def 2>/dev/null)
+
 # The static libyaml keeps the library free of dependencies other than libc,
 # and --exclude-libs keeps its symbols from clashing with the target's own.
 $(B)/libfault.so: $(shim_obj) $(B)/shim.map
 	$(call say,LINK)$(CC) -shared $(ldflags) -Wl,-z,defs,-z,text -Wl,--as-needed \
 		-Wl,--exclude-libs,ALL -Wl,--version-script=$(B)/shim.map \
-		$(foreach f,malloc calloc realloc free strdup,-Wl,--wrap=$f) \
+		-Wl,-Bsymbolic-functions \
+		$(foreach f,malloc calloc realloc free strdup $(libc),-Wl,--wrap=$f) \
 		-o $@ $(shim_obj) -Wl,-Bstatic -lyaml -Wl,-Bdynamic
 
 runner_libs := -Wl,--as-needed -lyaml -ljansson -ldw -lelf -lm

@@ -70,6 +70,31 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+typedef int value_parser(const char *s, uint64_t *ret, struct refusal *why);
+
+/*
+ * 1..3 where one value is meant: proposes its end, with what is missing there,
+ * or its beginning when it has no end.  0: it is none.
+ */
+static int refuse_range(const char *s, value_parser *parse, const char *reason,
+                        struct refusal *why)
+{
+	const char *dots = strstr(s, ".."), *end;
+	struct refusal of_end = {0};
+	char first[UNITS_PROPOSAL];
+	uint64_t v;
+
+	if (!dots || !is_digit(dots == s ? s[2] : s[0]))
+		return 0;
+	snprintf(first, sizeof(first), "%.*s", (int)(dots - s), s);
+	end = dots[2] ? dots + 2 : first;
+	if (!parse || strstr(end, ".."))
+		return refuse(why, reason);
+	if (parse(end, &v, &of_end) == 0)
+		return propose(why, reason, "%s", end);
+	return propose(why, reason, "%s", of_end.proposal);
+}
+
 /* A decimal number: whole + part / parts. */
 struct decimal {
 	uint64_t whole, part, parts;
@@ -195,6 +220,9 @@ int units_duration(const char *s, uint64_t *ret_ns, struct refusal *why)
 	int r;
 
 	*why = (struct refusal){0};
+	r = refuse_range(s, units_duration, "is a range, not a duration", why);
+	if (r < 0)
+		return r;
 	r = quantity(s, durations, LENGTH(durations), "ms", ret_ns, why);
 	if (r < 0 && !why->proposal[0])
 		propose_duration(s, why);
@@ -209,13 +237,16 @@ int units_size(const char *s, uint64_t *ret_bytes, struct refusal *why)
 	int r;
 
 	*why = (struct refusal){0};
+	r = refuse_range(s, units_size, "is a range, not a size", why);
+	if (r < 0)
+		return r;
 	r = quantity(s, sizes, LENGTH(sizes), "B", ret_bytes, why);
 	if (r == 0 || why->proposal[0] || !len)
 		return r;
 	if (s[len] == ' ')
 		return propose(why, "has a space before its unit", "%.*s%s",
 		               (int)len, s, s + len + strspn(s + len, " "));
-	if (strchr("kKMGT", s[len]) &&
+	if (s[len] && strchr("kKMGT", s[len]) &&
 	    (!s[len + 1] || !strcmp(s + len + 1, "i")))
 		return propose(why, why->reason, "%.*s%c%sB", (int)len, s,
 		               s[len] == 'k' ? 'K' : s[len], s + len + 1);
@@ -233,6 +264,9 @@ int units_rate(const char *s, uint64_t *ret_bytes_s, struct refusal *why)
 	int r;
 
 	*why = (struct refusal){0};
+	r = refuse_range(s, units_rate, "is a range, not a rate", why);
+	if (r < 0)
+		return r;
 	if (len >= sizeof(size))
 		return refuse(why, "is too long");
 	memcpy(size, s, len);
@@ -258,6 +292,9 @@ int units_count(const char *s, uint64_t *ret, struct refusal *why)
 	int r;
 
 	*why = (struct refusal){0};
+	r = refuse_range(s, NULL, "is a range, not a number", why);
+	if (r < 0)
+		return r;
 	r = read_decimal(s, &d, &end, why);
 	if (r < 0)
 		return r;
@@ -268,8 +305,6 @@ int units_count(const char *s, uint64_t *ret, struct refusal *why)
 	*ret = d.whole;
 	return 0;
 }
-
-typedef int value_parser(const char *s, uint64_t *ret, struct refusal *why);
 
 /* a, a..b, a.., ..b */
 static int range_of(const char *s, value_parser *parse, struct range *ret,
@@ -334,6 +369,9 @@ int units_ratio(const char *s, uint32_t *ret, struct refusal *why)
 	int r;
 
 	*why = (struct refusal){0};
+	r = refuse_range(s, NULL, "is a range, not a percentage", why);
+	if (r < 0)
+		return r;
 	r = read_decimal(s, &d, &end, why);
 	if (r < 0)
 		return r;

@@ -109,7 +109,10 @@ static bool find_call(struct lang *l, const struct node *n, const char *s,
 			set_call(w->calls, i);
 			found = true;
 		} else if (!found && same_word(row->symbol, s)) {
-			lang_error(l, n->at, NULL,
+			lang_error(l, n->at,
+			           row->effect == EFFECT_DPRINTF
+			                   ? "it sends by `write`"
+			                   : NULL,
 			           "`%s` is followed, but has no faults", s);
 			return false;
 		}

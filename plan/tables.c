@@ -31,6 +31,15 @@
 		.flags = -1,                                                   \
 	},
 #define STUB(symbol_) NOTE(symbol_, NONE)
+#define VARIADIC(symbol_, by_)                                                 \
+	[FAULT_CALL_##symbol_] = {                                             \
+		.symbol = #symbol_,                                            \
+		.family = FAMILY_SEND,                                         \
+		.kind = FAULT_BOOK,                                            \
+		.effect = EFFECT_DPRINTF,                                      \
+		.fd = -1,                                                      \
+		.flags = -1,                                                   \
+	},
 #define SHAPE_INIT_NONE                                                        \
 	{                                                                      \
 		SHAPE_NONE, -1, -1                                             \

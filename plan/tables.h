@@ -20,10 +20,11 @@ enum fault_family {
 
 enum fault_call {
 	FAULT_CALL_NONE,
-#define CALL(symbol, ...)  FAULT_CALL_##symbol,
-#define TWIN(id, ...)      FAULT_CALL_##id,
-#define NOTE(symbol, hook) FAULT_CALL_##symbol,
-#define STUB(symbol)       FAULT_CALL_##symbol,
+#define CALL(symbol, ...)    FAULT_CALL_##symbol,
+#define TWIN(id, ...)        FAULT_CALL_##id,
+#define NOTE(symbol, hook)   FAULT_CALL_##symbol,
+#define STUB(symbol)         FAULT_CALL_##symbol,
+#define VARIADIC(symbol, by) FAULT_CALL_##symbol,
 #include "calls.def"
 	N_CALLS
 };
@@ -60,6 +61,7 @@ enum fault_effect {
 	EFFECT_SYSCALL,
 	EFFECT_FORK,
 	EFFECT_RESOLVE,
+	EFFECT_DPRINTF,
 	EFFECT_FDOPEN,
 	EFFECT_FCLOSE,
 	EFFECT_FREOPEN,

@@ -155,13 +155,19 @@ static void note_import(void *context, const char *symbol)
 	imports->loads |= !strcmp(symbol, "dlopen");
 }
 
+/* A rule may act on it, or on the writes that it makes. */
+static bool is_reached(const struct fault_call_row *row)
+{
+	return row->kind == FAULT_INJECT || row->effect == EFFECT_DPRINTF;
+}
+
 static void print_family(struct imports *imports, unsigned family)
 {
 	const char *before = "";
 
 	for (int i = FAULT_CALL_NONE + 1; i < N_CALLS; i++) {
 		if (fault_calls[i].family != family || !imports->has[i] ||
-		    imports->told[i] || fault_calls[i].kind != FAULT_INJECT)
+		    imports->told[i] || !is_reached(&fault_calls[i]))
 			continue;
 		imports->told[i] = true;
 		if (!*before)
@@ -179,7 +185,7 @@ static void print_imports(struct imports *imports, const char *who)
 
 	for (int i = FAULT_CALL_NONE + 1; i < N_CALLS; i++)
 		any |= imports->has[i] && !imports->told[i] &&
-		       fault_calls[i].kind == FAULT_INJECT;
+		       is_reached(&fault_calls[i]);
 	printf("    %s:%s\n", who, any ? "" : " none");
 	for (unsigned f = 0; f < N_FAMILIES; f++)
 		print_family(imports, f);

@@ -29,8 +29,10 @@
 struct keeper {
 	int control;
 	int signals;
-	bool terminal; /* programs are started as we were, else anew */
-	sigset_t mask; /* of the programs */
+	bool terminal;     /* programs are started as we were, else anew */
+	sigset_t mask;     /* of the programs */
+	void (*chld)(int); /* what `fault` was given for SIGCHLD */
+	bool closed[3];    /* `fault` was started without it */
 	pid_t fault_group;
 	pid_t *programs; /* started, end not seen yet */
 	size_t n_programs, cap_programs;
@@ -169,7 +171,21 @@ static void reset_signals(const struct keeper *k)
 	sigemptyset(&none);
 	for (int sig = 1; sig < NSIG && !k->terminal; sig++)
 		signal(sig, SIG_DFL); /* fails for some: they have no other */
+	if (k->terminal)
+		signal(SIGCHLD, k->chld);
 	sigprocmask(SIG_SETMASK, k->terminal ? &k->mask : &none, NULL);
+}
+
+/* What was closed stays so for `exec`. */
+static int set_stdio(const struct keeper *k, const int *fds)
+{
+	for (int i = 0; i < 3; i++)
+		if (dup2(fds[i], i) < 0)
+			return errno;
+	for (int i = 0; i < 3; i++)
+		if (k->terminal && k->closed[i])
+			close(i);
+	return 0;
 }
 
 static _Noreturn void child(const struct keeper *k, const struct packed *p,
@@ -182,9 +198,7 @@ static _Noreturn void child(const struct keeper *k, const struct packed *p,
 	if (group == GROUP_FOREGROUND)
 		take_terminal();
 	/* They came by SCM_RIGHTS, all above 2: guardian_main() filled 0-2. */
-	for (int i = 0; i < 3 && !f.err; i++)
-		if (dup2(fds[i + 1], i) < 0)
-			f.err = errno;
+	f.err = set_stdio(k, fds + 1);
 	if (f.err) {
 		f.step = STEP_FORK;
 	} else if (p->dir && chdir(p->dir) < 0) {
@@ -387,11 +401,16 @@ static bool receive(struct keeper *k)
 
 /* ---- its life ------------------------------------------------------------ */
 
-/* Takes 0-2 off the caller's: a reader of our stdout must see its end. */
-static void let_go_of_stdio(int null)
+/*
+ * Takes 0-2 off the caller's: a reader of our stdout must see its end.  What
+ * main() has filled is closed by exec.
+ */
+static void let_go_of_stdio(struct keeper *k, int null)
 {
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
+		k->closed[i] = fcntl(i, F_GETFD) & FD_CLOEXEC;
 		dup2(null, i);
+	}
 	close(null);
 }
 
@@ -404,14 +423,14 @@ _Noreturn void guardian_main(const struct guardian_files *f, bool terminal,
 
 	prctl(PR_SET_NAME, "fault-guardian");
 	prctl(PR_SET_CHILD_SUBREAPER, 1L);
-	signal(SIGCHLD, SIG_DFL);
+	k.chld = signal(SIGCHLD, SIG_DFL);
 	if (terminal)
 		setpgid(0, 0);
 	else
 		setsid();
 	k.control = f->control;
 	k.signals = f->signals;
-	let_go_of_stdio(f->null);
+	let_go_of_stdio(&k, f->null);
 	for (;;) {
 		struct pollfd p[] = {{k.control, POLLIN, 0},
 		                     {k.signals, POLLIN, 0}};

@@ -33,25 +33,32 @@ void judgement_vadd(struct judgement *j, enum finding_kind kind, int verdict,
 
 	if (v)
 		j->v = v;
-	snprintf(f.where, sizeof(f.where), "%s", where ? where : "");
-	if (v && vasprintf(&f.text, format, args) >= 0)
+	if (where)
+		f.where = strdup(where);
+	if (v && (f.where || !where) && vasprintf(&f.text, format, args) >= 0) {
 		v[j->n++] = f;
-	else
-		j->lost = true;
+		return;
+	}
+	free(f.where);
+	j->lost = true;
 }
 
 void judgement_add(struct judgement *j, enum finding_kind kind, int verdict,
                    const struct source_loc *loc, const char *format, ...)
 {
-	char where[sizeof(((struct finding *)0)->where)] = "";
+	char *where = NULL;
 	va_list args;
 
-	if (loc && loc->file)
-		snprintf(where, sizeof(where), "%s:%u:%u", loc->file, loc->line,
-		         loc->column);
+	if (loc && loc->file &&
+	    asprintf(&where, "%s:%u:%u", loc->file, loc->line, loc->column) <
+	            0) {
+		j->lost = true;
+		return;
+	}
 	va_start(args, format);
 	judgement_vadd(j, kind, verdict, where, format, args);
 	va_end(args);
+	free(where);
 }
 
 void judgement_timing(struct judgement *j)
@@ -552,8 +559,10 @@ enum outcome judge_outcome(const struct session_result *r,
 
 void judgement_release(struct judgement *j)
 {
-	for (size_t i = 0; i < j->n; i++)
+	for (size_t i = 0; i < j->n; i++) {
+		free(j->v[i].where);
 		free(j->v[i].text);
+	}
 	free(j->v);
 	*j = (struct judgement){0};
 }

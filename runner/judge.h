@@ -27,7 +27,7 @@ struct finding {
 	enum finding_kind kind;
 	int verdict; /* enum fault_verdict, -1: an expectation of the file */
 	size_t instance; /* that it is about, else NO_INSTANCE */
-	char where[512]; /* "file:line:column", or "" */
+	char *where;     /* "file:line:column", or NULL */
 	char *text;      /* one sentence: actual, expected; or more lines */
 	bool timing;     /* FAIL: a busy machine may be the reason (limit, time,
 	                    gap, grace) */

@@ -402,7 +402,8 @@ const struct list_kind list_kinds[] = {
          "Every function of libc that the library stands in front of. A rule "
          "can fault the *injectable* ones, by their own name or by the name of "
          "their family; *bookkeeping* rows keep the table of descriptors "
-         "right; *noted* ones start a new program.",
+         "right, or send by another row (dprintf by `write`); *noted* ones "
+         "start a new program.",
          true, fill_calls},
 	{"families", "Families",
          "A family is what `call` usually names: all the ways to do the same "

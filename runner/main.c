@@ -103,14 +103,16 @@ static int unknown(const char *word)
 
 /*
  * A descriptor of ours must not become somebody's stdin, stdout or stderr. What
- * is written to a stdout that was closed fails as it would have.
+ * is written to a stdout that was closed fails as it would have.  Closed by
+ * exec, which those that we were given are not: so the guardian knows them.
  */
 static void fill_stdio(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			open("/dev/null",
-			     fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
+			     O_CLOEXEC |
+			             (fd == STDOUT_FILENO ? O_RDONLY : O_RDWR));
 }
 
 /* A result that could not be written is none. */

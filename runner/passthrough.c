@@ -102,8 +102,9 @@ static int judge_rules(const struct stage *s, const struct session_result *r)
 	for (size_t i = 0; i < j.n; i++) {
 		if (j.v[i].kind <= FINDING_WARNING)
 			continue;
-		fprintf(stderr, "fault %s: %s%s", s->p->command, j.v[i].where,
-		        *j.v[i].where ? ": " : "");
+		fprintf(stderr, "fault %s: %s%s", s->p->command,
+		        j.v[i].where ? j.v[i].where : "",
+		        j.v[i].where ? ": " : "");
 		say_lines(j.v[i].text);
 		code = EXIT_OURS;
 	}

@@ -185,11 +185,12 @@ static enum reach judge_elf(int fd, struct reach_report *ret)
  */
 static char *next_word(char **text)
 {
-	char *word = *text + strspn(*text, " \t");
+	static const char blanks[] = " \t\r\v\f";
+	char *word = *text + strspn(*text, blanks);
 	char *in = word, *out = word;
 	char quote = 0;
 
-	for (; *in && (quote || !strchr(" \t", *in)); in++) {
+	for (; *in && (quote || !strchr(blanks, *in)); in++) {
 		if (*in == '\\' && in[1])
 			*out++ = *++in;
 		else if (*in == quote)
@@ -240,7 +241,7 @@ static enum reach read_script(char *line, const char *dir, char *ret_next)
 
 	path[strcspn(path, "\n")] = '\0';
 	end = path + strlen(path);
-	while (end > path && strchr(" \t\r", end[-1]))
+	while (end > path && strchr(blanks, end[-1]))
 		*--end = '\0';
 	argument = path + strcspn(path, blanks);
 	if (*argument)
@@ -256,6 +257,17 @@ static enum reach read_script(char *line, const char *dir, char *ret_next)
 		return state;
 	program = env_program(argument);
 	return program ? find_program(program, dir, ret_next) : state;
+}
+
+/* The script itself is there, or its first line would not have been read. */
+static enum reach of_script(enum reach state, const char *named)
+{
+	const size_t len = strlen(named);
+
+	if (!reach_is_missing(state))
+		return state;
+	return len && named[len - 1] == '\r' ? REACH_DOS_LINE
+	                                     : REACH_NO_INTERPRETER;
 }
 
 /* One file: ELF, or a script, whose next file is then in ret_next. */
@@ -279,7 +291,7 @@ static enum reach judge_file(const char *path, const char *dir,
 	if (fstat(fd, &st))
 		result = REACH_NOT_FOUND;
 	else if (!strncmp(line, "#!", 2)) /* its setuid bit has no effect */
-		result = read_script(line, dir, ret_next);
+		result = of_script(read_script(line, dir, ret_next), ret_next);
 	else if ((result = judge_elf(fd, ret)) == REACH_OK &&
 	         takes_privilege(fd, &st))
 		result = REACH_SETUID;
@@ -304,6 +316,8 @@ enum reach reach_program(const char *program, const char *dir,
 			break;
 		}
 		strcpy(ret->interpreter, next);
+		if (ret->reach == REACH_DOS_LINE)
+			ret->interpreter[strlen(next) - 1] = '\0';
 		strcpy(path, next);
 	}
 	return ret->reach;
@@ -319,6 +333,12 @@ enum reach reach_image(int fd)
 	return reach == REACH_NO_LOADER ? REACH_OK : reach;
 }
 
+bool reach_is_missing(enum reach r)
+{
+	return r == REACH_NOT_FOUND || r == REACH_NOT_IN_PATH ||
+	       r == REACH_NO_INTERPRETER || r == REACH_DOS_LINE;
+}
+
 const char *reach_reason(enum reach r)
 {
 	static const char *const reasons[N_REACHES] = {
@@ -330,6 +350,16 @@ const char *reach_reason(enum reach r)
 		[REACH_NOT_IN_PATH] =
 			"not found in PATH; the file of that name here is "
 			"meant by ./ before the name",
+		[REACH_NO_INTERPRETER] =
+			"the script is there, but not the interpreter that its "
+			"first line names; correct that line, or install it "
+			"(a relative path is seen from where the script is "
+			"started)",
+		[REACH_DOS_LINE] =
+			"the script is there, but its first line ends in a "
+			"carriage return, which counts as a part of the "
+			"interpreter's name; take it out of all lines: "
+			"sed -i 's/\\r$//'",
 		[REACH_NOT_EXECUTABLE] =
 			"may not be executed: a folder, or a file without the "
 			"permission; chmod +x it",

@@ -13,6 +13,8 @@ enum reach {
 	REACH_OK,
 	REACH_NOT_FOUND,      /* not in PATH, or no such file */
 	REACH_NOT_IN_PATH,    /* the same, although a file here has that name */
+	REACH_NO_INTERPRETER, /* a script, and what it names is not there */
+	REACH_DOS_LINE,       /* the same: the line ends in CR LF */
 	REACH_NOT_EXECUTABLE, /* no x bit, a directory */
 	REACH_NOEXEC,         /* a mount that forbids it */
 	REACH_NOT_ELF,        /* neither ELF nor a script with an interpreter */
@@ -45,6 +47,9 @@ enum reach reach_program(const char *program, const char *dir,
 /* What a process runs: an open file, which stays open; *FILE: what it is not.
  */
 enum reach reach_image(int fd);
+
+/* The file, or what it names, is not there: exec says ENOENT. */
+bool reach_is_missing(enum reach r);
 
 /* A sentence with the remedy: "static: no dynamic loader runs, so ..." */
 const char *reach_reason(enum reach r);

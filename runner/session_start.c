@@ -35,15 +35,16 @@ static bool sets_path(const struct program *p)
 static bool refuse(struct session *s, size_t i, const struct reach_report *r)
 {
 	const struct program *p = &s->scenario->programs[i];
-	bool missing =
-		r->reach == REACH_NOT_FOUND || r->reach == REACH_NOT_IN_PATH;
+	bool missing = reach_is_missing(r->reach);
+	bool named = *r->interpreter; /* a script's, which it is about */
 
 	if (missing || r->reach == REACH_NOT_EXECUTABLE ||
 	    r->reach == REACH_NOEXEC) {
 		if (missing && sets_path(p))
 			return true; /* exec looks in another PATH */
 		s->result->start_errno = missing ? ENOENT : EACCES;
-		session_end(s, SESSION_NOT_STARTED, i, "%s: %s", p->argv[0],
+		session_end(s, SESSION_NOT_STARTED, i, "%s: %s%s%s", p->argv[0],
+		            named ? r->interpreter : "", named ? ": " : "",
 		            reach_reason(r->reach));
 		return false;
 	}

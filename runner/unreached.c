@@ -250,8 +250,8 @@ static enum reach reach_path(const char *path, const char *dir)
 static bool is_of_file(enum reach reach)
 {
 	return reach != REACH_OK && reach != REACH_UNKNOWN &&
-	       reach != REACH_NOT_FOUND && reach != REACH_NOT_IN_PATH &&
-	       reach != REACH_NOT_EXECUTABLE && reach != REACH_NOEXEC;
+	       !reach_is_missing(reach) && reach != REACH_NOT_EXECUTABLE &&
+	       reach != REACH_NOEXEC;
 }
 
 enum unreached_why unreached_why(const struct unreached *u, const char *path,

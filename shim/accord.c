@@ -12,6 +12,7 @@
 #include "exhaust.h"
 #include "gates.h"
 #include "keeper.h"
+#include "ours.h"
 #include "process.h"
 #include "regs.h"
 #include "self.h"
@@ -87,9 +88,25 @@ static void one(int fd, uint64_t word, const void *context)
 		keeper_wake_waits(s, GATE_OF_RX);
 }
 
-void accord_settle(void)
+static void note_endless(int fd, uint64_t word, const void *context)
 {
+	struct fault_sock *s = socks_of(word);
+	const struct our_sock *o = gates_concern(s) ? ours_peek(s) : NULL;
+	bool *endless = *(bool *const *)context;
+
+	(void)fd;
+	for (enum gate g = 0; o && g < N_GATES_OF; g++)
+		*endless |= atomic_load(&o->until[g]) == RUN_FOREVER &&
+		            gates_held(s, g, shim_now());
+}
+
+bool accord_settle(void)
+{
+	bool endless = false, *p = &endless;
+
 	fds_each(0, INT_MAX, settle_one, NULL);
+	fds_each(0, INT_MAX, note_endless, &p);
+	return endless;
 }
 
 void accord_all(void)

@@ -12,8 +12,11 @@
 /* All of it, for every socket of the process; then acknowledged. */
 void accord_all(void);
 
-/* The helper ends: armed gates whose rules are used up are open again. */
-void accord_settle(void);
+/*
+ * The helper ends: armed gates whose rules are used up are open again.  true:
+ * it does not, something is held without end.
+ */
+bool accord_settle(void);
 
 /* TASK_EXHAUST, TASK_SELF. */
 void accord_exhaust(void);

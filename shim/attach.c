@@ -24,6 +24,7 @@
 #include "engine/engine.h"
 #include "envp.h"
 #include "exhaust.h"
+#include "fdsize.h"
 #include "hold.h"
 #include "private_fd.h"
 #include "process.h"
@@ -86,6 +87,8 @@ static void note_needs(const struct fault_plan *plan)
 		hold_prepare();
 	if (shim.fresh_families & (PLAN_TRAITS | FAMILY_BIT(FAMILY_ACCEPT)))
 		early_prepare();
+	if (shim.readiness)
+		fdsize_attach();
 	if (shim.lasting) {
 		private_fd_reserve();
 		shim.switched = accord_from_outside();
@@ -119,6 +122,7 @@ static void adopt_inherited(void)
 
 			if (d->d_name[0] != '.' && fd != dir)
 				socks_inherited(fd);
+			fdsize_raise(fd);
 			at += d->d_reclen;
 		}
 	}

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "envp.h"
+#include "exec.h"
 #include "plan/env.h"
 
 /* What makes a run, under `fault` and alone. */
@@ -30,7 +31,7 @@ static const char *find_preload(void)
 {
 	const char *preload = NULL;
 
-	for (char **v = environ; v && *v; v++)
+	for (char **v = __environ; v && *v; v++)
 		if (envp_value(*v, ENVP_PRELOAD))
 			preload = envp_value(*v, ENVP_PRELOAD);
 	return preload && envp_has_library(preload) ? preload : NULL;
@@ -83,7 +84,7 @@ static size_t bytes_of_ours(size_t *ret_n)
 {
 	size_t bytes = 0, n = 0;
 
-	for (char **v = environ; *v; v++) {
+	for (char **v = __environ; *v; v++) {
 		if (!is_ours(*v))
 			continue;
 		bytes += sizeof(char *) + strlen(*v) + 1;
@@ -115,7 +116,7 @@ static void keep(const char *preload, size_t preload_size)
 	vars[0] = text;
 	text += preload_size;
 	n = 1;
-	for (char **v = environ; *v; v++) {
+	for (char **v = __environ; *v; v++) {
 		size_t size = strlen(*v) + 1;
 
 		if (!is_ours(*v))
@@ -126,7 +127,7 @@ static void keep(const char *preload, size_t preload_size)
 	}
 	mprotect(vars, bytes, PROT_READ);
 	envp_kept.vars = vars;
-	envp_kept.environ = &environ;
+	envp_kept.environ = &__environ;
 	envp_kept.n = n;
 }
 
@@ -145,6 +146,8 @@ void envp_keep(void)
 	if (!preload)
 		return;
 	size = put_preload(preload, us.dli_fname, text, sizeof(text));
-	if (size)
-		keep(text, size);
+	if (!size)
+		return;
+	keep(text, size);
+	exec_shell_prepare();
 }

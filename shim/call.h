@@ -92,6 +92,7 @@ void handle_closefrom(struct shim_call *c);
 void handle_syscall(struct shim_call *c);
 void handle_fork(struct shim_call *c);
 void handle_resolve(struct shim_call *c);
+void handle_dprintf(struct shim_call *c);
 void handle_fdopen(struct shim_call *c);
 void handle_fclose(struct shim_call *c);
 void handle_freopen(struct shim_call *c);

@@ -162,12 +162,13 @@ static bool can_accept(struct shim_call *c)
 	struct pollfd p = {.fd = c->fd, .events = POLLIN};
 	int err;
 
+	/* What it says of one that has been shut down is no connection. */
 	if (facts_nonblocking(c))
-		return next.poll(&p, 1, 0) != 0;
+		return next.poll(&p, 1, 0) > 0 && p.revents & POLLIN;
 	if (!first_action_is(c, ACTION_DELAY))
 		return true;
 	err = hold_acceptable(c->fd, facts_timeout_ns(c));
-	if (err)
+	if (err && err != ESHUTDOWN)
 		call_fail(c, err);
 	return !err;
 }
@@ -273,6 +274,8 @@ static bool aim_at(struct fault_sock *s, const struct sockaddr *addr)
 		s->peer.bytes[s->peer.family == 4 ? 3 : 15] = 1;
 	}
 	atomic_store(&s->role, ROLE_CLIENT);
+	/* What was shut down before is forgotten (tcp_disconnect). */
+	atomic_fetch_and(&s->flags, (uint8_t)~SOCK_SHUT_RD);
 	return true;
 }
 
@@ -469,13 +472,6 @@ void opening_failed(struct shim_call *c)
 
 /* --- shutdown, close ------------------------------------------------------ */
 
-static enum fault_state finished(enum fault_state state)
-{
-	if (state == STATE_ESTABLISHED)
-		return STATE_FIN_WAIT;
-	return state == STATE_CLOSE_WAIT ? STATE_LAST_ACK : state;
-}
-
 /* The hang-up of a FIN that is held must not show in epoll (park.h). */
 static void set_finished(struct fault_sock *s, uint8_t from, uint8_t to)
 {
@@ -491,7 +487,7 @@ static void set_finished(struct fault_sock *s, uint8_t from, uint8_t to)
 static void make_shutdown(struct shim_call *c)
 {
 	uint8_t before = atomic_load(&c->sock->state);
-	uint8_t after = (uint8_t)finished(before);
+	uint8_t after = (uint8_t)gates_finish(before);
 
 	if (c->a[1] != SHUT_RD)
 		set_finished(c->sock, before, after);
@@ -502,7 +498,7 @@ static void make_shutdown(struct shim_call *c)
 
 static void after_shutdown(struct shim_call *c)
 {
-	enum fault_state state = finished(atomic_load(&c->sock->state));
+	enum fault_state state = gates_finish(atomic_load(&c->sock->state));
 
 	if (c->a[1] != SHUT_RD &&
 	    (state == STATE_FIN_WAIT || state == STATE_LAST_ACK))
@@ -531,7 +527,7 @@ void handle_shutdown(struct shim_call *c)
 		after_shutdown(c);
 	else if (receiving && call_owns_sock(c))
 		atomic_fetch_and(&c->sock->flags, (uint8_t)~SOCK_SHUT_RD);
-	if (receiving && gates_concern(c->sock))
+	if (gates_concern(c->sock))
 		gates_shutting_down(c->sock);
 	record_return(c);
 }

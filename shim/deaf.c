@@ -343,10 +343,17 @@ void deaf_sweep(bool (*needed)(void))
 	lock_give(&guard);
 }
 
-/* Those who have taken one are threads of the parent. */
-void deaf_child(void)
+/*
+ * Those who have taken one are threads of the parent; with its descriptors it
+ * keeps the listeners, too.
+ */
+void deaf_child(bool shares_files)
 {
 	taken = 0;
+	if (!shares_files)
+		return;
+	memset(listeners, 0, sizeof(listeners));
+	atomic_store(&exists, false);
 }
 
 /* --- the port that refuses ----------------------------------------------- */

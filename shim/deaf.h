@@ -52,7 +52,7 @@ void deaf_give_back(void);
 void deaf_sweep(bool (*needed)(void));
 
 /* In the child, after fork: it keeps them as long as it needs them. */
-void deaf_child(void);
+void deaf_child(bool shares_files);
 
 /*
  * connect(2) of fd to a port at that address which refuses: 0 or the errno of

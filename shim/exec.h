@@ -44,6 +44,7 @@ long with_syscall(const long *args, unsigned at);
  * Their shell is told (exec_shell.c): libc gives it `environ`, but what it
  * starts has what it exports.
  */
+void exec_shell_prepare(void); /* while attaching */
 int with_system(const char *command);
 FILE *with_popen(const char *command, const char *mode);
 

@@ -6,6 +6,7 @@
  * opened and memory is mapped before it is taken.
  */
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -343,10 +344,13 @@ bool exhaust_lasts(void)
 	return w.on;
 }
 
-void exhaust_child(void)
+void exhaust_child(bool shares_files)
 {
 	int saved = errno;
 
+	/* What fills its table is the parent's to close. */
+	if (w.on && shares_files)
+		memset(w.fillers, 0, bitmap_size(w.limit));
 	if (w.on)
 		end_if_over(true);
 	errno = saved;

@@ -43,7 +43,7 @@ void exhaust_check(void);
 bool exhaust_lasts(void);
 
 /* In the child, after fork: it begins without. */
-void exhaust_child(void);
+void exhaust_child(bool shares_files);
 
 /*
  * Before exec: what follows has its descriptors.  In a child of vfork, which

@@ -173,6 +173,25 @@ bool fdinfo_each_fd(fdinfo_fd_visit *visit, void *context)
 	return each_entry("/proc/self/fd", visit_number, &v);
 }
 
+int fdinfo_table_size(void)
+{
+	struct fdinfo f = {
+		.fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC)};
+	char line[128] = "";
+	const char *p;
+	int size = 0;
+
+	if (f.fd < 0)
+		return 0;
+	while (!size && next_line(&f, line, sizeof(line))) {
+		p = line;
+		if (skip_word(&p, "FDSize:\t"))
+			size = (int)number(&p, 10);
+	}
+	next.close(f.fd);
+	return size;
+}
+
 static bool is_epoll(int dir, const char *name)
 {
 	static const char want[] = "anon_inode:[eventpoll]";

@@ -25,6 +25,9 @@ bool fdinfo_target(int epfd, int fd, struct epoll_target *ret);
 typedef void fdinfo_fd_visit(int fd, void *context);
 bool fdinfo_each_fd(fdinfo_fd_visit *visit, void *context);
 
+/* How many of them the kernel's table has room for; 0: there is no /proc. */
+int fdinfo_table_size(void);
+
 /* Every target of every epoll set of this process. */
 typedef void fdinfo_visit(int epfd, const struct epoll_target *t,
                           void *context);

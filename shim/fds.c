@@ -21,7 +21,7 @@ fd_word fds_near[FDS_NEAR];
 /* [0] stays NULL: those are fds_near. */
 static fd_word *_Atomic chunks[N_CHUNKS];
 
-/* No descriptor above it was ever tracked: bounds fds_each. */
+/* Bounds fds_each, and see fds_highest(). */
 static _Atomic int highest = -1;
 
 static fd_word *chunk_of(int fd)
@@ -78,6 +78,11 @@ static void raise_highest(int fd)
 		;
 }
 
+int fds_highest(void)
+{
+	return atomic_load_explicit(&highest, memory_order_relaxed);
+}
+
 uint64_t fds_set(int fd, uint64_t word)
 {
 	fd_word *slot = slot_of(fd, word != 0);
@@ -124,7 +129,7 @@ bool fds_mine(void)
 void fds_each(unsigned first, unsigned last, fds_visit *visit,
               const void *context)
 {
-	int top = atomic_load_explicit(&highest, memory_order_relaxed);
+	int top = fds_highest();
 
 	if (top < 0)
 		return;

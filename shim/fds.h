@@ -82,6 +82,9 @@ void fds_flag(int fd, uint64_t flag, bool on);
 /* May this thread change the table?  false in a child of vfork. */
 bool fds_mine(void);
 
+/* No descriptor above it was ever tracked; -1: none was. */
+int fds_highest(void);
+
 /* Call visit for each tracked descriptor in [first, last]. */
 typedef void fds_visit(int fd, uint64_t word, const void *context);
 void fds_each(unsigned first, unsigned last, fds_visit *visit,

@@ -11,11 +11,13 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "fdsize.h"
 #include "filter.h"
 #include "gates.h"
 #include "hold.h"
 #include "keeper.h"
 #include "late.h"
+#include "sets.h"
 
 #include "poison.h"
 
@@ -29,7 +31,8 @@ struct waiting {
 	struct pollfd *fds; /* ours */
 	const struct pollfd *asked;
 	size_t n;             /* and one more of ours behind them */
-	bool holds;           /* some of them are held */
+	size_t holds;         /* gates of them that are held */
+	bool blind;           /* the kernel will not tell of a shutdown */
 	uint64_t until;       /* RUN_FOREVER: without end */
 	const sigset_t *mask; /* NULL: the thread's own */
 };
@@ -74,34 +77,62 @@ static bool only_hangs_up(const struct pollfd *asked, short hidden)
 	       p.revents & POLLHUP && !(p.revents & ~hidden);
 }
 
+static bool is_held(struct fault_sock *s, enum gate gate, uint64_t now)
+{
+	return gates_held(s, gate, now) && !gates_ended(s, gate);
+}
+
+/* Of most sockets nothing is. */
+static size_t count_held(struct fault_sock *s, uint64_t now)
+{
+	if (LIKELY(!atomic_load_explicit(&s->rx_hold.until,
+	                                 memory_order_relaxed) &&
+	           !atomic_load_explicit(&s->tx_hold.until,
+	                                 memory_order_relaxed)))
+		return 0;
+	return (size_t)is_held(s, GATE_OF_RX, now) +
+	       is_held(s, GATE_OF_TX, now);
+}
+
+/* Nothing that it is asked for comes of who shuts the socket down. */
+static bool is_blind(const struct pollfd *p, const struct pollfd *asked,
+                     struct fault_sock *s, uint64_t now)
+{
+	return (asked->events & GATES_IN && !(p->events & POLLRDHUP) &&
+	        is_held(s, GATE_OF_RX, now)) ||
+	       (asked->events & GATES_OUT && is_held(s, GATE_OF_TX, now));
+}
+
 /* What the kernel is asked; returns when a gate opens. */
 static uint64_t prepare(struct waiting *w, uint64_t now)
 {
 	uint64_t first = RUN_FOREVER;
 
-	w->holds = false;
+	w->holds = 0;
+	w->blind = false;
 	for (size_t i = 0; i < w->n; i++) {
 		struct fault_sock *s = concerned(w->asked[i].fd);
 		uint64_t opens;
+		size_t held;
 
 		w->fds[i] = w->asked[i];
 		w->fds[i].revents = 0;
 		if (!s)
 			continue;
 		gates_follow(w->asked[i].fd, s);
-		if (w->asked[i].events & (POLLIN | POLLRDNORM | POLLRDHUP))
+		if (w->asked[i].events & GATES_IN)
 			gates_consider(w->asked[i].fd, s);
 		w->fds[i].events &= (short)~gates_hidden(s, now);
-		if (w->asked[i].events & (POLLIN | POLLRDNORM | POLLRDHUP))
+		if (w->asked[i].events & GATES_IN)
 			w->fds[i].events |=
 				asked_instead(w->asked[i].fd, s, now);
 		if (late_moving(s) ||
 		    only_hangs_up(&w->asked[i], gates_hidden(s, now)))
 			w->fds[i].fd = -1;
 		opens = gates_next(s, now);
-		w->holds |= opens != RUN_FOREVER ||
-		            gates_held(s, GATE_OF_RX, now) ||
-		            gates_held(s, GATE_OF_TX, now);
+		held = count_held(s, now);
+		w->holds += held + (opens != RUN_FOREVER);
+		w->blind |= held && is_blind(&w->fds[i], &w->asked[i], s, now);
 		if (opens < first)
 			first = opens;
 	}
@@ -141,6 +172,7 @@ static bool shows_more(const struct waiting *w)
 
 		if (!s || p->events == w->asked[i].events)
 			continue;
+		gates_find_shutdown(p->fd, s);
 		if (p->revents & (POLLERR | POLLHUP))
 			collapse(p->fd, s);
 		more |= p->events != (w->asked[i].events &
@@ -203,19 +235,23 @@ static bool has_opened(const struct waiting *w, uint64_t opens)
 {
 	uint64_t now = shim_now();
 	uint64_t first = RUN_FOREVER;
+	size_t holds = 0;
 
 	for (size_t i = 0; i < w->n; i++) {
 		struct fault_sock *s = concerned(w->asked[i].fd);
+		uint64_t end = s ? gates_next(s, now) : RUN_FOREVER;
 
-		if (s && gates_next(s, now) < first)
-			first = gates_next(s, now);
+		if (s)
+			holds += count_held(s, now) + (end != RUN_FOREVER);
+		if (end < first)
+			first = end;
 	}
-	return first != opens;
+	return first != opens || holds != w->holds;
 }
 
 /*
- * The kernel is asked; where rules can be disarmed, with a timer that is set
- * off when a gate opens before its time.
+ * The kernel is asked; where rules can be disarmed, or it would not tell of a
+ * shutdown, with a timer that is set off when a gate opens before its time.
  */
 static int ask_and_listen(struct waiting *w, uint64_t now, uint64_t opens)
 {
@@ -224,7 +260,7 @@ static int ask_and_listen(struct waiting *w, uint64_t now, uint64_t opens)
 	int n, saved;
 
 	*timer = (struct pollfd){.fd = -1, .events = POLLIN};
-	if (!shim.switched || !w->holds)
+	if (!w->holds || !(shim.switched || w->blind))
 		return ask(w, w->n, now, until);
 	timer->fd = hold_poll_begins(__builtin_frame_address(0));
 	if (!listen_to(timer, w) && until > now + HOLD_LOOKS_NS)
@@ -411,17 +447,6 @@ static short asked_of(const struct shim_call *c, int fd)
 	               (has((void *)c->a[3], fd) ? POLLPRI : 0));
 }
 
-/* Which of 64 numbers are in one of the sets; word by word, as the kernel. */
-static unsigned long asked_word(const long *a, int word)
-{
-	unsigned long bits = 0;
-
-	for (int set = 1; set <= 3; set++)
-		if (a[set])
-			bits |= ((const unsigned long *)a[set])[word];
-	return bits;
-}
-
 static size_t collect(const struct shim_call *c, struct pollfd *ret)
 {
 	size_t n = 0;
@@ -436,17 +461,12 @@ static size_t collect(const struct shim_call *c, struct pollfd *ret)
 	return n;
 }
 
-/* A set of a[0] bits: do gates concern one of the selected descriptors? */
+/* Do gates concern one of the selected descriptors? */
 static bool select_concerns(const long *a)
 {
-	const int per_word = 8 * (int)sizeof(long);
-	int n = (int)a[0];
+	for (int first = 0; first < (int)a[0]; first += SETS_WORD) {
+		unsigned long bits = sets_asked(a, first);
 
-	for (int first = 0; first < n; first += per_word) {
-		unsigned long bits = asked_word(a, first / per_word);
-
-		if (n - first < per_word)
-			bits &= (1UL << (n - first)) - 1;
 		for (; bits; bits &= bits - 1)
 			if (concerned(first + __builtin_ctzl(bits)))
 				return true;
@@ -459,6 +479,17 @@ static void leave_out(struct pollfd *asked)
 {
 	if (asked->fd >= 0)
 		asked->fd = ~asked->fd;
+}
+
+/* The kernel writes whole words: what is behind the last number is cleared. */
+static void clear_rest(const long *a)
+{
+	int n = (int)a[0] % SETS_WORD;
+
+	for (int set = 1; n && set <= 3; set++)
+		if (a[set])
+			((unsigned long *)a[set])[(int)a[0] / SETS_WORD] &=
+				(1UL << n) - 1;
 }
 
 static int write_sets(struct shim_call *c, const struct waiting *w,
@@ -479,6 +510,7 @@ static int write_sets(struct shim_call *c, const struct waiting *w,
 		if (got && count == before)
 			leave_out(&asked[i]);
 	}
+	clear_rest(c->a);
 	return count;
 }
 
@@ -619,6 +651,17 @@ static bool (*const filters[N_CALLS])(struct shim_call *) = {
 	[FAULT_CALL_epoll_pwait2] = epoll_by_timespec,
 };
 
+static bool is_select(enum fault_call id)
+{
+	return filters[id] == by_timeval || filters[id] == by_pselect;
+}
+
+void filter_cut(struct shim_call *c)
+{
+	if (is_select(c->id) && fdsize_exceeded((int)c->a[0]))
+		c->a[0] = fdsize_cut(c->a);
+}
+
 bool filter_wait(struct shim_call *c)
 {
 	return filters[c->id] && filters[c->id](c);
@@ -631,8 +674,6 @@ bool filter_concerns(enum fault_call id, const long *a)
 	if (filters[id] == by_ms || filters[id] == by_timespec)
 		return (uintptr_t)fds >= 4096 && (size_t)a[1] <= MAX_SET &&
 		       concerns_any(fds, (size_t)a[1]);
-	if (filters[id] == by_timeval || filters[id] == by_pselect)
-		return (int)a[0] > 0 && (int)a[0] <= MAX_SET &&
-		       select_concerns(a);
-	return false;
+	return is_select(id) &&
+	       (fdsize_exceeded((int)a[0]) || select_concerns(a));
 }

@@ -17,9 +17,13 @@
  */
 bool filter_wait(struct shim_call *c);
 
+/* select is asked for no more numbers than there would be without us. */
+void filter_cut(struct shim_call *c);
+
 /*
- * Has one of the descriptors rules that readiness has to agree with?  a: the
- * arguments of a call that waits; false for epoll_wait.
+ * Has one of the descriptors rules that readiness has to agree with, or is it a
+ * call that filter_cut() may change?  a: the arguments of a call that waits;
+ * false for epoll_wait.
  */
 bool filter_concerns(enum fault_call id, const long *a);
 

@@ -7,6 +7,7 @@
  * What shows through (FIN, a full queue) is masked in the
  * registrations (regs.c) and in poll and select (filter.c).
  */
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "arrivals.h"
@@ -37,13 +38,20 @@ static bool is_armed(uint32_t rule)
 	       atomic_load(&run_rules(shim.run)[rule - 1].armed);
 }
 
+static NOINLINE bool holds_on(struct fault_sock *s, enum gate gate,
+                              uint64_t until)
+{
+	return !(gate == GATE_OF_TX && gates_finished(s)) &&
+	       (until == GATES_ARRIVING ||
+	        is_armed(atomic_load(&gates_hold(s, gate)->rule)));
+}
+
 bool gates_held(struct fault_sock *s, enum gate gate, uint64_t now_ns)
 {
-	struct fault_hold *h = gates_hold(s, gate);
-	uint64_t until = atomic_load_explicit(&h->until, memory_order_relaxed);
+	uint64_t until = atomic_load_explicit(&gates_hold(s, gate)->until,
+	                                      memory_order_relaxed);
 
-	return UNLIKELY(until > now_ns) &&
-	       (until == GATES_ARRIVING || is_armed(atomic_load(&h->rule)));
+	return UNLIKELY(until > now_ns) && holds_on(s, gate, until);
 }
 
 uint64_t gates_fin_due(struct fault_sock *s, uint64_t now_ns)
@@ -74,11 +82,6 @@ uint64_t gates_next(struct fault_sock *s, uint64_t now_ns)
 	return first;
 }
 
-enum {
-	IN_BITS = POLLIN | POLLRDNORM | POLLRDBAND | POLLRDHUP,
-	OUT_BITS = POLLOUT | POLLWRNORM | POLLWRBAND,
-};
-
 /* A stalled peer: what the send buffer takes is still taken. */
 static bool takes_more(struct fault_sock *s)
 {
@@ -92,7 +95,7 @@ short gates_hidden(struct fault_sock *s, uint64_t now_ns)
 	if (late_moving(s))
 		return ~0;
 	if (gates_held(s, GATE_OF_RX, now_ns) && !gates_shut_down(s)) {
-		bits |= IN_BITS;
+		bits |= GATES_IN;
 		/* Both sides having finished: it comes of the FIN. */
 		if (gates_finished(s))
 			bits |= POLLHUP;
@@ -100,7 +103,7 @@ short gates_hidden(struct fault_sock *s, uint64_t now_ns)
 	if (gates_cutting(s) || gates_fin_due(s, now_ns))
 		bits |= POLLRDHUP;
 	if (gates_held(s, GATE_OF_TX, now_ns) && !takes_more(s))
-		bits |= OUT_BITS;
+		bits |= GATES_OUT;
 	return bits;
 }
 
@@ -251,6 +254,16 @@ static bool was_opened(const struct fault_sock *s, enum gate gate)
 	return o && !atomic_load(&o->until[gate]);
 }
 
+/* The helper hears of an error, and of who shuts it down. */
+static void watch(int fd, struct fault_sock *s, enum gate gate)
+{
+	if (gate == GATE_OF_OPEN)
+		return;
+	keeper_watch(fd, s);
+	/* It may have ended just before: an endless hold has no deadline. */
+	keeper_start();
+}
+
 /* Everything but the word of the hold, which is set. */
 static void take_part(int fd, struct fault_sock *s, enum gate gate,
                       uint64_t until_ns)
@@ -258,6 +271,8 @@ static void take_part(int fd, struct fault_sock *s, enum gate gate,
 	if (!note(s, gate, until_ns)) {
 		/* The helper was first, and may not have got round to this. */
 		regs_apply(s);
+		if (!keeper_watches(s))
+			watch(fd, s, gate);
 		return;
 	}
 	/* First, or a helper that has nothing else to do ends before it. */
@@ -266,8 +281,7 @@ static void take_part(int fd, struct fault_sock *s, enum gate gate,
 	if (gate == GATE_OF_RX && !is_listener(s))
 		gates_raise_lowat(fd, s);
 	regs_apply(s);
-	if (gate != GATE_OF_OPEN && !is_listener(s))
-		keeper_watch(fd, s);
+	watch(fd, s, gate);
 	/* A short hold: opened while it was being shut, and so not wholly. */
 	if (was_opened(s, gate))
 		gates_open(fd, s, gate);
@@ -311,6 +325,8 @@ void gates_meet(int fd, struct fault_sock *s, enum gate gate)
 	 * loop that goes round must not keep it from that.
 	 */
 	if (o && atomic_load(&o->until[gate]) == until) {
+		if (!keeper_watches(s))
+			watch(fd, s, gate);
 		if (atomic_fetch_add(&o->refused, 1) + 1 != PATIENCE)
 			regs_apply(s);
 		else if (!regs_adopt(s))
@@ -332,7 +348,8 @@ void gates_follow(int fd, struct fault_sock *s)
 		uint64_t until = atomic_load(&gates_hold(s, g)->until);
 
 		if (gates_held(s, g, now) &&
-		    (!o || atomic_load(&o->until[g]) != until))
+		    (!o || atomic_load(&o->until[g]) != until ||
+		     (g != GATE_OF_OPEN && !keeper_watches(s))))
 			take_part(fd, s, g, until);
 	}
 	/* Who armed it may be gone; this process watches too. */
@@ -363,7 +380,8 @@ void gates_open(int fd, struct fault_sock *s, enum gate gate)
 		restore_lowat(fd, s, is_first);
 	}
 	regs_apply(s);
-	if (gate == GATE_OF_TX)
+	/* Shut down, it has told of OUT already. */
+	if (gate == GATE_OF_TX && !gates_finished(s))
 		lever_kick_out(fd);
 	keeper_wake_waits(s, gate);
 	/* Shut again by another thread meanwhile: its part is done anew. */
@@ -380,7 +398,69 @@ void gates_shutting_down(struct fault_sock *s)
 	int saved = errno;
 
 	regs_apply(s);
-	keeper_wake_waits(s, GATE_OF_RX);
+	for (enum gate g = 0; g < N_GATES_OF; g++)
+		if (gates_ended(s, g))
+			keeper_wake_waits(s, g);
+	errno = saved;
+}
+
+/*
+ * What the kernel shows is read without its lock, flag by flag; a FIN that is
+ * just coming sets RDHUP first.  The first look waits for the lock.
+ */
+static int settled_state(int fd)
+{
+	lever_tcp_state(fd);
+	return lever_tcp_state(fd);
+}
+
+static bool has_sent_fin(int state)
+{
+	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 ||
+	       state == TCP_CLOSING || state == TCP_LAST_ACK;
+}
+
+/* RDHUP without a FIN of the peer is of a shutdown. */
+static bool has_shut_down(short here, int state)
+{
+	return here & POLLRDHUP &&
+	       (state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1 ||
+	        state == TCP_FIN_WAIT2);
+}
+
+/* Its own program may be at the state, too. */
+static void note_finished(int fd, struct fault_sock *s)
+{
+	uint8_t before = atomic_load(&s->state);
+	enum fault_state after = gates_finish(before);
+
+	if (after != before &&
+	    atomic_compare_exchange_strong(&s->state, &before, (uint8_t)after))
+		socks_state(fd, s, after);
+}
+
+void gates_find_shutdown(int fd, struct fault_sock *s)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+	enum fault_state ours = atomic_load(&s->state);
+	int saved = errno;
+	bool shut;
+	int state;
+
+	if (!is_listener(s) &&
+	    (ours < STATE_ESTABLISHED || ours > STATE_LAST_ACK))
+		return;
+	next.poll(&p, 1, 0);
+	state = settled_state(fd);
+	shut = is_listener(s) ? state == TCP_CLOSE
+	                      : has_shut_down(p.revents, state);
+	/* Looked at last: they are set before our own levers are moved. */
+	if (atomic_load(&s->flags) & (SOCK_EOF | SOCK_LEVER | SOCK_LEVERING))
+		shut = false;
+	if (shut)
+		atomic_fetch_or(&s->flags, SOCK_SHUT_RD);
+	if (!is_listener(s) && has_sent_fin(state))
+		note_finished(fd, s);
 	errno = saved;
 }
 
@@ -405,19 +485,23 @@ void gates_end(int fd, struct fault_sock *s, enum gate gate)
  */
 bool gates_collapse(int fd, struct fault_sock *s, enum gate gate)
 {
-	short ends = gates_finished(s) || gates_shut_down(s)
-	                     ? POLLERR
-	                     : POLLERR | POLLHUP;
-	struct pollfd p = {.fd = fd};
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
 	int saved = errno;
+	short ends = POLLERR | POLLHUP;
 
-	if (is_listener(s) || next.poll(&p, 1, 0) <= 0 || !(p.revents & ends)) {
-		errno = saved;
-		return false;
-	}
-	gates_end(fd, s, gate);
+	if (next.poll(&p, 1, 0) <= 0)
+		p.revents = 0;
+	/* Seen by the program, perhaps, before the helper has. */
+	if ((gate == GATE_OF_TX || p.revents) && !(p.revents & POLLERR) &&
+	    !gates_ended(s, gate))
+		gates_find_shutdown(fd, s);
+	if (gates_finished(s) || gates_shut_down(s))
+		ends = POLLERR;
+	ends = is_listener(s) ? 0 : ends & p.revents;
+	if (ends)
+		gates_end(fd, s, gate);
 	errno = saved;
-	return true;
+	return ends;
 }
 
 /* --- armed: the next arrival is known to be held ------------------------- */

@@ -63,8 +63,32 @@ static inline bool gates_finished(const struct fault_sock *s)
 	return state == STATE_FIN_WAIT || state == STATE_LAST_ACK;
 }
 
+/*
+ * One that sends on a connection of which it has finished sending hears so at
+ * once (EPIPE), and poll says OUT: nothing of that direction is held any more.
+ */
+static inline bool gates_ended(const struct fault_sock *s, enum gate gate)
+{
+	return gate == GATE_OF_RX ? gates_shut_down(s)
+	                          : gate == GATE_OF_TX && gates_finished(s);
+}
+
+/* The state that follows when its program finishes sending. */
+static inline enum fault_state gates_finish(enum fault_state state)
+{
+	if (state == STATE_ESTABLISHED)
+		return STATE_FIN_WAIT;
+	return state == STATE_CLOSE_WAIT ? STATE_LAST_ACK : state;
+}
+
 /* The program has shut it down: waiters and registrations hear of it. */
 void gates_shutting_down(struct fault_sock *s);
+
+/*
+ * By a process without the library, or past it: found out by what the kernel
+ * shows.  A connection whose end the peer has sent shows nothing.
+ */
+void gates_find_shutdown(int fd, struct fault_sock *s);
 
 /* The hold of a gate. */
 struct fault_hold *gates_hold(struct fault_sock *s, enum gate gate);
@@ -100,7 +124,11 @@ uint64_t gates_next(struct fault_sock *s, uint64_t now_ns);
  */
 uint64_t gates_fin_due(struct fault_sock *s, uint64_t now_ns);
 
-/* poll(2) bits that are to be hidden now. */
+/* poll(2) bits that are to be hidden now; of each direction. */
+enum {
+	GATES_IN = POLLIN | POLLRDNORM | POLLRDBAND | POLLRDHUP,
+	GATES_OUT = POLLOUT | POLLWRNORM | POLLWRBAND,
+};
 short gates_hidden(struct fault_sock *s, uint64_t now_ns);
 
 /*

@@ -141,10 +141,12 @@ static int make_timer(const struct wait *w)
 		return -1;
 	/* First, or it could be set off before it is set. */
 	private_fd_set_timer(fd, w->until == RUN_FOREVER ? 0 : w->until);
-	if (w->sock && !keeper_wait_begins(fd, w->sock, w->gate))
+	if (w->sock && (!keeper_wait_begins(fd, w->sock, w->gate) ||
+	                UNLIKELY(shim.helpless)))
 		private_fd_set_timer(fd, looks_at(w, w->until));
-	/* What opened it in between has found no timer. */
-	if (w->sock && !gates_held(w->sock, w->gate, shim_now()))
+	/* What ended it in between has found no timer. */
+	if (w->sock && (!gates_held(w->sock, w->gate, shim_now()) ||
+	                gates_ended(w->sock, w->gate)))
 		private_fd_set_timer(fd, 1);
 	return fd;
 }
@@ -261,5 +263,7 @@ int hold_acceptable(int fd, uint64_t timeout_ns)
 	while (n < 0 && errno == EINTR && !timeout_ns && facts_all_restart());
 	if (n < 0)
 		return errno;
-	return n ? 0 : EAGAIN;
+	if (!n)
+		return EAGAIN;
+	return p.revents & POLLIN ? 0 : ESHUTDOWN;
 }

@@ -40,8 +40,8 @@ enum {
 };
 
 /*
- * Waits until the listener has a connection, as accept would: 0, EINTR, or
- * EAGAIN after timeout_ns (0 = none).
+ * Waits until the listener has a connection, as accept would: 0, EINTR,
+ * EAGAIN after timeout_ns (0 = none), or ESHUTDOWN: it listens no more.
  */
 int hold_acceptable(int fd, uint64_t timeout_ns);
 

@@ -26,6 +26,7 @@
 #include "exhaust.h"
 #include "fdinfo.h"
 #include "keeper.h"
+#include "keeper_internal.h"
 #include "lock.h"
 #include "ours.h"
 #include "private_fd.h"
@@ -61,7 +62,7 @@ static struct {
 	bool rung;
 	_Atomic int epfd, timer; /* + 1; 0: none */
 	_Atomic uint64_t timer_at;
-	_Atomic uint32_t armings; /* gates that were armed: go_on() */
+	_Atomic uint32_t armings; /* gates armed or held: go_on() */
 	uint64_t tasks[N_TASKS];  /* 0: none */
 	struct deadline *heap;
 	uint32_t n_heap;
@@ -269,79 +270,24 @@ void keeper_ring(void)
 	lock_give(&guard);
 }
 
-/* ERR and HUP are always told; once, or a hang-up would be told for ever. */
-void keeper_watch(int fd, struct fault_sock *s)
-{
-	uint32_t in = atomic_load(&s->rx_armed) ? EPOLLIN | EPOLLRDHUP : 0;
-	uint64_t generation = socks_generation(s) & 0xffff;
-	struct epoll_event e = {.events = in | EPOLLONESHOT,
-	                        .data.u64 = generation << 32 | (uint32_t)fd};
-	struct lock_guard guard;
-	struct our_sock *o;
-	int saved = errno;
+/* --- what it watches: keeper_watch.c ------------------------------------- */
 
-	lock_take(&guard);
-	o = ours_of(s);
-	k.armings += in != 0;
-	if (o) {
-		atomic_store(&o->watched, in && k.epfd ? (uint32_t)fd + 1 : 0);
-		atomic_store(&o->registered, true);
-	}
-	if (k.epfd && private_fd_epoll_ctl(k.epfd - 1, EPOLL_CTL_MOD, fd, &e))
-		private_fd_epoll_ctl(k.epfd - 1, EPOLL_CTL_ADD, fd, &e);
-	lock_give(&guard);
-	errno = saved;
+int keeper_set(void)
+{
+	return k.epfd - 1;
 }
 
-void keeper_unwatch(int fd, const struct fault_sock *s)
+uint32_t keeper_life(void)
 {
-	struct epoll_event none = {0};
-	struct lock_guard guard;
-	struct our_sock *o;
-	int saved = errno;
+	return atomic_load(&life);
+}
 
-	if (!atomic_load_explicit(&k.epfd, memory_order_relaxed))
-		return;
-	/* Most sockets are closed without ever having been held. */
-	o = ours_exist() ? ours_peek(s) : NULL;
-	if (ours_exist() && !(o && atomic_load(&o->registered)))
-		return;
-	lock_take(&guard);
-	o = ours_of(s);
-	if (o && atomic_load(&o->watched) == (uint32_t)fd + 1)
-		atomic_store(&o->watched, 0);
-	if (k.epfd)
-		private_fd_epoll_ctl(k.epfd - 1, EPOLL_CTL_DEL, fd, &none);
-	lock_give(&guard);
-	errno = saved;
+void keeper_arms(void)
+{
+	k.armings++;
 }
 
 /* --- the helper ---------------------------------------------------------- */
-
-/* Any descriptor of s in this process, best the one it was held by. */
-struct search {
-	struct fault_sock *sock;
-	int fd;
-};
-
-static void match(int fd, uint64_t word, const void *context)
-{
-	struct search *s = *(struct search *const *)context;
-
-	if (socks_of(word) == s->sock)
-		s->fd = fd;
-}
-
-static int descriptor_of(struct fault_sock *s, int fd)
-{
-	struct search search = {s, -1};
-	struct search *p = &search;
-
-	if (socks_of(fds_word(fd)) == s)
-		return fd;
-	fds_each(0, INT_MAX, match, &p);
-	return search.fd;
-}
 
 static void deadline_due(const struct deadline *d)
 {
@@ -351,7 +297,7 @@ static void deadline_due(const struct deadline *d)
 
 	if (socks_generation(s) != d->generation)
 		return;
-	fd = descriptor_of(s, d->fd);
+	fd = keeper_descriptor(s, d->fd);
 	if (fd < 0)
 		return;
 	if (d->gate == LOOK) {
@@ -455,16 +401,18 @@ static void arrived(uint64_t data)
 	 * once, is silent now, and the number may be that of another one. */
 	if (!s || (word >> 16 & 0xffff) != data >> 32 || !socks_same(fd, s))
 		return;
-	/* Told once: EPOLLONESHOT. */
+	/* An arrival is told once: EPOLLONESHOT. */
 	o = ours_peek(s);
 	if (o)
 		atomic_store(&o->watched, 0);
+	keeper_let_go(fd, s);
+	gates_find_shutdown(fd, s);
 	if (atomic_load(&s->rx_armed))
 		gates_arrived(fd, s);
 	/* Another process may have been first: its hold is ours too, or over.
 	 */
 	gates_follow(fd, s);
-	regs_apply(s);
+	gates_shutting_down(s);
 	if (atomic_load(&s->rx_armed))
 		return;
 	for (enum gate g = 0; g < N_GATES_OF; g++)
@@ -568,7 +516,7 @@ static bool go_on(void)
 	uint64_t when;
 
 	if (!needed)
-		accord_settle();
+		needed = accord_settle();
 	lock_take(&guard);
 	/* Under the lock, with what ends the helper: it may begin meanwhile. */
 	needed |= exhaust_lasts();
@@ -589,12 +537,21 @@ void keeper_main_ends(void)
 		keeper_ring();
 }
 
+/* With the helper and one of the program, or what is left of that. */
+static bool is_all(int n_threads)
+{
+	return n_threads && n_threads <= 2 + k.relays;
+}
+
 /* Only ours go on, and what is left of the main thread. */
 static bool is_left_alone(void)
 {
-	int n = atomic_load(&k.main_ended) ? fdinfo_threads() : 0;
+	return atomic_load(&k.main_ended) && is_all(fdinfo_threads());
+}
 
-	return n && n <= 2 + k.relays;
+bool keeper_is_company(void)
+{
+	return atomic_load(&k.exists) && is_all(fdinfo_threads());
 }
 
 /*

@@ -36,14 +36,18 @@ void keeper_look_at(int fd, struct fault_sock *s, uint64_t when_ns);
 void keeper_work(void);
 uint64_t keeper_next(void);
 
-/* Watch for arrivals at an armed gate, for errors at a held one. */
+/*
+ * Watch for arrivals at an armed gate; at a held one for errors, and for who
+ * shuts the socket down.  Is it?
+ */
 void keeper_watch(int fd, struct fault_sock *s);
+bool keeper_watches(struct fault_sock *s);
 
 /*
  * fd, one of s, is about to be closed, its word taken out of the table: what
  * the helper does to the socket under the lock it has done, or will not do.
  */
-void keeper_unwatch(int fd, const struct fault_sock *s);
+void keeper_unwatch(int fd, struct fault_sock *s);
 
 /*
  * A task of the process: run by the helper, under no lock, at `when`
@@ -84,6 +88,9 @@ void keeper_leaves(bool leaves);
  * thread of the program, and ours must not keep it.
  */
 void keeper_main_ends(void);
+
+/* There is a helper, and but for ours this thread is the only one. */
+bool keeper_is_company(void);
 
 /* The program's dup2 is about to take this number of ours. */
 void keeper_yield(int fd);

@@ -57,6 +57,9 @@ static int wait_for(struct shim_call *c, enum gate gate)
 	while (!err) {
 		uint64_t now = shim_now();
 
+		/* There is no helper that could have heard of it. */
+		if (UNLIKELY(shim.helpless))
+			gates_find_shutdown(c->fd, c->sock);
 		if (!gates_held(c->sock, gate, now))
 			return 0;
 		if (gate == GATE_OF_RX && gates_shut_down(c->sock))
@@ -145,6 +148,10 @@ static void keep(struct shim_call *c, enum gate gate, uint64_t until,
 	bool waits = !facts_nonblocking(c);
 	int err;
 
+	if (gate == GATE_OF_RX && gates_shut_down(c->sock)) {
+		end_call(c, ESHUTDOWN);
+		return;
+	}
 	gates_shut(c->fd, c->sock, gate, until, rule,
 	           waits && !by_anyone ? (uint32_t)shim_tid() : 0);
 	if (!waits) {
@@ -221,7 +228,7 @@ static void send_all(struct shim_call *c, allowance *allow, carried *pay)
 
 		if (!most)
 			break;
-		if (total && has_failed(c->fd))
+		if (total && (gates_finished(c->sock) || has_failed(c->fd)))
 			break;
 		if (most > want - total)
 			most = want - total;
@@ -366,6 +373,7 @@ static void pay_rate(struct shim_call *c)
 /* Waits in a blocking call. */
 static uint64_t allow_rate(struct shim_call *c, uint64_t rest)
 {
+	enum gate gate = (enum gate)gate_of(c);
 	uint64_t rate = rate_of(c)->value;
 	uint64_t most = 0;
 	int err;
@@ -373,16 +381,18 @@ static uint64_t allow_rate(struct shim_call *c, uint64_t rest)
 	if (!c->made)
 		most = line_begins(c, rate);
 	while (!most && (most = line_bytes(c, rest, rate, shim_now())) == 0) {
+		if (gate == GATE_OF_TX && gates_finished(c->sock))
+			return rest;
 		line_waits(c, rate);
 		shut_line(c, rest, rate, 0);
-		err = wait_for(c, (enum gate)gate_of(c));
+		err = wait_for(c, gate);
 		if (!err && lost_sock(c))
 			return 0;
 		if (err) {
-			call_fail(c, err);
+			end_call(c, err);
 			return 0;
 		}
-		release(c, (enum gate)gate_of(c));
+		release(c, gate);
 	}
 	return most;
 }
@@ -453,7 +463,8 @@ static bool wait_or_refuse(struct shim_call *c, enum gate gate)
 {
 	int err;
 
-	if (gates_collapse(c->fd, c->sock, gate))
+	if (gates_collapse(c->fd, c->sock, gate) ||
+	    (gate == GATE_OF_TX && gates_finished(c->sock)))
 		return true;
 	gates_meet(c->fd, c->sock, gate);
 	if (gate == GATE_OF_RX && gates_shut_down(c->sock))

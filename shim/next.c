@@ -4,26 +4,24 @@
 #include <dlfcn.h>
 
 #include "shim.h"
+#include "libc.h"
 #include "next.h"
 #include "notes.h"
 #include "wrap.h"
 
-/* Before attach: attach, then enter the wrapper again. */
+/*
+ * Before attach: attach, then enter the wrapper again.  A symbol that this libc
+ * lacks, called all the same: as the kernel says.
+ */
 #define CALL(symbol, ret, n, proto, ...)                                       \
 	static NOINLINE ret early_##symbol PARAMS_##n proto                    \
 	{                                                                      \
 		shim_attach();                                                 \
 		return next.symbol == early_##symbol                           \
-		               ? (ret)missing()                                \
+		               ? (ret)libc_missing()                           \
 		               : wrap_##symbol ARGS_##n proto;                 \
 	}
 
-/* A symbol that this libc lacks, called all the same: as the kernel says. */
-static long missing(void)
-{
-	errno = ENOSYS;
-	return -1;
-}
 #include "plan/calls.def"
 
 struct next_calls next = {
@@ -34,6 +32,8 @@ struct next_calls next = {
 void next_resolve(void)
 {
 	void *p;
+
+	libc_resolve();
 #define CALL(symbol_, ret, n, proto, ...)                                      \
 	p = dlsym(RTLD_NEXT, #symbol_);                                        \
 	if (p)                                                                 \
@@ -43,6 +43,10 @@ void next_resolve(void)
 	p = dlsym(RTLD_NEXT, #symbol_);                                        \
 	if (p)                                                                 \
 		stub_##symbol_ = note_##symbol_.next = p;
+#define VARIADIC(symbol_, by)                                                  \
+	p = dlsym(RTLD_NEXT, #symbol_);                                        \
+	if (p)                                                                 \
+		stub_##symbol_ = p;
 #include "plan/calls.def"
 }
 

@@ -51,8 +51,8 @@ struct next_calls {
 extern struct next_calls next;
 
 /*
- * Look up every row, those of notes.h too (dlsym).  A function that this libc
- * lacks is never called by a program that runs with it.
+ * Look up every row, those of notes.h and libc.h too (dlsym).  A function that
+ * this libc lacks is never called by a program that runs with it.
  */
 void next_resolve(void);
 

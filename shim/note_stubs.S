@@ -8,6 +8,14 @@
 	.section .note.GNU-stack, "", %progbits
 	.text
 	.hidden note_call
+	.hidden fds_near
+
+/* FAMILY_SEND and FDS_NEAR (dprintf.c asserts it), for the assembler. */
+#define FAMILY(id, ...) .set family_##id, n_families;                          \
+	.set n_families, n_families + 1;
+	.set n_families, 0
+#include "plan/families.def"
+	.set near, 65536
 
 /*
  * dlopen(file, flags), dlmopen(namespace, file, flags): RTLD_DEEPBIND would let
@@ -37,6 +45,7 @@ note_and_jump:
 	.cfi_adjust_cfa_offset 8
 	push %r9
 	.cfi_adjust_cfa_offset 8
+	mov %rdx, %r8
 	mov %rdi, %rdx
 	mov %rsi, %rcx
 	mov %r11, %rdi
@@ -107,6 +116,25 @@ early_\symbol:
 	.cfi_endproc
 	.size early_\symbol, . - early_\symbol
 .endm
+
+/* r10, r11: no argument of C is in them. */
+.macro variadic symbol
+	.globl \symbol
+	.type \symbol, @function
+	.hidden more_\symbol
+\symbol:
+	.cfi_startproc
+	endbr64
+	cmp $near, %edi
+	jae more_\symbol
+	mov %edi, %r11d
+	lea fds_near(%rip), %r10
+	testl $(1 << family_SEND), (%r10,%r11,8)
+	jnz more_\symbol
+	jmp *stub_\symbol(%rip)
+	.cfi_endproc
+	.size \symbol, . - \symbol
+.endm
 #elif defined(__aarch64__)
 /*
  * AAPCS64: x0-x7, x8 and the link register; no row has floating arguments.
@@ -127,6 +155,7 @@ note_and_jump:
 	stp x4, x5, [sp, #48]
 	stp x6, x7, [sp, #64]
 	str x8, [sp, #80]
+	mov x4, x2
 	mov x2, x0
 	mov x3, x1
 	mov x0, x9
@@ -202,12 +231,37 @@ early_\symbol:
 	.cfi_endproc
 	.size early_\symbol, . - early_\symbol
 .endm
+
+.macro variadic symbol
+	.globl \symbol
+	.type \symbol, %function
+	.hidden more_\symbol
+	.p2align 2
+\symbol:
+	.cfi_startproc
+	hint #34
+	cmp w0, #near
+	b.hs 1f
+	adrp x16, fds_near
+	add x16, x16, :lo12:fds_near
+	ldr x16, [x16, w0, uxtw #3]
+	tbnz x16, #family_SEND, 1f
+	adrp x16, stub_\symbol
+	ldr x16, [x16, :lo12:stub_\symbol]
+	br x16
+1:	b more_\symbol
+	.cfi_endproc
+	.size \symbol, . - \symbol
+.endm
 #else
 #error "note_stubs.S: write the stub for this machine"
 #endif
 
-/* Where a stub jumps: until we are attached, to `early`, which does that. */
-.macro pointer symbol
+/*
+ * Where a stub jumps: until we are attached, to `early`, which does that, or to
+ * `more`, whose next call does.
+ */
+.macro pointer symbol, first
 	.pushsection .data.rel.local, "aw", %progbits
 	.globl stub_\symbol
 	.hidden stub_\symbol
@@ -215,10 +269,11 @@ early_\symbol:
 	.size stub_\symbol, 8
 	.balign 8
 stub_\symbol:
-	.quad early_\symbol
+	.quad \first
 	.popsection
 .endm
 
 #define NOTE(symbol, hook) stub symbol;
-#define STUB(symbol)       early symbol; pointer symbol;
+#define STUB(symbol)       early symbol; pointer symbol, early_##symbol;
+#define VARIADIC(symbol, by) variadic symbol; pointer symbol, more_##symbol;
 #include "plan/calls.def"

@@ -2,10 +2,12 @@
  * notes.c - see notes.h.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "clone.h"
 #include "envp.h"
 #include "exec.h"
 #include "exhaust.h"
@@ -19,6 +21,7 @@
 
 #define INSTEAD_NONE(symbol)  NULL
 #define INSTEAD_VFORK(symbol) NULL
+#define INSTEAD_CLONE(symbol) (void *)with_clone
 #define INSTEAD_EXIT(symbol)  NULL
 #define INSTEAD_EXEC(symbol)  (void *)with_##symbol
 #define INSTEAD_SPAWN(symbol) (void *)with_##symbol
@@ -34,7 +37,7 @@
 struct note_at {
 	const struct note *note;
 	void *caller;
-	long first, second;
+	long first, second, third;
 };
 
 /* Our own pid, also in a child of vfork, where the cached one is not. */
@@ -85,6 +88,18 @@ static void on_vfork(const struct note_at *at)
 	shim_thread.moved = 0;
 }
 
+/* What is refused (no function) makes no child; the kernel says the rest. */
+static bool has_own_memory(const struct note_at *at)
+{
+	return at->first && !(at->third & CLONE_VM);
+}
+
+static void on_clone(const struct note_at *at)
+{
+	if (!has_own_memory(at))
+		on_vfork(at);
+}
+
 static void on_exec(const struct note_at *at)
 {
 	note_image(at, path_of(at));
@@ -116,19 +131,27 @@ static void on_nothing(const struct note_at *at)
 }
 
 static void (*const hooks[N_HOOKS])(const struct note_at *) = {
-	[HOOK_VFORK] = on_vfork,  [HOOK_EXEC] = on_exec,
-	[HOOK_SPAWN] = on_spawn,  [HOOK_EXIT] = on_exit_now,
-	[HOOK_NONE] = on_nothing,
+	[HOOK_VFORK] = on_vfork, [HOOK_EXEC] = on_exec,
+	[HOOK_SPAWN] = on_spawn, [HOOK_EXIT] = on_exit_now,
+	[HOOK_CLONE] = on_clone, [HOOK_NONE] = on_nothing,
 };
 
-void *note_call(const struct note *note, void *caller, long first, long second)
+static bool is_ours(const struct note_at *at)
 {
-	const struct note_at at = {note, caller, first, second};
+	if (at->note->hook == HOOK_CLONE)
+		return shim.run && has_own_memory(at);
+	return envp_kept.n && at->note->instead;
+}
+
+void *note_call(const struct note *note, void *caller, long first, long second,
+                long third)
+{
+	const struct note_at at = {note, caller, first, second, third};
 	int saved = errno;
 
 	shim_attach();
 	if (shim.run)
 		hooks[note->hook](&at);
 	errno = saved;
-	return envp_kept.n && note->instead ? note->instead : note->next;
+	return is_ours(&at) ? note->instead : note->next;
 }

@@ -101,6 +101,8 @@ void ours_forget_holds(void)
 			atomic_store(&all[i].watched, 0);
 		if (atomic_load(&all[i].registered))
 			atomic_store(&all[i].registered, false);
+		if (atomic_load(&all[i].asked))
+			atomic_store(&all[i].asked, 0);
 		if (atomic_load(&all[i].look_at))
 			atomic_store(&all[i].look_at, 0);
 	}
@@ -230,6 +232,7 @@ static void empty(struct our_sock *o)
 		atomic_store(&o->until[i], 0);
 	atomic_store(&o->watched, 0);
 	atomic_store(&o->registered, false);
+	atomic_store(&o->asked, 0);
 	atomic_store(&o->refused, 0);
 	arrivals_forget(&o->come);
 	atomic_store(&o->look_at, 0);

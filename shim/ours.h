@@ -33,6 +33,10 @@ struct our_sock {
 	_Atomic uint64_t until[N_GATES_OF]; /* which hold is known; 0: none */
 	_Atomic uint32_t watched; /* fd + 1: the helper sees arrivals at it */
 	_Atomic bool registered;  /* once in the helper's epoll, by some fd */
+	/* ... for these events, in the life of this helper (keeper.c); 0: not
+	 */
+	_Atomic uint64_t asked;
+	uint32_t asked_by;        /* fd + 1 */
 	_Atomic uint32_t refused; /* calls during holds: regs_adopt() */
 	struct arrivals come;
 	_Atomic uint64_t look_at; /* what could not be changed is tried again */

@@ -18,6 +18,9 @@ static _Atomic uint64_t ours[FDS_NEAR / 64];
 
 static _Atomic int n_ours;
 
+/* In a child that has just been made, and has one thread. */
+static bool leaving;
+
 /*
  * The word lets the program's close leave the fast path.  It is not counted
  * among the tracked ones: fds_each would have to go as far.
@@ -68,7 +71,7 @@ void private_fd_taken(int fd)
 
 void private_fd_close(int fd)
 {
-	if (forget_ours(fd))
+	if (!leaving && forget_ours(fd))
 		own_call(SYS_close, fd, 0, 0, 0);
 }
 
@@ -85,6 +88,11 @@ int private_fd_next(unsigned first)
 	return -1;
 }
 
+void private_fd_leave(bool leave)
+{
+	leaving = leave;
+}
+
 void private_fd_child(void)
 {
 	int fd;
@@ -99,7 +107,7 @@ bool private_fd_is(int fd)
 	       atomic_load(&ours[fd / 64]) >> (fd % 64) & 1;
 }
 
-static int high_number(void)
+int private_fd_lowest(void)
 {
 	struct rlimit limit;
 
@@ -111,7 +119,7 @@ static int high_number(void)
 
 int private_fd_dup(int fd)
 {
-	int dup = next.fcntl(fd, F_DUPFD_CLOEXEC, high_number());
+	int dup = next.fcntl(fd, F_DUPFD_CLOEXEC, private_fd_lowest());
 
 	if (dup >= 0)
 		note_ours(dup);

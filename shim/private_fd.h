@@ -20,6 +20,9 @@ struct epoll_event;
  */
 void private_fd_reserve(void);
 
+/* Ours have this number or one above; 0: any (RLIMIT_NOFILE). */
+int private_fd_lowest(void);
+
 /* Move a new descriptor (>= 0) out of the way; returns its number, or fd. */
 int private_fd_move(int fd);
 
@@ -40,6 +43,12 @@ void private_fd_taken(int fd);
 
 /* In the child of a fork: what is still open there is left to the program. */
 void private_fd_child(void);
+
+/*
+ * In a child that shares its parent's descriptors: while this is said, what is
+ * closed stays open, and ours, for the parent.
+ */
+void private_fd_leave(bool leave);
 
 /* An epoll set, out of the way; -1 and errno. */
 int private_fd_epoll(void);

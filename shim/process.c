@@ -9,6 +9,7 @@
 #include "deaf.h"
 #include "engine/watch.h"
 #include "exhaust.h"
+#include "fdsize.h"
 #include "gates.h"
 #include "hold.h"
 #include "keeper.h"
@@ -173,11 +174,13 @@ static void know_child(void)
 	atomic_store(&shim.pid, pid);
 }
 
-void process_child(void)
+static void begin_child(bool shares_files)
 {
 	if (!fork_locked)
 		lock_reset();
 	ours_forget_holds();
+	if (shares_files)
+		private_fd_leave(true);
 	keeper_child();
 	hold_main();
 	unlock_fork();
@@ -186,11 +189,25 @@ void process_child(void)
 	know_child();
 	shim.parent_slot = atomic_exchange(&shim.slot, 0);
 	socks_fork(FORK_CHILD);
-	deaf_child();
-	exhaust_child();
+	deaf_child(shares_files);
+	exhaust_child(shares_files);
 	self_child();
-	private_fd_child();
+	if (shares_files)
+		private_fd_leave(false);
+	else
+		private_fd_child();
+	fdsize_child();
 	take_cells(); /* the list is the parent's: it says "of the process" */
+}
+
+void process_child(void)
+{
+	begin_child(false);
+}
+
+void process_child_among_files(void)
+{
+	begin_child(true);
 }
 
 void process_exit(void)

@@ -28,4 +28,10 @@ void process_parent(void);
 void process_child(void);
 void process_exit(void);
 
+/*
+ * In a child that shares its parent's descriptors (clone(2), CLONE_FILES):
+ * ours among them stay open and stay the parent's.
+ */
+void process_child_among_files(void);
+
 #endif

@@ -31,6 +31,7 @@ static void (*const handlers[N_EFFECTS])(struct shim_call *) = {
 	[EFFECT_SYSCALL] = handle_syscall,
 	[EFFECT_FORK] = handle_fork,
 	[EFFECT_RESOLVE] = handle_resolve,
+	[EFFECT_DPRINTF] = handle_dprintf,
 	[EFFECT_FDOPEN] = handle_fdopen,
 	[EFFECT_FCLOSE] = handle_fclose,
 	[EFFECT_FREOPEN] = handle_freopen,

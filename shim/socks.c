@@ -531,6 +531,8 @@ void socks_unconnected(int fd, struct fault_sock *s, enum fault_state state)
 void socks_listening(int fd, struct fault_sock *s)
 {
 	atomic_store(&s->role, ROLE_LISTENER);
+	/* Once more, after it was shut down. */
+	atomic_fetch_and(&s->flags, (uint8_t)~SOCK_SHUT_RD);
 	rewatch(s, 0);
 	socks_state(fd, s, STATE_LISTEN);
 }

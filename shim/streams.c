@@ -169,23 +169,27 @@ static ssize_t stream_read(void *cookie, char *buf, size_t len)
 	return make_call(FAULT_CALL_read, a, __builtin_return_address(0));
 }
 
-/* All of it, as libc's own streams do: a short count is an error to stdio. */
-static ssize_t stream_write(void *cookie, const char *buf, size_t len)
+ssize_t streams_write(int fd, const char *buf, size_t len, void *caller)
 {
-	const struct slot *s = cookie;
 	size_t done = 0;
 
 	while (done < len) {
-		const long a[MAX_ARITY] = {s->fd, (long)(buf + done),
+		const long a[MAX_ARITY] = {fd, (long)(buf + done),
 		                           (long)(len - done)};
-		long n = make_call(FAULT_CALL_write, a,
-		                   __builtin_return_address(0));
+		long n = make_call(FAULT_CALL_write, a, caller);
 
 		if (n < 0)
 			break;
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+static ssize_t stream_write(void *cookie, const char *buf, size_t len)
+{
+	const struct slot *s = cookie;
+
+	return streams_write(s->fd, buf, len, __builtin_return_address(0));
 }
 
 /* The kernel says ESPIPE, or EBADF. */

@@ -14,11 +14,19 @@
 #ifndef FAULT_SHIM_STREAMS_H
 #define FAULT_SHIM_STREAMS_H
 
+#include <sys/types.h>
+
 /*
  * The process ends: what streams of ours hold is written while the sockets
  * are still known; libc would do it a moment later.  A stream that another
  * thread has locked is left to libc.
  */
 void streams_flush(void);
+
+/*
+ * Write all of it, as libc's own streams do, by the wrapped write: a short
+ * count is an error, and errno says which.
+ */
+ssize_t streams_write(int fd, const char *buf, size_t len, void *caller);
 
 #endif

@@ -18,6 +18,7 @@
 #include "correct.h"
 #include "decide.h"
 #include "exec.h"
+#include "fdsize.h"
 #include "filter.h"
 #include "gates.h"
 #include "keeper.h"
@@ -67,6 +68,7 @@ static void duplicate(struct shim_call *c, bool cloexec)
 		socks_remember((int)c->a[1], replaced);
 	call_real(c);
 	if (c->result >= 0 && c->result != c->fd && fds_mine()) {
+		fdsize_raise((int)c->result);
 		if (replaced)
 			closed_by_dup((int)c->result, replaced);
 		socks_dup(c->fd, (int)c->result);
@@ -271,12 +273,15 @@ static const struct {
 enum child {
 	NO_CHILD,
 	SHARES_MEMORY, /* vfork, threads */
+	SHARES_FILES,  /* its memory is its own, its descriptors are not */
 	OWN_MEMORY     /* fork, without the handlers of pthread_atfork */
 };
 
 static enum child by_flags(uint64_t flags)
 {
-	return flags & CLONE_VM ? SHARES_MEMORY : OWN_MEMORY;
+	if (flags & CLONE_VM)
+		return SHARES_MEMORY;
+	return flags & CLONE_FILES ? SHARES_FILES : OWN_MEMORY;
 }
 
 static enum child child_of(const struct shim_call *c)
@@ -303,21 +308,28 @@ static enum child child_of(const struct shim_call *c)
 	}
 }
 
-void handle_fork(struct shim_call *c)
+static void make_process(struct shim_call *c, bool shares_files)
 {
 	process_prepare();
 	call_real(c);
-	if (c->result == 0)
-		process_child();
-	else
+	if (c->result)
 		process_parent();
+	else if (shares_files)
+		process_child_among_files();
+	else
+		process_child();
+}
+
+void handle_fork(struct shim_call *c)
+{
+	make_process(c, false);
 }
 
 /* As exec.h has it for libc's functions. */
 static void exec_by_number(struct shim_call *c, const struct note *note,
                            unsigned envp_at)
 {
-	note_call(note, c->caller, c->a[1], c->a[2]);
+	note_call(note, c->caller, c->a[1], c->a[2], c->a[3]);
 	c->result = with_syscall(c->a, envp_at);
 	c->err = errno; /* it has returned, so it has failed */
 	c->made = true;
@@ -331,10 +343,23 @@ static void make_uring(struct shim_call *c)
 		record_event(RECORD_URING, 0, 0, c->caller);
 }
 
+/* ... but for the numbers of select. */
+static void make_untouched(struct shim_call *c)
+{
+	bool selects = c->a[0] == SYS_pselect6;
+
+#ifdef SYS_select
+	selects |= c->a[0] == SYS_select;
+#endif
+	if (selects && shim.readiness)
+		c->a[1] = fdsize_cut(&c->a[1]);
+	call_real(c);
+}
+
 static void make_child(struct shim_call *c, enum child child)
 {
-	if (child == OWN_MEMORY) {
-		handle_fork(c);
+	if (child != SHARES_MEMORY) {
+		make_process(c, child == SHARES_FILES);
 		return;
 	}
 	shim_pid();
@@ -382,10 +407,10 @@ void handle_syscall(struct shim_call *c)
 		exec_by_number(c, &note_execve, 3);
 	else if (nr == SYS_execveat)
 		exec_by_number(c, &note_execveat, 4);
-	else if (child == NO_CHILD)
-		call_real(c);
-	else
+	else if (child != NO_CHILD)
 		make_child(c, child);
+	else
+		make_untouched(c);
 }
 
 /* --- readiness ------------------------------------------------------------ */
@@ -408,6 +433,8 @@ void handle_wait(struct shim_call *c)
 	bool due = decide_look(c) && c->choice.rule >= 0;
 
 	keeper_revive(NULL);
+	if (shim.readiness)
+		filter_cut(c);
 	if (due && decide_claim(c, &counted)) {
 		record_enter(c);
 		act(c);

@@ -169,18 +169,14 @@ static char *take_string(struct cursor *c)
 static void take_finding(struct cursor *c, struct finding *f)
 {
 	struct finding_head h;
-	char *where;
 
 	take(c, &h, sizeof(h));
-	where = take_string(c);
+	f->where = take_string(c);
 	f->text = take_string(c);
 	f->kind = (enum finding_kind)h.kind;
 	f->verdict = h.verdict;
 	f->instance = (size_t)h.instance;
 	f->timing = h.timing;
-	if (where)
-		snprintf(f->where, sizeof(f->where), "%s", where);
-	free(where);
 	if (!c->error &&
 	    (!f->text || h.kind < FINDING_NOTE ||
 	     h.kind > FINDING_ENVIRONMENT || h.verdict >= N_VERDICTS))

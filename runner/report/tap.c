@@ -54,12 +54,15 @@ static void print_string(FILE *out, const char *key, const char *s)
 	fputc('\n', out);
 }
 
-/* "file:line:column" as a map; indent comes before that of the block. */
+/* "file:line:column", or NULL, as a map; indent comes before that of the block.
+ */
 static void print_place(FILE *out, const char *indent, const char *where)
 {
 	unsigned line, column;
-	size_t file_len = strlen(where);
+	size_t file_len = where ? strlen(where) : 0;
 
+	if (!file_len)
+		return;
 	for (int n = 0; file_len && n < 2;)
 		n += where[--file_len] == ':';
 	if (sscanf(where + file_len, ":%u:%u", &line, &column) != 2)

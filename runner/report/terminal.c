@@ -130,7 +130,7 @@ static void print_finding(FILE *out, bool color, const struct finding *f)
 	int len = (int)strcspn(line, "\n");
 
 	fprintf(out, "    ");
-	if (*f->where)
+	if (f->where)
 		fprintf(out, "%s: ", f->where);
 	fprintf(out, "%s%.*s%s\n", bold ? "\033[1m" : "", len, line,
 	        bold ? "\033[0m" : "");

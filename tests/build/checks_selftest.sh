@@ -103,6 +103,7 @@ int send(int fd) { return table[fd] ? work(fd) : next_send(fd); }
 int recv(int fd) { return next_send(fd) + 1; }
 int read(int fd) { return next_send(fd); }
 int write(int fd) { return work(fd); }
+int own(int fd) { return send(fd) + 1; }
 int yaml_parse(int fd) { return fd; }
 __asm__(".text\n.quad table\n");
 END
@@ -114,6 +115,7 @@ check symbols
 sees "an export that is no row" '> yaml_parse'
 sees "a row that is not exported" '< accept4'
 sees "an import that is not allowed" '> popen'
+sees "a call of what is exported, by its name" '> send'
 sees "another library" 'not ok .* libc is the only library'
 sees "text relocations" 'not ok .* no text relocations'
 sees "lazy binding" 'not ok .* bound at load time'

@@ -31,6 +31,7 @@ exempt=''
 
 cat >"$T/rows.c" <<'END'
 #define CALL(symbol, ...) symbol
+#define VARIADIC(symbol, ...) symbol
 #include "plan/calls.def"
 END
 cc -E -P -undef -iquote . "$T/rows.c" | tr -s ' ' '\n' | grep . >"$T/rows"
@@ -50,7 +51,8 @@ FILENAME ~ /symbols$/ { sub(/^0+/, "", $1); entry[$3] = $1; next }
 	sub(/:$/, "", address)
 	if (last != "") following[last] = address
 	last = address
-	sub(/ *\/\/.*/, "") # a comment
+	sub(/ *\/\/.*/, "") # a comment; that of x86-64 names an address
+	sub(/ +# [0-9a-f]+ <.*/, "")
 	at = $2 == "bnd" ? 3 : 2
 	op[address] = $at
 	target[address] = $NF ~ /^</ ? $(NF - 1) : $NF

@@ -21,6 +21,7 @@ cat >"$T/rows.c" <<'END'
 #define CALL(symbol, ...) symbol
 #define NOTE(symbol, ...) symbol
 #define STUB(symbol) symbol
+#define VARIADIC(symbol, ...) symbol
 #include "plan/calls.def"
 END
 {
@@ -32,13 +33,21 @@ same "the exports are exactly the rows of calls.def, and attach_asan.c's" "$T/ro
 t_no_match "no export has a version, which would disable the wrapper" \
 	"$(nm -D --defined-only "$LIBFAULT")" '@'
 
-sed 's/[ 	]*#.*//; /^$/d' tests/build/imports.allow | sort -u >"$T/allow"
-# Headers of other releases and fortification rename: the plain name counts.
-dynamic --undefined-only |
-	sed 's/^__isoc[0-9]*_//; s/^__\(.*\)_chk$/\1/' | sort -u >"$T/imports"
+sed 's/[ 	]*#.*//; /^$/d' tests/build/imports.allow >"$T/names"
+sed -n 's/^LIBC(\([^)]*\)).*/\1/p' shim/libc.def >"$T/looked_up" 2>"$T/diff"
+# Fortified twins are allowed where the plain name is, or is looked up.
+sed 's/.*/__&_chk/' "$T/names" "$T/looked_up" >"$T/twins"
+sort -u "$T/names" "$T/twins" >"$T/allow"
+# Headers of other releases rename: the plain name counts.
+dynamic --undefined-only | sed 's/^__isoc[0-9]*_//' | sort -u >"$T/imports"
 comm -13 "$T/allow" "$T/imports" >"$T/new"
 : >"$T/nothing"
 same "every import is in imports.allow" "$T/nothing" "$T/new"
+
+# By its name it would be the program's own, if that has one.
+readelf -rW "$LIBFAULT" | awk '$5 != "" { print $5 }' | sed 's/@.*//' | sort -u |
+	comm -12 - "$T/exports" >"$T/own"
+same "what it exports it calls without looking for it" "$T/nothing" "$T/own"
 
 header=$(readelf -dW "$LIBFAULT")
 t_no_match "libc is the only library it needs" \

@@ -60,6 +60,43 @@ for what in "errors $T/dir" largest; do
 done
 t_match "there is something to compare" "$(cat "$T/said.plain")" '^1[0-9]{5}$'
 
+# ---- what the shell is told ------------------------------------------------------
+# With rules that are longer than the smallest stack has room for.
+long_rule=$(awk 'BEGIN { for (i = 1; i < 230; i++)
+	printf "recv:reset:port=%d:hits=0..;", i }')$rule
+crowded() {
+	env LD_PRELOAD="$LIBFAULT" FAULT_INJECT="$long_rule" "$@"
+}
+t_is "system and popen on the smallest stack, alone" \
+	"$(crowded "${probe}_fails" small 2>&1)" "$("${probe}_fails" small)"
+t_is "system and popen on the smallest stack, under fault" \
+	"$("$FAULT" exec -e "$long_rule" -- "${probe}_fails" small 2>&1 |
+		grep -v '^fault exec\|^    ')" "$("${probe}_fails" small)"
+
+# The export makes it too long for one argument at some point: passed on as it is.
+show="'$probe' show | tr '\\000' '\\n' | tail -n 1; echo; exit 5"
+said() {
+	"$@" "${probe}_fails" long "$show" 2>&1 | paste -s -d ' '
+}
+t_is "commands as long as the kernel takes them" "$(said env)" "$(
+	for n in 200 4000 7900 8100 20000 100000 130000 131071; do
+		printf '%s: untouched 1280 ' "$n"
+	done
+)131072: 32512"
+t_is "commands of every length reach what they start" "$(said crowded)" "$(
+	for n in 200 4000 7900 8100 20000 100000; do
+		printf '%s: attached 1280 ' "$n"
+	done
+)130000: untouched 1280 131071: untouched 1280 131072: 32512"
+t_is "commands of every length with a short export" \
+	"$(said alone | sed 's/.* 130000/130000/')" \
+	"130000: attached 1280 131071: untouched 1280 131072: 32512"
+
+# A variable that no shell can export, and no other missing.
+t_is "an export of nothing is not told" "$(env FAULT_VAR_a-b=1 \
+	LD_PRELOAD="$LIBFAULT" FAULT_INJECT="$rule" "${probe}_fails" \
+	lacks FAULT_VAR_a-b)" it
+
 # ---- programs that scrub --------------------------------------------------------
 # reached SENTENCE COMMAND…
 reached() {

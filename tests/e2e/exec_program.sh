@@ -18,18 +18,41 @@ t_is "-- is not needed" "$("$FAULT" exec echo -q --list)" "-q --list"
 t_is "the directory is ours" "$("$FAULT" exec -- pwd)" "$(pwd)"
 t_is "descriptors are inherited" \
 	"$("$FAULT" exec -- sh -c 'echo three >&3' 3>&1 >/dev/null)" three
-t_is "stdin may be closed" "$("$FAULT" exec -- sh -c 'cat; echo x' <&-)" x
+t_is "stdin may be closed" "$("$FAULT" exec -- echo x <&-)" x
 t_exit 0 "stdout may be closed" sh -c '"$FAULT" exec -- true >&-'
+# handed COMMAND...: which of 0-2 it is started with, whatever it is.
+handed() { "$@" sh -c 'for fd in 0 1 2; do [ -e /proc/$$/fd/$fd ] && echo $fd >&3; done' 3>handed; }
+t_is "a closed stdin is closed to the program, too" \
+	"$(handed "$FAULT" exec -- <&-; cat handed)" "$(printf '1\n2')"
+t_is "... a closed stdout" \
+	"$(handed "$FAULT" exec -- >&-; cat handed)" "$(printf '0\n2')"
+t_is "... a closed stderr" \
+	"$(handed "$FAULT" exec -- 2>&-; cat handed)" "$(printf '0\n1')"
+t_is "... all three, with a rule" \
+	"$(handed "$FAULT" exec -e 'recv:reset:hits=0..' -- <&- >&- 2>&-; cat handed)" ""
 t_is "no signal is ignored for us" "$("$FAULT" exec -- grep SigIgn /proc/self/status)" "$(grep SigIgn /proc/self/status)"
 t_match "an LD_PRELOAD of the caller stays, behind ours" \
 	"$(LD_PRELOAD=libm.so.6 "$FAULT" exec -- sh -c 'echo "$LD_PRELOAD"')" \
 	'^/.*/libfault\.so:libm\.so\.6$'
 t_is "an ignored signal stays ignored" \
 	"$(sh -c 'trap "" TERM; exec "$FAULT" exec -- sh -c "kill -TERM \$\$; echo x"')" x
+for signal in CHLD TTOU XFSZ PIPE; do
+	ignoring() { perl -e '$SIG{shift @ARGV} = "IGNORE"; exec @ARGV' "$signal" "$@"; }
+	t_is "... SIG$signal too" "$(ignoring "$FAULT" exec -- grep SigIgn /proc/self/status)" \
+		"$(ignoring grep SigIgn /proc/self/status)"
+done
 
 # ---- failures of ours -------------------------------------------------------
 t_exit 127 "no such program: 127" "$FAULT" exec -- ./nothing
 t_match "... and it says so" "$(cat out)" '\./nothing: no such program'
+printf '#!./ns2\n' >script && printf '#!/bin/sh\r\n' >dos && printf '#!%s\n' "$T" >to_folder
+chmod +x script dos to_folder
+t_exit 127 "a script without its interpreter: 127" "$FAULT" exec -- ./script
+t_match "... is not what is missing" "$(cat out)" '\./script: \./ns2: the script is there, but not'
+t_exit 127 "a script with a carriage return: 127" "$FAULT" exec -- ./dos
+t_match "... which is said" "$(cat out)" '\./dos: /bin/sh: the script is there.* carriage return'
+t_exit 126 "a script whose interpreter is a folder: 126" "$FAULT" exec -- ./to_folder
+t_match "... which is said" "$(cat out)" "\./to_folder: $T: may not be executed"
 t_exit 127 "not in PATH: 127" "$FAULT" exec -- no-such-command-here
 touch plain && mkdir folder
 t_exit 126 "not executable: 126" "$FAULT" exec -- ./plain

@@ -102,6 +102,17 @@ t_exit 1 "--trace keeps a trace" run_client --trace kept/trace -e recv:reset:nth
 t_ok "... that fault trace reads" "$FAULT" trace kept/trace/trace
 t_match "... with the hit" "$(cat out)" '<- rule recv:reset:nth=2'
 
+# ---- children of clone(2)
+clone=$BUILD/tests/probes/table_clone
+[ -x "$clone" ] || make -s -C "$top" "${clone#"$top"/}"
+t_exit 0 "rules act in children of clone" "$FAULT" exec -v --trace kept/clone \
+	-e recv:short=1B:nth=1:role=accepted -- "$clone" child-is-known
+t_match "... and their hits are counted" "$(cat out)" ': 3 hits$'
+t_ok "... in the trace" "$FAULT" trace kept/clone/trace
+t_is "... they are processes" "$(grep -c ' forked$' out)" 3
+t_is "... with connections" "$(grep -c ' accept(.* ESTABLISHED$' out)" 3
+t_is "... and an end" "$(grep -c ' exits$' out)" 4
+
 once() { run_client --seed "$1" -v -e 'recv:short=1KiB:nth=30%' 2>&1 |
 	sed -n 's/.*: \([0-9]*\) hits\{0,1\}$/\1/p'; }
 t_is "the same seed, the same faults" "$(once 7)" "$(once 7)"

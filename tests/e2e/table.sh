@@ -6,7 +6,7 @@
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../probes/try.sh"
-need_probes table_fds table_processes table_async table_gates
+need_probes table_fds table_processes table_clone table_async table_gates
 
 # try PROBE CASE SENTENCE [RULE]
 try() {
@@ -79,6 +79,21 @@ try table_processes passed-copy "closing a passed copy leaves the original known
 try table_processes passed-many "more sockets passed than the table holds"
 try table_processes passed-in-vain "a message that could not be sent takes no socket along"
 try table_processes passed-to-worker "to a worker and back"
+
+try table_clone child-is-known "a child of clone has its sockets known"
+try table_clone in-namespaces "also one in namespaces of its own"
+try table_clone of-our-parent "and one that is its parent's sibling"
+try table_clone counted-apart "and counts for itself with \`per: process\`" \
+	recv:short=1B:nth=2:per=process:role=accepted
+try table_clone child-of-child "and so do its own children"
+try table_clone all-arguments "clone's last arguments, and errno, are the program's"
+try table_clone refused "a clone that fails changes nothing"
+try table_clone stack-below "clone onto the part of the stack that is free"
+try table_clone child-closes "what a child of clone closes stays known"
+try table_clone given-back "a child of clone that returns gives its sockets back"
+every=recv:delay=100ms:nth=1+:role=accepted
+try table_clone child-has-helper "a child of clone is delayed, and ends when it returns" "$every"
+try table_clone shares-files "a child that shares descriptors closes none of ours" "$every"
 
 try table_async handler-transfers "a signal handler transfers while the program waits"
 try table_async handler-waits "a delay in a handler inside a delay, SA_RESTART" "$delay"

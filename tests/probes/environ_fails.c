@@ -6,9 +6,14 @@
  *                                    executable that is none, and `plain`, not
  *                                    executable
  *   environ_fails largest            how many bytes of arguments they take
+ *   environ_fails small              system and popen on the smallest stack
+ *   environ_fails lacks NAME         system, without this variable
+ *   environ_fails long COMMAND       system, with COMMAND in ever longer ones
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -103,7 +108,65 @@ static int errors(const char *dir)
 	TRY(system("none; echo $?; exit 4"));
 	TRY(system(""));
 	TRY(system(";"));
+	TRY(system("-x"));
+	TRY(system("+e"));
+	TRY(system(" -x"));
+	TRY(pclose(popen("-x", "r")));
 	TRY(popen("true", "x") == NULL);
+	TRY(popen("true", no_path) == NULL);
+	TRY(pclose(popen(no_path, "r")));
+	TRY(popen(no_path, no_path) == NULL);
+	return 0;
+}
+
+/* ---- the shell's --------------------------------------------------------- */
+
+static void *on_small_stack(void *nothing)
+{
+	FILE *f;
+
+	system("echo system; exit 3");
+	f = popen("cat; echo popen", "w");
+	exit(!f || pclose(f));
+	return nothing;
+}
+
+/* In an environment whose copy is large, too. */
+static int small(void)
+{
+	static char variable[] = "A=1", *many[900];
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	for (size_t i = 0; i < sizeof(many) / sizeof(many[0]) - 1; i++)
+		many[i] = variable;
+	environ = many;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, (size_t)PTHREAD_STACK_MIN);
+	if (pthread_create(&thread, &attributes, on_small_stack, NULL))
+		return 2;
+	pthread_join(thread, NULL);
+	return 2;
+}
+
+/* COMMAND, and a comment that makes it as long as it is to be. */
+static int longer(const char *command)
+{
+	static const size_t lengths[] = {200,    4000,   7900,   8100,  20000,
+	                                 100000, 130000, 131071, 131072};
+	static char *nothing[] = {NULL};
+	static char text[200000];
+
+	environ = nothing;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		memset(text, 'x', lengths[i]);
+		text[lengths[i]] = '\0';
+		memcpy(text, command, strlen(command));
+		memcpy(text + strlen(command), " #", 2);
+		printf("%zu:\n", lengths[i]);
+		fflush(stdout);
+		printf("%d\n", system(text));
+	}
 	return 0;
 }
 
@@ -161,5 +224,11 @@ int main(int argc, char **argv)
 		return errors(argv[2]);
 	if (argc == 2 && !strcmp(argv[1], "largest"))
 		return largest();
+	if (argc == 2 && !strcmp(argv[1], "small"))
+		return small();
+	if (argc == 3 && !strcmp(argv[1], "lacks"))
+		return unsetenv(argv[2]) || system("echo it");
+	if (argc == 3 && !strcmp(argv[1], "long"))
+		return longer(argv[2]);
 	return 2;
 }

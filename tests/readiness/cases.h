@@ -134,6 +134,16 @@ void case_select_writer_hup(struct rd *r);
 void case_send_hold_readable(struct rd *r);
 void case_used_up_elsewhere(struct rd *r);
 
+/* shut.c */
+void case_accept_shut_by_parent(struct rd *r);
+void case_accept_shut_by_process(struct rd *r);
+void case_accept_shut_past_us(struct rd *r);
+void case_send_shut_by_process(struct rd *r);
+void case_send_shut_by_thread(struct rd *r);
+void case_send_shut_past_us(struct rd *r);
+void case_shut_by_process(struct rd *r);
+void case_shut_past_us(struct rd *r);
+
 /* SO_RCVLOWAT as the program is told. */
 int case_lowat(int fd);
 

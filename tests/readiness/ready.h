@@ -15,7 +15,7 @@
  *   watch.c       readiness in the style of the run
  *   matrix.c      styles x traffic
  *   recv.c arrivals.c epoll.c exclusive.c held.c share.c send.c open.c
- *   rare.c   the cases
+ *   rare.c shut.c   the cases
  *
  * Moments are compared with strict lower and generous upper bounds: a busy
  * machine may make everything late, nothing may be early.

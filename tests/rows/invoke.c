@@ -77,8 +77,9 @@ bool invoke_exists(enum fault_call call)
 	case FAULT_CALL_##id:                                                  \
 		return row_##symbol != NULL;
 #include "plan/calls.def"
-#define NOTE(symbol, hook) case FAULT_CALL_##symbol:
-#define STUB(symbol)       case FAULT_CALL_##symbol:
+#define NOTE(symbol, hook)   case FAULT_CALL_##symbol:
+#define STUB(symbol)         case FAULT_CALL_##symbol:
+#define VARIADIC(symbol, by) case FAULT_CALL_##symbol:
 #include "plan/calls.def"
 	case FAULT_CALL_NONE:
 	case N_CALLS:

@@ -13,6 +13,8 @@
 #   quiet     lines of the server's log that are no errors (grep -E)
 #   fault     rules that must fire and change nothing of what comes of the load
 #   reach     per cent of transfers on TCP sockets that pass through the library
+#   concerns  rules that may act on its sockets and never will, for one whose
+#             transfers only then pass through the library (stdio)
 #   threads   "peak" if how many there are under load is left to chance, "vary"
 #             if it is at rest, too
 #
@@ -61,7 +63,8 @@ as() {
 		mode=traced
 		exec strace -f -qq -yy -e signal=none -o "$D/strace" \
 			-e trace=%network,read,readv,write,writev,sendfile,splice \
-			"$FAULT" exec --trace "$T/trace.$name-straced" -- "$@"
+			"$FAULT" exec --trace "$T/trace.$name-straced" \
+			${concerns:+$(printf -- '-e %s ' $concerns)} -- "$@"
 		;;
 	*) become "$mode" "$name-$mode" "$@" ;;
 	esac
@@ -402,7 +405,7 @@ hits_of() {
 a_row() {
 	name=$1
 	needs=$name client='' hold='' n_held=0 n_most=1 quiet='' reach=100
-	few='' threads='' possible='' fault='' n_accepted='' log=$1-client
+	few='' threads='' possible='' fault='' concerns='' n_accepted='' log=$1-client
 	D=$T/$name.d
 	mkdir "$D"
 	unset -f start load

@@ -77,6 +77,14 @@ static void durations_have_a_unit(void **state)
 		{"2562047h", 9223369200000000000, NULL, NULL},
 		{"2562048h", 0, "is too large", NULL},
 		{"18446744073709551616ns", 0, "is too large", NULL},
+		{"1ms..3ms", 0, "is a range, not a duration", "3ms"},
+		{"1..3ms", 0, "is a range, not a duration", "3ms"},
+		{"1..3", 0, "is a range, not a duration", "3s` or `3ms"},
+		{"1s..", 0, "is a range, not a duration", "1s"},
+		{"..3s", 0, "is a range, not a duration", "3s"},
+		{"1s..2s..3s", 0, "is a range, not a duration", NULL},
+		{"1s..x", 0, "is a range, not a duration", NULL},
+		{"..", 0, "is not a number", NULL},
 	};
 
 	(void)state;
@@ -105,6 +113,12 @@ static void sizes_have_a_unit(void **state)
 		{"64bytes", 0, "has an unknown unit", NULL},
 		{"1.5B", 0, "has too many decimals", NULL},
 		{"10000000TiB", 0, "is too large", NULL},
+		{"0..3", 0, "is a range, not a size", "3B"},
+		{"0..3B", 0, "is a range, not a size", "3B"},
+		{"1KiB..", 0, "is a range, not a size", "1KiB"},
+		{"1..2k", 0, "is a range, not a size", "2KB"},
+		{"1.", 0, "has an unknown unit",
+	         NULL}, /* read behind its end */
 	};
 
 	(void)state;
@@ -124,6 +138,8 @@ static void rates_are_per_second(void **state)
 		{"fast", 0, "is not per second", NULL},
 		{"1MB/m", 0, "is not per second", "1MB/s"},
 		{"1MB/ss", 0, "is not per second", "1MB/s"},
+		{"1..3kB/s", 0, "is a range, not a rate", "3kB/s"},
+		{"1..3", 0, "is a range, not a rate", "3B/s"},
 	};
 
 	(void)state;
@@ -138,6 +154,7 @@ static void counts_have_none(void **state)
 		{"9223372036854775807", INT64_MAX, NULL, NULL},
 		{"9223372036854775808", 0, "is too large", NULL},
 		{"3s", 0, "is not a whole number", NULL},
+		{"1..3", 0, "is a range, not a number", NULL},
 		{"1.5", 0, "is not a whole number", NULL},
 		{"010", 0, "begins with a zero, as an octal number", "10"},
 		{"0x10", 0, "is not a whole number", NULL},
