@@ -21,6 +21,18 @@ enum {
 	ON_STACK_OF_VFORK = 16384
 };
 
+/*
+ * In a child of vfork the frames of an exec are never left, and the stack is
+ * the parent's: a library built with AddressSanitizer (make sanitize-shim) has
+ * to forget what it guards there.
+ */
+#ifdef __SANITIZE_ADDRESS__
+void __asan_handle_no_return(void);
+#define MAY_NOT_RETURN() __asan_handle_no_return()
+#else
+#define MAY_NOT_RETURN() ((void)0)
+#endif
+
 /* One call; which of these it uses, its `go` knows. */
 struct image {
 	/* Makes the call: -1 and errno, or what posix_spawn returns. */
@@ -131,6 +143,7 @@ typedef int exec_at(int, const char *, char *const *, char *const *, int);
 /* The row's own function where it takes an environment or is given its own. */
 static long go_path(const struct image *i, char *const *envp)
 {
+	MAY_NOT_RETURN();
 	return ((exec_path *)i->note->next)(i->path, i->argv, envp);
 }
 
@@ -150,8 +163,10 @@ static long exec_environ_with(const struct note *own, const struct note *twin,
 	char *const *envp = *envp_kept.environ;
 	const struct envp_need need = envp_look(envp);
 
-	if (!need.bytes && !need.other)
+	if (!need.bytes && !need.other) {
+		MAY_NOT_RETURN();
 		return failed(((exec_environ *)own->next)(path, argv));
+	}
 	return exec_with(twin, path, argv, envp);
 }
 
@@ -177,6 +192,7 @@ int with_execvpe(const char *file, char *const *argv, char *const *envp)
 
 static long go_fd(const struct image *i, char *const *envp)
 {
+	MAY_NOT_RETURN();
 	return ((exec_fd *)i->note->next)(i->fd, i->argv, envp);
 }
 
@@ -191,6 +207,7 @@ int with_fexecve(int fd, char *const *argv, char *const *envp)
 
 static long go_at(const struct image *i, char *const *envp)
 {
+	MAY_NOT_RETURN();
 	return ((exec_at *)i->note->next)(i->fd, i->path, i->argv, envp,
 	                                  i->flags);
 }
@@ -215,6 +232,7 @@ static long go_syscall(const struct image *i, char *const *envp)
 	for (size_t at = 0; at < MAX_ARITY; at++)
 		a[at] = i->args[at];
 	a[i->at] = (long)envp;
+	MAY_NOT_RETURN();
 	return next.syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
 }
 
