@@ -98,9 +98,11 @@ static void read_per(struct lang *l, const struct node *n, void *field)
 char *plain_host(struct arena *a, const char *name)
 {
 	char *host = arena_strdup(a, name);
+	size_t len = strlen(host);
 
-	if (host[0] && host[1] && host[strlen(host) - 1] == '.')
-		host[strlen(host) - 1] = '\0';
+	/* Of the root; two of them are of no name, and stay. */
+	if (len > 1 && host[len - 1] == '.' && host[len - 2] != '.')
+		host[len - 1] = '\0';
 	for (char *p = host; *p; p++)
 		*p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 'a' - 'A') : *p;
 	return host;
