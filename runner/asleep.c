@@ -66,18 +66,19 @@ static bool read_file(pid_t pid, const char *tid, const char *name, char *buf)
 }
 
 /*
- * Whatever its state says, it has been switched to more often than from: who
- * prepares to sleep, and looks once more whether there is a reason not to, is
- * in state S while it runs, and may do a lot there (wait4(2) reaps).
+ * Whatever its state says: who prepares to sleep, and looks once more whether
+ * there is a reason not to, is in state S while it runs, may do a lot there
+ * (wait4(2) reaps), and may even lose the processor over it.  The kernel waits
+ * for such a one to sleep or to go on before it says in which call it is:
+ * proc_pid_syscall(5).
  */
-static bool is_on_processor(pid_t pid, const char *tid, uint64_t n_from)
+static bool is_running(pid_t pid, const char *tid)
 {
 	char text[STATUS_SIZE];
-	unsigned long long n_to;
 
-	/* Not there: a kernel without sched_info. */
-	return read_file(pid, tid, "schedstat", text) &&
-	       sscanf(text, "%*u %*u %llu", &n_to) == 1 && n_to > n_from;
+	/* Not told (of a program that is not dumpable): the state holds. */
+	return read_file(pid, tid, "syscall", text) &&
+	       !strncmp(text, "running", 7);
 }
 
 static void look_at_thread(struct look *l, pid_t pid, const char *tid,
@@ -101,7 +102,7 @@ static void look_at_thread(struct look *l, pid_t pid, const char *tid,
 	voluntary = number(status, "\nvoluntary_ctxt_switches:\t");
 	forced = number(status, "\nnonvoluntary_ctxt_switches:\t");
 	if (!l->awake && state != 'Z')
-		l->awake = is_on_processor(pid, tid, voluntary + forced);
+		l->awake = is_running(pid, tid);
 	mix(l, strtoull(tid, NULL, 10));
 	mix(l, voluntary);
 	mix(l, forced);

@@ -55,6 +55,19 @@ static void look_after_children(void)
 	_exit(0);
 }
 
+/* One of the two is always at work, be it at the other's end. */
+static void reap_one_after_another(void)
+{
+	for (;;) {
+		if (fork() == 0) {
+			for (volatile int i = 0; i < 300000; i++)
+				;
+			_exit(0);
+		}
+		wait(NULL);
+	}
+}
+
 static pid_t start(void (*life)(void))
 {
 	pid_t pid = fork();
@@ -128,6 +141,23 @@ static void one_that_is_about_to_sleep_is_not(void **state)
 	end(pid);
 }
 
+/* Beside others: it loses the processor while it reaps. */
+static void one_that_reaps_is_not(void **state)
+{
+	pid_t busy[] = {start(spin), start(spin)}, pids[4];
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		pids[i] = start(reap_one_after_another);
+	for (int i = 0; i < 10; i++)
+		for (size_t j = 0; j < 4; j++)
+			assert_true(never_rests(&pids[j], 1));
+	for (size_t i = 0; i < 4; i++)
+		end(pids[i]);
+	end(busy[0]);
+	end(busy[1]);
+}
+
 static void its_children_count(void **state)
 {
 	pid_t pid = start(rest_above_spin);
@@ -168,6 +198,7 @@ int main(void)
 		cmocka_unit_test(those_that_wait_are_asleep),
 		cmocka_unit_test(one_that_computes_is_not),
 		cmocka_unit_test(one_that_is_about_to_sleep_is_not),
+		cmocka_unit_test(one_that_reaps_is_not),
 		cmocka_unit_test(its_children_count),
 		cmocka_unit_test(one_that_has_ended_is_awaited),
 	};
