@@ -67,7 +67,7 @@ static void how_again(struct shim_call *c, int err)
 	else if (c->row->family == FAMILY_SEND)
 		lever_kick_out(c->fd);
 	else
-		lever_kick_in(c->fd);
+		gates_kick_in(c->fd, c->sock);
 	retry_passes(c, 0);
 	call_fail(c, err);
 }

@@ -13,6 +13,7 @@
 #include "correct.h"
 #include "corrupt.h"
 #include "cut.h"
+#include "gates.h"
 #include "levers.h"
 
 #include "poison.h"
@@ -276,7 +277,7 @@ void cut_make(struct shim_call *c, uint64_t most)
 	if (most >= c->e.want || c->result <= 0 || rest_is_hidden(c))
 		return;
 	if (c->row->family == FAMILY_RECV)
-		lever_kick_in(c->fd);
+		gates_kick_in(c->fd, c->sock);
 	else
 		lever_kick_out(c->fd);
 }

@@ -128,6 +128,14 @@ static bool is_still(int fd, const struct fault_sock *s)
 	return socks_of(fds_word(fd)) == s || private_fd_is(fd);
 }
 
+/* The program's own; ours, left by another, is not theirs to be given back. */
+static int their_lowat(int fd, int half)
+{
+	int value = option(fd, SO_RCVLOWAT);
+
+	return value == half ? 1 : value;
+}
+
 /*
  * Word and kernel change together, or ours would be taken for theirs.  The lock
  * is of this process; what another that shares the socket does in between shows
@@ -142,10 +150,7 @@ void gates_raise_lowat(int fd, struct fault_sock *s)
 
 	lock_take(&guard);
 	if (half > 1 && is_still(fd, s) && !atomic_load(&s->rcvlowat)) {
-		theirs = option(fd, SO_RCVLOWAT);
-		/* Ours, left by another: not theirs to be given back. */
-		if (theirs == half)
-			theirs = 1;
+		theirs = their_lowat(fd, half);
 		if (atomic_compare_exchange_strong(&s->rcvlowat, &none,
 		                                   (uint32_t)theirs + 1)) {
 			set_lowat(fd, half);
@@ -153,6 +158,26 @@ void gates_raise_lowat(int fd, struct fault_sock *s)
 				set_lowat(fd, theirs);
 		}
 	}
+	lock_give(&guard);
+}
+
+/*
+ * Setting the mark, even to what it is, makes the edge.  Raised, it is of a
+ * later hold, whose end makes one.  Under the lock: raised and lowered between
+ * the two calls, it would be put up again, and nobody would know.
+ */
+static void kick_in(int fd, struct fault_sock *s)
+{
+	if (is_still(fd, s) && !atomic_load(&s->rcvlowat))
+		set_lowat(fd, their_lowat(fd, option(fd, SO_RCVBUF) / 2));
+}
+
+void gates_kick_in(int fd, struct fault_sock *s)
+{
+	struct lock_guard guard;
+
+	lock_take(&guard);
+	kick_in(fd, s);
 	lock_give(&guard);
 }
 
@@ -165,15 +190,14 @@ static void restore_lowat(int fd, struct fault_sock *s, bool is_first)
 {
 	struct lock_guard guard;
 	uint32_t theirs;
-	bool still, owed;
+	bool owed;
 
 	/* After an end of file it stays (eof.h). */
 	if (atomic_load(&s->flags) & SOCK_EOF)
 		return;
 	lock_take(&guard);
-	still = is_still(fd, s);
-	theirs = still ? atomic_load(&s->rcvlowat) : 0;
-	owed = still && is_first && !theirs;
+	theirs = is_still(fd, s) ? atomic_load(&s->rcvlowat) : 0;
+	owed = is_first && !theirs;
 	/*
 	 * The kernel first, then the word: the lock is this process's, and
 	 * another one that opens at the same moment must not find the word
@@ -185,9 +209,9 @@ static void restore_lowat(int fd, struct fault_sock *s, bool is_first)
 		if (atomic_compare_exchange_strong(&s->rcvlowat, &theirs, 0))
 			break;
 	}
-	lock_give(&guard);
 	if (owed)
-		lever_kick_in(fd);
+		kick_in(fd, s);
+	lock_give(&guard);
 }
 
 void gates_restore_lowat(int fd, struct fault_sock *s)
@@ -607,7 +631,7 @@ static void let_arrive(int fd, struct fault_sock *s)
 	uint64_t arriving = GATES_ARRIVING;
 
 	if (atomic_compare_exchange_strong(&s->rx_hold.until, &arriving, 0))
-		lever_kick_in(fd);
+		gates_kick_in(fd, s);
 	regs_apply(s);
 }
 

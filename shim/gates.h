@@ -200,6 +200,9 @@ bool gates_set_lowat(struct shim_call *c);
 void gates_raise_lowat(int fd, struct fault_sock *s);
 void gates_restore_lowat(int fd, struct fault_sock *s);
 
+/* Make the edge come again, if there is still something to read. */
+void gates_kick_in(int fd, struct fault_sock *s);
+
 /* Before exec and at exit: everything of this process is opened. */
 void gates_release_all(void);
 

@@ -400,7 +400,7 @@ static uint64_t allow_rate(struct shim_call *c, uint64_t rest)
 static void kick(const struct shim_call *c)
 {
 	if (c->row->family == FAMILY_RECV)
-		lever_kick_in(c->fd);
+		gates_kick_in(c->fd, c->sock);
 	else
 		lever_kick_out(c->fd);
 }

@@ -184,23 +184,14 @@ void lever_discard(int fd)
 }
 
 /* Setting a low-water mark, even to what it is, makes the edge come again. */
-static void set_again(int fd, int level, int name)
+void lever_kick_out(int fd)
 {
 	int value;
 	unsigned len = sizeof(value);
 
-	if (!next.getsockopt(fd, level, name, &value, &len))
-		next.setsockopt(fd, level, name, &value, len);
-}
-
-void lever_kick_in(int fd)
-{
-	set_again(fd, SOL_SOCKET, SO_RCVLOWAT);
-}
-
-void lever_kick_out(int fd)
-{
-	set_again(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
+	if (!next.getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, &len))
+		next.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value,
+		                len);
 }
 
 void lever_linger_reset(int fd)

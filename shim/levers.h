@@ -28,8 +28,7 @@ void lever_settle(const struct fault_sock *s);
 /* Take the pending error: as if SO_ERROR had been read. */
 void lever_clear_error(int fd);
 
-/* Make the edge come again, if there is still something to read or room. */
-void lever_kick_in(int fd);
+/* Make the edge come again, if there is still room (gates_kick_in()). */
 void lever_kick_out(int fd);
 
 /*

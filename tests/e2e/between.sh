@@ -13,6 +13,7 @@ cat >"$T/below.c" <<'C'
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 enum { F_GETFL = 3 }; /* fcntl.h declares fcntl with dots */
 #include <sys/socket.h>
@@ -63,6 +64,34 @@ int shutdown(int fd, int how)
 	tell("shut", fd);
 	return n;
 }
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	int (*real)(int, int, int, void *, socklen_t *) =
+		dlsym(RTLD_NEXT, "getsockopt");
+	bool mark = level == SOL_SOCKET && name == SO_RCVLOWAT;
+	int n;
+
+	if (mark)
+		tell("asks for the mark", fd);
+	if (level == SOL_SOCKET && name == SO_RCVBUF)
+		tell("asks for the buffer", fd);
+	n = real(fd, level, name, value, len);
+	if (mark)
+		tell("has the mark", fd);
+	return n;
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int (*real)(int, int, int, const void *, socklen_t) =
+		dlsym(RTLD_NEXT, "setsockopt");
+	int n = real(fd, level, name, value, len);
+
+	if (level == SOL_SOCKET && name == SO_RCVLOWAT)
+		tell("set the mark", fd);
+	return n;
+}
 C
 cc -shared -fPIC -o "$T/below.so" "$T/below.c" -ldl 2>"$T/out" ||
 	t_skip_all "no compiler"
@@ -87,4 +116,6 @@ try begun "a connect that is shut down before its caller waits is reset, no othe
 	connect:stall
 try shut "a FIN that answers a shutdown at once is no error, and held as before" \
 	recv:delay=300ms:nth=1:role=accepted
+try mark "an edge is owed while its hold is being noted: the mark stays down" \
+	read:delay=20ms:nth=1:role=accepted
 t_done

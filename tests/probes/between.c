@@ -20,7 +20,9 @@ enum {
 	WAIT_MS = 5000,
 };
 
-/* "connect", "flags": before it is made; "dissolved", "shut": when it has been.
+/*
+ * "connect", "flags", "asks for ...": before it is made; "dissolved", "shut",
+ * "has ...", "set ...": when it has been.
  */
 typedef void hook(const char *what, int fd);
 
@@ -269,13 +271,73 @@ static int shut(void)
 	return 0;
 }
 
+/* --- the low-water mark of two threads ------------------------------------ */
+
+static sem_t asked, raised, lowered;
+static pthread_t program;
+
+/* They may be kept from it, which is as well. */
+static void await(sem_t *event)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec++;
+	while (sem_timedwait(event, &end) && errno == EINTR)
+		;
+}
+
+/*
+ * The program is about to raise the mark for its hold when the helper has ended
+ * that already, and makes the edge; both go on in the worst order.
+ */
+static void go_in_turn(const char *what, int fd)
+{
+	static int n_set;
+	bool is_program = pthread_equal(pthread_self(), program);
+
+	if (fd != p.accepted)
+		return;
+	if (is_program && !strcmp(what, "asks for the buffer")) {
+		sem_wait(&asked);
+	} else if (is_program && !strcmp(what, "set the mark")) {
+		sem_post(n_set++ ? &lowered : &raised);
+	} else if (!is_program && !strcmp(what, "asks for the mark")) {
+		sem_post(&asked);
+		await(&raised);
+	} else if (!is_program && !strcmp(what, "has the mark")) {
+		await(&lowered);
+	}
+}
+
+/* read:delay=20ms:nth=1:role=accepted.  What is there is told of. */
+static int mark(void)
+{
+	char data[DATA];
+	int set;
+
+	sem_init(&asked, 0, 0);
+	sem_init(&raised, 0, 0);
+	sem_init(&lowered, 0, 0);
+	program = pthread_self();
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	set = watch(p.accepted, EPOLLIN | EPOLLET);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	call_back(go_in_turn);
+	WANT(read(p.accepted, data, DATA), -1);
+	WANT(errno, EAGAIN);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	WANT(read(p.accepted, data, DATA), DATA);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct probe_case cases[] = {
-		{"moved", moved},
-		{"slow", slow},
-		{"begun", begun},
-		{"shut", shut},
+		{"moved", moved}, {"slow", slow}, {"begun", begun},
+		{"shut", shut},   {"mark", mark},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
