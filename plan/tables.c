@@ -21,25 +21,12 @@
 	},
 #define CALL(symbol_, ret_, n_, proto_, ...)                                   \
 	TWIN(symbol_, symbol_, n_, __VA_ARGS__)
-#define NOTE(symbol_, hook_)                                                   \
-	[FAULT_CALL_##symbol_] = {                                             \
-		.symbol = #symbol_,                                            \
-		.family = FAMILY_TABLE,                                        \
-		.kind = FAULT_NOTE,                                            \
-		.effect = EFFECT_NOTE,                                         \
-		.fd = -1,                                                      \
-		.flags = -1,                                                   \
-	},
-#define STUB(symbol_) NOTE(symbol_, NONE)
-#define VARIADIC(symbol_, by_)                                                 \
-	[FAULT_CALL_##symbol_] = {                                             \
-		.symbol = #symbol_,                                            \
-		.family = FAMILY_SEND,                                         \
-		.kind = FAULT_BOOK,                                            \
-		.effect = EFFECT_DPRINTF,                                      \
-		.fd = -1,                                                      \
-		.flags = -1,                                                   \
-	},
+/* Of one that goes through a stub no arguments are known. */
+#define ENTERED(symbol_, family_, kind_, effect_)                              \
+	TWIN(symbol_, symbol_, 0, family_, kind_, effect_, -1, NONE, -1)
+#define NOTE(symbol_, hook_)   ENTERED(symbol_, TABLE, NOTE, NOTE)
+#define STUB(symbol_)          ENTERED(symbol_, TABLE, NOTE, NOTE)
+#define VARIADIC(symbol_, by_) ENTERED(symbol_, SEND, BOOK, DPRINTF)
 #define SHAPE_INIT_NONE                                                        \
 	{                                                                      \
 		SHAPE_NONE, -1, -1                                             \
