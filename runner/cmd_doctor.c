@@ -183,7 +183,7 @@ static bool attach(const char *library, uid_t uid, char *why, size_t size)
 /* Its path, or "" */
 static bool check_library(char *library, size_t size)
 {
-	char why[4400 + 256];
+	char why[LAUNCH_LIBRARY + 256];
 	bool works = launch_library(library, size);
 
 	print_check(works, "library", library);
@@ -243,7 +243,7 @@ int cmd_doctor(int argc, char **argv)
 {
 	struct options o = options_start(&help, argc, argv);
 	const char *program = NULL;
-	char library[4400] = "";
+	char library[LAUNCH_LIBRARY] = "";
 	bool verbose = false, works;
 	int id;
 

@@ -18,6 +18,9 @@
  * nowhere, or its path cannot stand in LD_PRELOAD: then buf holds a sentence
  * about that, without a newline.
  */
+enum {
+	LAUNCH_LIBRARY = 4096 + 300 /* bytes for either */
+};
 bool launch_library(char *buf, size_t size);
 
 /*

@@ -25,7 +25,7 @@ struct stage {
 	const struct passthrough *p;
 	struct guardian *guardian;
 	struct interrupt interrupt;
-	char library[PATH_SIZE];
+	char library[LAUNCH_LIBRARY];
 	char trace[PATH_SIZE]; /* "" = none */
 };
 

@@ -10,6 +10,7 @@
 
 #include "runner/guardian.h"
 #include "runner/interrupt.h"
+#include "runner/launch.h"
 #include "runner/report/case_report.h"
 #include "runner/selection.h"
 
@@ -21,7 +22,7 @@ struct run_settings {
 	double slow_factor; /* 1 unless the machine is slow */
 	bool all_details;   /* what passed is told with its details, too */
 	/* run_settings_find_library(): its path, or why there is none. */
-	char library[4400];
+	char library[LAUNCH_LIBRARY];
 	bool has_library;
 };
 
