@@ -113,10 +113,6 @@ void keeper_watch(int fd, struct fault_sock *s)
 	errno = saved;
 }
 
-/*
- * Nothing of it is held or armed any more: what happens to it is not ours.
- * First: what is held from now on asks anew, and is told of what is there.
- */
 void keeper_let_go(int fd, struct fault_sock *s)
 {
 	struct epoll_event none = {0};
