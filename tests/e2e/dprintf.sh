@@ -4,51 +4,14 @@
 # them, and the trace has each.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probes=$BUILD/tests/probes
-for probe in dprintf dprintf_fortify; do
-	[ -x "$probes/$probe" ] ||
-		make -s -C "$top" "${probes#"$top"/}/$probe" ||
-		t_skip_all "no probes"
-done
+. "$(dirname "$0")/../probes/try.sh"
+need_probes dprintf dprintf_fortify
 
 # ---- the same in each observable ----------------------------------------------
 
 never=send:reset:role=client:nth=1000000
-ways='plain inert rules traced both'
 
-# run_as WAY PROGRAM NAME
-run_as() {
-	case $1 in
-	plain) "$2" ;;
-	inert) LD_PRELOAD=$LIBFAULT "$2" ;;
-	rules) LD_PRELOAD=$LIBFAULT FAULT_INJECT=$never "$2" ;;
-	traced) "$FAULT" exec --trace="$T/traced-$3" -- "$2" ;;
-	both) "$FAULT" exec --trace="$T/both-$3" -e "$never" -- "$2" ;;
-	esac
-}
-
-for probe in dprintf dprintf_fortify; do
-	for way in $ways; do
-		{
-			run_as "$way" "$probes/$probe" "$probe"
-			echo "exit status $?"
-		} >"$T/$probe.$way" 2>&1 &
-	done
-done
-wait
-for probe in dprintf dprintf_fortify; do
-	t_is "$probe ends without the library" \
-		"$(tail -n 1 "$T/$probe.plain")" 'exit status 0'
-	for way in inert rules traced both; do
-		# A rule that never fired is told of, and by 125.
-		sed '/^fault exec: -e:/,$d; /^exit status/d' \
-			"$T/$probe.$way" >"$T/got"
-		sed '/^exit status/d' "$T/$probe.plain" | diff -a - "$T/got" \
-			>"$T/diff"
-		t_is "$probe is the same: $way" "$(cat "$T/diff")" ''
-	done
-done
+same_all_ways dprintf dprintf_fortify
 
 # ---- the writes ----------------------------------------------------------------
 

@@ -4,58 +4,21 @@
 # hit such streams.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probes=$BUILD/tests/probes
-for probe in stdio stdio_ends stdio_faults; do
-	[ -x "$probes/$probe" ] ||
-		make -s -C "$top" "${probes#"$top"/}/$probe" ||
-		t_skip_all "no probes"
-done
+. "$(dirname "$0")/../probes/try.sh"
+need_probes stdio stdio_ends stdio_faults
 
 # ---- the same in each observable ----------------------------------------------
 
 never=recv:reset:role=client:nth=1000000
 
-# run_as WAY PROGRAM NAME
-run_as() {
-	case $1 in
-	plain) "$2" ;;
-	inert) LD_PRELOAD=$LIBFAULT "$2" ;;
-	rules) LD_PRELOAD=$LIBFAULT FAULT_INJECT=$never "$2" ;;
-	traced) "$FAULT" exec --trace="$T/unseen-$3" -- "$2" ;;
-	both) "$FAULT" exec --trace="$T/kept-$3" -e "$never" -- "$2" ;;
-	esac
-}
+same_all_ways stdio stdio_ends
 
-ways='plain inert rules traced both'
-for probe in stdio stdio_ends; do
-	for way in $ways; do
-		{
-			run_as "$way" "$probes/$probe" "$probe"
-			echo "exit status $?"
-		} >"$T/$probe.$way" 2>&1 &
-	done
-done
-wait
-for probe in stdio stdio_ends; do
-	t_is "$probe ends without the library" \
-		"$(tail -n 1 "$T/$probe.plain")" 'exit status 0'
-	for way in inert rules traced both; do
-		# A rule that never fired is told of, and by 125.
-		sed '/^fault exec: -e:/,$d; /^exit status/d' \
-			"$T/$probe.$way" >"$T/got"
-		sed '/^exit status/d' "$T/$probe.plain" | diff -a - "$T/got" \
-			>"$T/diff"
-		t_is "$probe is the same: $way" "$(cat "$T/diff")" ''
-	done
-done
-
-"$FAULT" trace "$T/kept-stdio_ends/trace" >"$T/calls"
+"$FAULT" trace "$T/both-stdio_ends/trace" >"$T/calls"
 t_is "with a rule each stream is ours" \
 	"$(grep -c 'fdopen.*client.*unseen' "$T/calls")" 0
 t_match "its reads are seen" "$(cat "$T/calls")" ' read\(.* client'
 t_match "its writes are seen" "$(cat "$T/calls")" ' write\(.* client'
-"$FAULT" trace "$T/unseen-stdio_ends/trace" >"$T/calls"
+"$FAULT" trace "$T/traced-stdio_ends/trace" >"$T/calls"
 t_match "without a rule the trace says what is not seen" "$(cat "$T/calls")" \
 	'fdopen\(fd [0-9]*, unseen: recv send\) = 0'
 t_match "freopen is in the trace" "$(cat "$T/calls")" \

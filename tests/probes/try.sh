@@ -11,8 +11,11 @@
 #   try_probe RULE PROBE CASE SENTENCE  it exits 0; a line `skip: …` of its output
 #                                       says why it could not do what it should
 #   told STATUS SENTENCE                the same of one that was started otherwise
+#   run_as WAY PROGRAM NAME             one of $ways; with a trace in $T/WAY-NAME
+#   same_all_ways PROBE…                what it prints is the same in each of them
 #
-# $below: a library to load after ours; $seed.
+# $below: a library to load after ours; $seed. $never: a rule for its sockets that
+# does not fire.
 
 probes=$BUILD/tests/probes
 cases=$*
@@ -66,4 +69,42 @@ try_probe() {
 		echo "exit status $t_status; again: LD_PRELOAD=\$PWD/libfault.so" \
 			"FAULT_INJECT='$1' ${probes#"$top"/}/$2 $3" >>"$T/out"
 	told "$t_status" "$4"
+}
+
+# ---- the same in each observable ----------------------------------------------
+
+ways='plain inert rules traced both'
+
+run_as() {
+	case $1 in
+	plain) "$2" ;;
+	inert) LD_PRELOAD=$LIBFAULT "$2" ;;
+	rules) LD_PRELOAD=$LIBFAULT FAULT_INJECT=$never "$2" ;;
+	traced) "$FAULT" exec --trace="$T/traced-$3" -- "$2" ;;
+	both) "$FAULT" exec --trace="$T/both-$3" -e "$never" -- "$2" ;;
+	esac
+}
+
+same_all_ways() {
+	for probe in "$@"; do
+		for way in $ways; do
+			{
+				run_as "$way" "$probes/$probe" "$probe"
+				echo "exit status $?"
+			} >"$T/$probe.$way" 2>&1 &
+		done
+	done
+	wait
+	for probe in "$@"; do
+		t_is "$probe ends without the library" \
+			"$(tail -n 1 "$T/$probe.plain")" 'exit status 0'
+		for way in ${ways#plain }; do
+			# A rule that never fired is told of, and by 125.
+			sed '/^fault exec: -e:/,$d; /^exit status/d' \
+				"$T/$probe.$way" >"$T/got"
+			sed '/^exit status/d' "$T/$probe.plain" |
+				diff -a - "$T/got" >"$T/diff"
+			t_is "$probe is the same: $way" "$(cat "$T/diff")" ''
+		done
+	done
 }
