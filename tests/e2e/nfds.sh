@@ -38,7 +38,7 @@ recv:rate=1kB/s:nth=9
 recv:short=1B:nth=9
 accept:delay=1s:nth=9
 connect:delay=1s:nth=9
-socket:exhaust=descriptors:for=1s:nth=9
+socket:exhaust=descriptors:for=1s:nth=999
 reset:age=99s'
 
 # try CASE SENTENCE
@@ -66,6 +66,7 @@ try all-there-is "all that there can be, and what is behind an fd_set is garbage
 try never-open "a number beyond the table is not looked at"
 try closed "a closed one within it is refused"
 try grown "so is one where the table has grown"
+try by-sockets "... by sockets"
 try high "an open one that only the kernel has seen is"
 try seen-high "copies by dup2, high"
 try one-by-one "a table that has grown by one number after the other"

@@ -144,6 +144,14 @@ try table_gates edge-of-short-send "after a short send" \
 	send:short=1B:nth=1:role=accepted
 try table_gates edge-of-send-again "after EAGAIN from send" \
 	send:error=EAGAIN:nth=1:role=accepted
+try table_gates listens-again "a listener that was shut down and listens again is held" \
+	accept:delay=200ms
+try table_gates connects-again "and a socket that was, with its next connection" \
+	recv:delay=200ms:role=client
+try table_gates accept-of-nobody "an accept that waits for nobody hears of its shutdown" \
+	accept:delay=200ms
+try table_gates send-that-fails-late "an error that was to come is not that of a shutdown" \
+	send:delay=60s:error=ECONNRESET:role=client
 
 if [ -n "$cases" ]; then
 	t_done

@@ -192,6 +192,21 @@ static int seen_high(void)
 	return 0;
 }
 
+static int by_sockets(void)
+{
+	int fd;
+
+	do
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+	while (fd >= 0 && fd < 90);
+	while (fd > 50)
+		close(fd--);
+	clear(FD_SETSIZE / 8);
+	put(85);
+	ask_each("a closed one where sockets have been", limit());
+	return 0;
+}
+
 /* The next ones that are free, past the library. */
 static int one_by_one(void)
 {
@@ -349,6 +364,7 @@ static const struct probe_case cases[] = {
 	{"never-open", never_open},
 	{"closed", closed},
 	{"grown", grown},
+	{"by-sockets", by_sockets},
 	{"high", high},
 	{"seen-high", seen_high},
 	{"one-by-one", one_by_one},

@@ -4,7 +4,10 @@
  */
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
@@ -336,9 +339,109 @@ static int edge_of_send_again(void)
 	return 0;
 }
 
+/* accept:delay=200ms.  What was shut down holds again when it listens again. */
+static int listens_again(void)
+{
+	WANT(fcntl(listener(), F_SETFL, O_NONBLOCK), 0);
+	WANT(shutdown(listener(), SHUT_RD), 0);
+	WANT(accept(listener(), NULL, NULL), -1);
+	WANT(errno, EINVAL);
+	WANT(listen(listener(), 64), 0);
+	connect_one();
+	WANT(accept(listener(), NULL, NULL), -1);
+	WANT(errno, EAGAIN);
+	return 0;
+}
+
+/* recv:delay=200ms:role=client.  ... or when it is another connection. */
+static int connects_again(void)
+{
+	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	struct pair p = make_pair();
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+
+	WANT(getsockname(listener(), (void *)&at, &len), 0);
+	WANT(shutdown(p.client, SHUT_RD), 0);
+	WANT(connect(p.client, &nobody, sizeof(nobody)), 0);
+	WANT(connect(p.client, (void *)&at, len), 0);
+	p.accepted = accept(listener(), NULL, NULL);
+	WANT(send(p.accepted, "12345678", DATA, 0), DATA);
+	WANT(recv(p.client, data, DATA, MSG_DONTWAIT), -1);
+	WANT(errno, EAGAIN);
+	return 0;
+}
+
+/* --- shut down while a call waits ------------------------------------------
+ */
+
+struct waiting {
+	int fd;
+	int (*call)(int fd);
+	_Atomic int tid;
+	int err;
+};
+
+static int call_accept(int fd)
+{
+	return accept(fd, NULL, NULL);
+}
+
+static int call_send(int fd)
+{
+	return (int)send(fd, "12345678", DATA, MSG_NOSIGNAL);
+}
+
+static void *wait_in_call(void *arg)
+{
+	struct waiting *w = arg;
+
+	atomic_store(&w->tid, gettid());
+	w->err = w->call(w->fd) < 0 ? errno : 0;
+	return NULL;
+}
+
+/* The errno of a call that waits when this end is shut down. */
+static int shut_in_call(struct waiting w, int how)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, wait_in_call, &w))
+		die("pthread_create");
+	while (!atomic_load(&w.tid))
+		sched_yield();
+	await_sleep(atomic_load(&w.tid));
+	if (shutdown(w.fd, how))
+		die("shutdown");
+	pthread_join(thread, NULL);
+	return w.err;
+}
+
+/* accept:delay=200ms.  Nobody has come that could be held. */
+static int accept_of_nobody(void)
+{
+	const struct waiting w = {.fd = listener(), .call = call_accept};
+
+	WANT(shut_in_call(w, SHUT_RD), EINVAL);
+	return 0;
+}
+
+/* send:delay=60s:error=ECONNRESET:role=client.  Nothing is to be reset. */
+static int send_that_fails_late(void)
+{
+	const struct waiting w = {.fd = make_pair().client, .call = call_send};
+
+	WANT(shut_in_call(w, SHUT_WR), EPIPE);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct probe_case cases[] = {
+		{"listens-again", listens_again},
+		{"connects-again", connects_again},
+		{"accept-of-nobody", accept_of_nobody},
+		{"send-that-fails-late", send_that_fails_late},
 		{"promise", promise},
 		{"promise-of-again", promise_of_again},
 		{"length", length},
