@@ -397,6 +397,13 @@ void gates_open(int fd, struct fault_sock *s, enum gate gate)
 	if (gate == GATE_OF_OPEN)
 		late_due(fd, s);
 	is_first = note(s, gate, 0);
+	/*
+	 * A listener that was not parked, since the hold was over first: the
+	 * edge of an accept that was refused is owed.  Before the masks, so
+	 * that a parked one has a single edge.
+	 */
+	if (is_first && gate == GATE_OF_RX && is_listener(s))
+		regs_kick_accept(s);
 	/* Before the masks: a MOD under the raised mark makes an edge of OUT.
 	 */
 	if (gate == GATE_OF_RX && !is_listener(s)) {

@@ -140,6 +140,8 @@ try table_gates interrupted "an interrupted connect leaves the socket blocking" 
 try table_gates edge-of-short-recv "the edge comes again after a short recv" \
 	recv:short=1B:nth=1:role=accepted # G3
 try table_gates edge-of-again "after EAGAIN from recv" "$again"
+try table_gates edge-of-short-hold "after EAGAIN from an accept held for a moment" \
+	accept:delay=1us:nth=1
 try table_gates edge-of-short-send "after a short send" \
 	send:short=1B:nth=1:role=accepted
 try table_gates edge-of-send-again "after EAGAIN from send" \

@@ -312,6 +312,24 @@ static int edge_of_again(void)
 	return 0;
 }
 
+/* accept:delay=1us:nth=1.  The hold is over before the set knows of it. */
+static int edge_of_short_hold(void)
+{
+	int fd = listener(), epfd = watch(fd, EPOLLIN);
+	int exclusive = watch(fd, EPOLLIN | EPOLLEXCLUSIVE);
+
+	connect_one();
+	WANT(edge(epfd), true);
+	WANT(edge(exclusive), true);
+	WANT(accept(fd, NULL, NULL), -1);
+	WANT(errno, EAGAIN);
+	WANT(edge(epfd), true);
+	WANT(edge(exclusive), true);
+	WANT(accept(fd, NULL, NULL) >= 0, true);
+	WANT(edge(epfd), false);
+	return 0;
+}
+
 /* send:short=1B:nth=1 */
 static int edge_of_short_send(void)
 {
@@ -457,6 +475,7 @@ int main(int argc, char **argv)
 		{"interrupted", interrupted},
 		{"edge-of-short-recv", edge_of_short_recv},
 		{"edge-of-again", edge_of_again},
+		{"edge-of-short-hold", edge_of_short_hold},
 		{"edge-of-short-send", edge_of_short_send},
 		{"edge-of-send-again", edge_of_send_again},
 	};
