@@ -16,6 +16,8 @@ cat >"$T/below.c" <<'C'
 #include <stdbool.h>
 #include <stddef.h>
 enum { F_GETFL = 3 }; /* fcntl.h declares fcntl with dots */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 void (*below_hook)(const char *what, int fd);
@@ -79,6 +81,8 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	n = real(fd, level, name, value, len);
 	if (mark)
 		tell("has the mark", fd);
+	if (level == IPPROTO_TCP && name == TCP_NOTSENT_LOWAT)
+		tell("has the mark of sending", fd);
 	return n;
 }
 
@@ -90,6 +94,8 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 
 	if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		tell("set the mark", fd);
+	if (level == IPPROTO_TCP && name == TCP_NOTSENT_LOWAT)
+		tell("set the mark of sending", fd);
 	return n;
 }
 C
@@ -118,4 +124,8 @@ try shut "a FIN that answers a shutdown at once is no error, and held as before"
 	recv:delay=300ms:nth=1:role=accepted
 try mark "an edge is owed while its hold is being noted: the mark stays down" \
 	read:delay=20ms:nth=1:role=accepted
+try own_mark "a mark that the program sets meanwhile is not undone" \
+	recv:delay=100ms:role=accepted
+try own_mark_of_sending "nor that of sending" \
+	send:delay=100ms:nth=1:role=accepted
 t_done

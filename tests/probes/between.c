@@ -333,11 +333,91 @@ static int mark(void)
 	return 0;
 }
 
+/* --- a mark that the program sets while the helper is at it ----------------
+ */
+
+/* The helper has read the mark, and waits until the program has set it. */
+static void stop_helper(const char *what, int fd)
+{
+	bool is_program = pthread_equal(pthread_self(), program);
+
+	if (fd != p.accepted)
+		return;
+	if (!is_program && !strncmp(what, "has the mark", 12)) {
+		sem_post(&asked);
+		await(&raised);
+	} else if (is_program && !strncmp(what, "set the mark", 12)) {
+		sem_post(&raised);
+	}
+}
+
+static int mark_of(int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	getsockopt(p.accepted, level, name, &value, &len);
+	return value;
+}
+
+static int set_meanwhile(int level, int name)
+{
+	const int value = 3;
+
+	sem_wait(&asked);
+	WANT(setsockopt(p.accepted, level, name, &value, sizeof(value)), 0);
+	*below = NULL;
+	WANT(mark_of(level, name), value);
+	return 0;
+}
+
+static void begin_marks(void)
+{
+	sem_init(&asked, 0, 0);
+	sem_init(&raised, 0, 0);
+	program = pthread_self();
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	call_back(stop_helper);
+}
+
+/* recv:delay=100ms:role=accepted.  The helper raises it at the arrival. */
+static int own_mark(void)
+{
+	char data[DATA];
+	int set;
+
+	begin_marks();
+	set = watch(p.accepted, EPOLLIN);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	WANT(set_meanwhile(SOL_SOCKET, SO_RCVLOWAT), 0);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	WANT(recv(p.accepted, data, DATA, 0), DATA);
+	WANT(mark_of(SOL_SOCKET, SO_RCVLOWAT), 3);
+	return 0;
+}
+
+/* send:delay=100ms:nth=1:role=accepted.  The helper makes the edge. */
+static int own_mark_of_sending(void)
+{
+	begin_marks();
+	WANT(send(p.accepted, "1", 1, 0), -1);
+	WANT(set_meanwhile(IPPROTO_TCP, TCP_NOTSENT_LOWAT), 0);
+	WANT(polled(p.accepted, POLLOUT, WAIT_MS), POLLOUT);
+	WANT(mark_of(IPPROTO_TCP, TCP_NOTSENT_LOWAT), 3);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct probe_case cases[] = {
-		{"moved", moved}, {"slow", slow}, {"begun", begun},
-		{"shut", shut},   {"mark", mark},
+		{"moved", moved},
+		{"slow", slow},
+		{"begun", begun},
+		{"shut", shut},
+		{"mark", mark},
+		{"own_mark", own_mark},
+		{"own_mark_of_sending", own_mark_of_sending},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
