@@ -81,6 +81,8 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	n = real(fd, level, name, value, len);
 	if (mark)
 		tell("has the mark", fd);
+	if (level == SOL_SOCKET && name == SO_COOKIE)
+		tell("has the cookie", fd);
 	if (level == IPPROTO_TCP && name == TCP_NOTSENT_LOWAT)
 		tell("has the mark of sending", fd);
 	return n;
@@ -120,6 +122,8 @@ try slow "a delay that ends before the connect is made is still an end" \
 	connect:delay=5ms:nth=1
 try begun "a connect that is shut down before its caller waits is reset, no other begun" \
 	connect:stall
+try reused "a number that is another connection's by now is left alone" \
+	connect:delay=100ms
 try shut "a FIN that answers a shutdown at once is no error, and held as before" \
 	recv:delay=300ms:nth=1:role=accepted
 try mark "an edge is owed while its hold is being noted: the mark stays down" \

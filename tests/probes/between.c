@@ -21,12 +21,13 @@ enum {
 };
 
 /*
- * "connect", "flags", "asks for ...": before it is made; "dissolved", "shut",
- * "has ...", "set ...": when it has been.
+ * "connect", "flags", "asks for ...": before it is made; "dissolved",
+ * "shut", "has ...", "set ...": when it has been.
  */
 typedef void hook(const char *what, int fd);
 
 static hook **below;
+static pthread_t program;
 
 static void call_back(hook *h)
 {
@@ -97,7 +98,8 @@ static int held_fd;
 
 static void stop_there(const char *what, int fd)
 {
-	if (fd != held_fd || strcmp(what, "dissolved"))
+	(void)fd;
+	if (pthread_equal(pthread_self(), program) || strcmp(what, "dissolved"))
 		return;
 	*below = NULL;
 	sem_post(&moving);
@@ -130,6 +132,7 @@ static int moved(void)
 	listener();
 	sem_init(&moving, 0, 0);
 	sem_init(&seen, 0, 0);
+	program = pthread_self();
 	held_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	call_back(stop_there);
 	WANT(to_listener(held_fd), -1);
@@ -229,6 +232,61 @@ static int begun(void)
 	return 0;
 }
 
+/* The helper knows the socket, and is about to move its connect. */
+static void stop_mover(const char *what, int fd)
+{
+	(void)fd;
+	if (pthread_equal(pthread_self(), program) ||
+	    strcmp(what, "has the cookie"))
+		return;
+	*below = NULL;
+	sem_post(&moving);
+	sem_wait(&seen);
+}
+
+static int another_listener(struct sockaddr_in *ret)
+{
+	socklen_t len = sizeof(*ret);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	*ret = (struct sockaddr_in){.sin_family = AF_INET};
+	ret->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (void *)ret, len) || listen(fd, 1) ||
+	    getsockname(fd, (void *)ret, &len))
+		die("listen");
+	return fd;
+}
+
+/* connect:delay=100ms.  What is done to the old one is not the new one's. */
+static int reused(void)
+{
+	struct sockaddr_in to, now = {0};
+	socklen_t len = sizeof(to);
+	int other;
+
+	listener();
+	another_listener(&to);
+	sem_init(&moving, 0, 0);
+	sem_init(&seen, 0, 0);
+	program = pthread_self();
+	held_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	other = socket(AF_INET, SOCK_STREAM, 0);
+	WANT(to_listener(held_fd), -1);
+	call_back(stop_mover);
+	sem_wait(&moving);
+	/* The new one is to have the number, but not what is known of it. */
+	WANT(close(held_fd), 0);
+	WANT(close(other), 0);
+	WANT(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), held_fd);
+	WANT(connect(held_fd, (void *)&to, len), -1);
+	WANT(errno, EINPROGRESS);
+	sem_post(&seen);
+	WANT(polled(held_fd, POLLOUT, WAIT_MS), POLLOUT);
+	WANT(getpeername(held_fd, (void *)&now, &len), 0);
+	WANT(ntohs(now.sin_port), ntohs(to.sin_port));
+	return 0;
+}
+
 /* --- a shutdown that the peer answers at once ----------------------------- */
 
 static struct pair p;
@@ -274,7 +332,6 @@ static int shut(void)
 /* --- the low-water mark of two threads ------------------------------------ */
 
 static sem_t asked, raised, lowered;
-static pthread_t program;
 
 /* They may be kept from it, which is as well. */
 static void await(sem_t *event)
@@ -415,6 +472,7 @@ int main(int argc, char **argv)
 		{"slow", slow},
 		{"begun", begun},
 		{"shut", shut},
+		{"reused", reused},
 		{"mark", mark},
 		{"own_mark", own_mark},
 		{"own_mark_of_sending", own_mark_of_sending},
