@@ -315,13 +315,6 @@ static bool is_listener(const struct fault_sock *s)
 	return atomic_load(&s->state) == STATE_LISTEN;
 }
 
-static bool was_opened(const struct fault_sock *s, enum gate gate)
-{
-	const struct our_sock *o = ours_peek(s);
-
-	return o && !atomic_load(&o->until[gate]);
-}
-
 /* The helper hears of an error, and of who shuts it down. */
 static void watch(int fd, struct fault_sock *s, enum gate gate)
 {
@@ -350,8 +343,11 @@ static void take_part(int fd, struct fault_sock *s, enum gate gate,
 		gates_raise_lowat(fd, s);
 	regs_apply(s);
 	watch(fd, s, gate);
-	/* A short hold: opened while it was being shut, and so not wholly. */
-	if (was_opened(s, gate))
+	/*
+	 * A short hold: opened while it was being shut, and so not wholly.  Or
+	 * its rule was disarmed before it was noted: nobody comes to open it.
+	 */
+	if (!gates_held(s, gate, shim_now()))
 		gates_open(fd, s, gate);
 }
 

@@ -76,6 +76,8 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 	if (mark)
 		tell("asks for the mark", fd);
+	if (level == SOL_SOCKET && name == SO_COOKIE)
+		tell("asks for the cookie", fd);
 	if (level == SOL_SOCKET && name == SO_RCVBUF)
 		tell("asks for the buffer", fd);
 	n = real(fd, level, name, value, len);
@@ -106,12 +108,16 @@ cc -shared -fPIC -o "$T/below.so" "$T/below.c" -ldl 2>"$T/out" ||
 
 cases=$*
 
+wanted() {
+	case " $cases " in
+	"  " | *" $1 "*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
 # try CASE SENTENCE RULE
 try() {
-	case " $cases " in
-	"  " | *" $1 "*) ;;
-	*) return ;;
-	esac
+	wanted "$1" || return
 	t_ok "$2" env LD_PRELOAD="$LIBFAULT:$T/below.so" FAULT_INJECT="$3" \
 		timeout 20 "$probe" "$1"
 }
@@ -132,4 +138,16 @@ try own_mark "a mark that the program sets meanwhile is not undone" \
 	recv:delay=100ms:role=accepted
 try own_mark_of_sending "nor that of sending" \
 	send:delay=100ms:nth=1:role=accepted
+
+# A run's rule is disarmed while a hold of it is being noted.
+cat >"$T/faults.yaml" <<'END'
+version: 1
+faults:
+  - {name: slow, role: accepted, call: read, inject: stall, hits: 0..}
+END
+if wanted disarmed; then
+	t_ok "a hold whose rule is disarmed before it is noted is none" \
+		env PATH="$BUILD:$PATH" LD_PRELOAD="$T/below.so" timeout 20 \
+		"$FAULT" exec -s "$T/faults.yaml" -- "$probe" disarmed
+fi
 t_done

@@ -390,6 +390,54 @@ static int mark(void)
 	return 0;
 }
 
+/* The hold is there, and nothing else of it. */
+static void stop_noting(const char *what, int fd)
+{
+	if (fd != p.accepted || strcmp(what, "asks for the cookie"))
+		return;
+	*below = NULL;
+	sem_post(&asked);
+	sem_wait(&raised);
+}
+
+static void *disarm(void *ret)
+{
+	sem_wait(&asked);
+	*(int *)ret = system("fault disarm slow");
+	sem_post(&raised);
+	return NULL;
+}
+
+/* call: read, stall, until `slow` is disarmed. */
+static int disarmed(void)
+{
+	struct pair first = make_pair();
+	pthread_t thread;
+	char data[DATA];
+	int set, status = -1;
+
+	sem_init(&asked, 0, 0);
+	sem_init(&raised, 0, 0);
+	/* So that there is a helper already. */
+	fcntl(first.accepted, F_SETFL, O_NONBLOCK);
+	WANT(send(first.client, "1", 1, 0), 1);
+	WANT(read(first.accepted, data, DATA), -1);
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	set = watch(p.accepted, EPOLLIN);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	pthread_create(&thread, NULL, disarm, &status);
+	call_back(stop_noting);
+	WANT(read(p.accepted, data, DATA), -1);
+	WANT(errno, EAGAIN);
+	pthread_join(thread, NULL);
+	WANT(status, 0);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	WANT(read(p.accepted, data, DATA), DATA);
+	return 0;
+}
+
 /* --- a mark that the program sets while the helper is at it ----------------
  */
 
@@ -474,6 +522,7 @@ int main(int argc, char **argv)
 		{"shut", shut},
 		{"reused", reused},
 		{"mark", mark},
+		{"disarmed", disarmed},
 		{"own_mark", own_mark},
 		{"own_mark_of_sending", own_mark_of_sending},
 	};
