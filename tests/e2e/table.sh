@@ -142,6 +142,8 @@ try table_gates edge-of-short-recv "the edge comes again after a short recv" \
 try table_gates edge-of-again "after EAGAIN from recv" "$again"
 try table_gates edge-of-short-hold "after EAGAIN from an accept held for a moment" \
 	accept:delay=1us:nth=1
+try table_gates edge-of-rest "for what came during a hold, after a short count" \
+	read:delay=100ms:role=accepted
 try table_gates edge-of-short-send "after a short send" \
 	send:short=1B:nth=1:role=accepted
 try table_gates edge-of-send-again "after EAGAIN from send" \
