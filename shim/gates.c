@@ -720,16 +720,22 @@ void gates_reconsider(int fd, struct fault_sock *s)
 
 /*
  * Held first, unarmed then: a call that finds it unarmed finds the hold.  The
- * rest of the hold is another's until the word is ours.
+ * rest of the hold is another's until the word is ours.  If it is that of a
+ * call, which was on its way when the gate was armed, there is nothing to wait
+ * for: armed, it would hide what is there when that hold is over.
  */
 static void claim_arrival(int fd, struct fault_sock *s)
 {
-	uint64_t none = 0;
+	uint64_t until = 0;
 
-	if (!atomic_load(&s->rx_armed) ||
-	    !atomic_compare_exchange_strong(&s->rx_hold.until, &none,
-	                                    GATES_ARRIVING))
+	if (!atomic_load(&s->rx_armed))
 		return;
+	if (!atomic_compare_exchange_strong(&s->rx_hold.until, &until,
+	                                    GATES_ARRIVING)) {
+		if (until != GATES_ARRIVING)
+			unarm(s);
+		return;
+	}
 	if (atomic_exchange(&s->rx_armed, 0))
 		hold_arrival(fd, s);
 	else

@@ -78,6 +78,8 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		tell("asks for the mark", fd);
 	if (level == SOL_SOCKET && name == SO_COOKIE)
 		tell("asks for the cookie", fd);
+	if (level == IPPROTO_TCP && name == TCP_INFO)
+		tell("asks for the info", fd);
 	if (level == SOL_SOCKET && name == SO_RCVBUF)
 		tell("asks for the buffer", fd);
 	n = real(fd, level, name, value, len);
@@ -134,6 +136,8 @@ try shut "a FIN that answers a shutdown at once is no error, and held as before"
 	recv:delay=300ms:nth=1:role=accepted
 try mark "an edge is owed while its hold is being noted: the mark stays down" \
 	read:delay=20ms:nth=1:role=accepted
+try armed "a gate that is armed while a call holds it is not armed after that" \
+	recv:delay=100ms:role=accepted
 try own_mark "a mark that the program sets meanwhile is not undone" \
 	recv:delay=100ms:role=accepted
 try own_mark_of_sending "nor that of sending" \

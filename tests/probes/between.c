@@ -438,6 +438,68 @@ static int disarmed(void)
 	return 0;
 }
 
+/* --- a gate that one thread arms, and another one's call holds -------------
+ */
+
+/*
+ * The other one has decided to hold, and does so when the program has armed the
+ * gate, before the helper looks at it.
+ */
+static void arm_meanwhile(const char *what, int fd)
+{
+	bool is_program = pthread_equal(pthread_self(), program);
+	static bool stopped;
+
+	if (fd != p.accepted)
+		return;
+	if (!is_program && !stopped && !strcmp(what, "asks for the info")) {
+		stopped = true;
+		sem_post(&asked);
+		await(&raised);
+	} else if (is_program && !strcmp(what, "asks for the cookie")) {
+		sem_post(&raised);
+		await(&lowered);
+	}
+}
+
+static void *receive(void *ret)
+{
+	char data[DATA];
+
+	*(int *)ret = recv(p.accepted, data, DATA, 0) < 0 ? errno : 0;
+	*below = NULL;
+	sem_post(&lowered);
+	return NULL;
+}
+
+/* recv:delay=100ms:role=accepted. */
+static int armed(void)
+{
+	pthread_t thread;
+	char data[DATA];
+	int set, err = 0;
+	long cpu;
+
+	sem_init(&asked, 0, 0);
+	sem_init(&raised, 0, 0);
+	sem_init(&lowered, 0, 0);
+	program = pthread_self();
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	call_back(arm_meanwhile);
+	pthread_create(&thread, NULL, receive, &err);
+	sem_wait(&asked);
+	set = watch(p.accepted, EPOLLIN);
+	pthread_join(thread, NULL);
+	WANT(err, EAGAIN);
+	cpu = cpu_ms();
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	WANT(cpu_ms() - cpu < 50, true);
+	WANT(recv(p.accepted, data, DATA, 0), DATA);
+	return 0;
+}
+
 /* --- a mark that the program sets while the helper is at it ----------------
  */
 
@@ -523,6 +585,7 @@ int main(int argc, char **argv)
 		{"reused", reused},
 		{"mark", mark},
 		{"disarmed", disarmed},
+		{"armed", armed},
 		{"own_mark", own_mark},
 		{"own_mark_of_sending", own_mark_of_sending},
 	};
