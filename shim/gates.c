@@ -7,6 +7,7 @@
  * What shows through (FIN, a full queue) is masked in the
  * registrations (regs.c) and in poll and select (filter.c).
  */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -325,6 +326,16 @@ static void watch(int fd, struct fault_sock *s, enum gate gate)
 	keeper_start();
 }
 
+/*
+ * It is for epoll: poll and select know of the hold.  A blocking receive that
+ * another thread begins while it is up waits for all that it asks for, also
+ * when it is down again.
+ */
+static bool wants_mark(int fd, const struct fault_sock *s)
+{
+	return regs_any(s) || next.fcntl(fd, F_GETFL, 0) & O_NONBLOCK;
+}
+
 /* Everything but the word of the hold, which is set. */
 static void take_part(int fd, struct fault_sock *s, enum gate gate,
                       uint64_t until_ns)
@@ -339,7 +350,7 @@ static void take_part(int fd, struct fault_sock *s, enum gate gate,
 	/* First, or a helper that has nothing else to do ends before it. */
 	keeper_open_at(fd, s, gate, until_ns);
 	keeper_start();
-	if (gate == GATE_OF_RX && !is_listener(s))
+	if (gate == GATE_OF_RX && !is_listener(s) && wants_mark(fd, s))
 		gates_raise_lowat(fd, s);
 	regs_apply(s);
 	watch(fd, s, gate);

@@ -111,6 +111,8 @@ try table_async close-under-thread "a close under a waiting thread: the number's
 try table_async close-under-delay "a delayed call whose socket is closed takes nothing from the next" \
 	"$delay"
 try table_async end-under-thread "and the entry's next connection" "$second"
+try table_async second-reader "a second thread that receives does not wait for all it asks for" \
+	recv:delay=300ms:nth=1:role=accepted
 try table_async reset-under-thread "a thread that waits in recv hears of another's reset" \
 	send:reset:nth=1:role=client
 
