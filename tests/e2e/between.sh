@@ -138,6 +138,8 @@ try mark "an edge is owed while its hold is being noted: the mark stays down" \
 	read:delay=20ms:nth=1:role=accepted
 try armed "a gate that is armed while a call holds it is not armed after that" \
 	recv:delay=100ms:role=accepted
+try looks "what comes during a hold that follows another at once is told apart" \
+	recv:delay=400ms:role=accepted
 try own_mark "a mark that the program sets meanwhile is not undone" \
 	recv:delay=100ms:role=accepted
 try own_mark_of_sending "nor that of sending" \

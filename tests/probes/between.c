@@ -500,6 +500,53 @@ static int armed(void)
 	return 0;
 }
 
+/* --- looks at what has come -------------------------------------------------
+ */
+
+/* The hold has been announced, and is made only when the helper has looked. */
+static void hold_late(const char *what, int fd)
+{
+	static bool announced;
+
+	if (fd != p.accepted || !pthread_equal(pthread_self(), program))
+		return;
+	if (!strcmp(what, "asks for the info"))
+		announced = true;
+	if (announced && !strcmp(what, "flags")) {
+		*below = NULL;
+		sleep_ms(80);
+	}
+}
+
+/* recv:delay=400ms:role=accepted.  A byte each at 350, 500 and 720 ms. */
+static int looks(void)
+{
+	char data[DATA];
+	long n;
+
+	program = pthread_self();
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	WANT(send(p.client, "1", 1, 0), 1);
+	WANT(recv(p.accepted, data, DATA, 0), -1);
+	sleep_ms(350);
+	WANT(send(p.client, "2", 1, 0), 1);
+	WANT(polled(p.accepted, POLLIN, WAIT_MS), POLLIN);
+	WANT(recv(p.accepted, data, DATA, 0), 1);
+	call_back(hold_late);
+	WANT(recv(p.accepted, data, DATA, 0), -1);
+	WANT(errno, EAGAIN);
+	WANT(send(p.client, "3", 1, 0), 1);
+	sleep_ms(220);
+	WANT(send(p.client, "4", 1, 0), 1);
+	WANT(polled(p.accepted, POLLIN, WAIT_MS), POLLIN);
+	WANT(recv(p.accepted, data, DATA, 0), 1);
+	while ((n = recv(p.accepted, data, DATA, 0)) < 0)
+		WANT(polled(p.accepted, POLLIN, WAIT_MS), POLLIN);
+	WANT(n, 1);
+	return 0;
+}
+
 /* --- a mark that the program sets while the helper is at it ----------------
  */
 
@@ -586,6 +633,7 @@ int main(int argc, char **argv)
 		{"mark", mark},
 		{"disarmed", disarmed},
 		{"armed", armed},
+		{"looks", looks},
 		{"own_mark", own_mark},
 		{"own_mark_of_sending", own_mark_of_sending},
 	};
