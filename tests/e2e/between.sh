@@ -140,6 +140,8 @@ try armed "a gate that is armed while a call holds it is not armed after that" \
 	recv:delay=100ms:role=accepted
 try looks "what comes during a hold that follows another at once is told apart" \
 	recv:delay=400ms:role=accepted
+try again "a thread that is woken by the edge of an EAGAIN is not refused again" \
+	recv:error=EAGAIN:role=accepted
 try own_mark "a mark that the program sets meanwhile is not undone" \
 	recv:delay=100ms:role=accepted
 try own_mark_of_sending "nor that of sending" \

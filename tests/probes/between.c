@@ -500,6 +500,53 @@ static int armed(void)
 	return 0;
 }
 
+/* --- a call that is refused for once ---------------------------------------
+ */
+
+static void stop_at_edge(const char *what, int fd)
+{
+	if (fd != p.accepted || !pthread_equal(pthread_self(), program) ||
+	    strcmp(what, "set the mark"))
+		return;
+	*below = NULL;
+	sem_post(&asked);
+	await(&raised);
+}
+
+static void *refused(void *ret)
+{
+	char data[DATA];
+
+	program = pthread_self();
+	call_back(stop_at_edge);
+	*(int *)ret = recv(p.accepted, data, DATA, 0) < 0 ? errno : 0;
+	return NULL;
+}
+
+/* recv:error=EAGAIN:role=accepted. */
+static int again(void)
+{
+	char data[DATA];
+	pthread_t thread;
+	int set, err = 0;
+
+	sem_init(&asked, 0, 0);
+	sem_init(&raised, 0, 0);
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	set = watch(p.accepted, EPOLLIN | EPOLLET);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	pthread_create(&thread, NULL, refused, &err);
+	sem_wait(&asked);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	WANT(recv(p.accepted, data, DATA, 0), DATA);
+	sem_post(&raised);
+	pthread_join(thread, NULL);
+	WANT(err, EAGAIN);
+	return 0;
+}
+
 /* --- looks at what has come -------------------------------------------------
  */
 
@@ -633,6 +680,7 @@ int main(int argc, char **argv)
 		{"mark", mark},
 		{"disarmed", disarmed},
 		{"armed", armed},
+		{"again", again},
 		{"looks", looks},
 		{"own_mark", own_mark},
 		{"own_mark_of_sending", own_mark_of_sending},
