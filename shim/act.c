@@ -59,16 +59,19 @@ static void how_report(struct shim_call *c, int err)
 	call_fail(c, err);
 }
 
-/* EAGAIN: an edge-triggered program waits for the next edge (G3). */
+/*
+ * EAGAIN: an edge-triggered program waits for the next edge (G3).  Last: it may
+ * wake another thread, whose call is the one that passes.
+ */
 static void how_again(struct shim_call *c, int err)
 {
+	retry_passes(c, 0);
 	if (c->row->family == FAMILY_ACCEPT)
 		regs_kick_accept(c->sock);
 	else if (c->row->family == FAMILY_SEND)
 		lever_kick_out(c->fd);
 	else
 		gates_kick_in(c->fd, c->sock);
-	retry_passes(c, 0);
 	call_fail(c, err);
 }
 

@@ -246,8 +246,10 @@ void arrivals_held(int fd, struct fault_sock *s, uint64_t first_ns,
 
 	lock_take(&guard);
 	a = of(s);
-	if (a)
+	if (a) {
 		a->delay_ns = until_ns - first_ns;
+		a->until_ns = until_ns;
+	}
 	if (a && !a->looks) {
 		a->looks = true;
 		atomic_fetch_add(&n_looks, 1);
@@ -268,7 +270,8 @@ void arrivals_look(int fd, struct fault_sock *s)
 
 	lock_take(&guard);
 	a = of(s);
-	if (a && held) {
+	/* A call may be about to hold it anew. */
+	if (a && (held || sight.now_ns < a->until_ns)) {
 		note(a, &sight);
 		next_ns = next_look(a, sight.now_ns);
 	}
@@ -288,6 +291,7 @@ void arrivals_forget(struct arrivals *a)
 	if (a->looks)
 		atomic_fetch_sub(&n_looks, 1);
 	a->looks = false;
+	a->until_ns = 0;
 	a->n = 0;
 	a->known = 0;
 	a->looked_ns = 0;

@@ -30,8 +30,9 @@ struct arrivals {
 		uint64_t end;     /* of its bytes, as the kernel counts them */
 		uint64_t when_ns; /* CLOCK_MONOTONIC */
 	} mark[ARRIVALS_MAX];
-	uint64_t known;            /* up to here it is marked, or visible */
-	uint64_t looked_ns;        /* when last */
+	uint64_t known;     /* up to here it is marked, or visible */
+	uint64_t looked_ns; /* when last */
+	uint64_t until_ns;  /* of the hold, which may yet have to begin */
 	_Atomic uint64_t delay_ns; /* of the hold */
 	/* When the FIN came that is not visible yet; 0: none. */
 	_Atomic uint64_t fin_ns;

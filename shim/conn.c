@@ -620,24 +620,20 @@ void handle_getsockopt(struct shim_call *c)
 	late_settle(c->fd, c->sock);
 	held = late_held(c->sock);
 	c->e.want = (uint64_t)c->a[2];
-	decide_and_make(c);
+	decide_and_make_by(c, gates_is_mark(c) ? gates_ask_mark : call_real);
 	if (c->result == 0 && c->a[1] == SOL_SOCKET && c->a[2] == SO_ERROR &&
 	    *(const unsigned *)c->a[4] >= sizeof(int))
 		c->said = told_so_error(c, (int *)c->a[3], held);
-	if (c->result == 0 && c->a[1] == SOL_SOCKET && c->a[2] == SO_RCVLOWAT)
+	if (c->result == 0)
 		gates_told_lowat(c);
 	record_return(c);
 }
 
-/* The low-water mark while ours is raised: kept for later (gates.h). */
 static bool set_lowat(struct shim_call *c)
 {
-	if (c->a[1] != SOL_SOCKET || c->a[2] != SO_RCVLOWAT ||
-	    !gates_set_lowat(c))
+	if (!gates_set_lowat(c))
 		return false;
 	record_enter(c);
-	c->result = 0;
-	c->made = true;
 	return true;
 }
 
@@ -649,6 +645,7 @@ void handle_setsockopt(struct shim_call *c)
 	}
 	c->e.want = (uint64_t)c->a[2];
 	if (!set_lowat(c))
-		decide_and_make(c);
+		decide_and_make_by(c, gates_is_mark(c) ? gates_set_mark
+		                                       : call_real);
 	record_return(c);
 }

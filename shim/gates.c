@@ -7,6 +7,7 @@
  * What shows through (FIN, a full queue) is masked in the
  * registrations (regs.c) and in poll and select (filter.c).
  */
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -219,34 +220,6 @@ void gates_restore_lowat(int fd, struct fault_sock *s)
 	restore_lowat(fd, s, false);
 }
 
-void gates_told_lowat(struct shim_call *c)
-{
-	uint32_t theirs = atomic_load(&c->sock->rcvlowat);
-
-	if (theirs && *(const unsigned *)c->a[4] >= sizeof(int))
-		*(int *)c->a[3] = (int)theirs - 1;
-}
-
-bool gates_set_lowat(struct shim_call *c)
-{
-	uint32_t theirs, value;
-
-	/* What has come by now has come under the old mark. */
-	if (atomic_load(&c->sock->rx_armed))
-		gates_arrived(c->fd, c->sock);
-	theirs = atomic_load(&c->sock->rcvlowat);
-	if ((uintptr_t)c->a[3] < 4096 || (unsigned)c->a[4] < sizeof(int))
-		return false;
-	value = *(const uint32_t *)c->a[3];
-	/* socket(7): 0 is 1, and a negative one the greatest. */
-	value = !value ? 1 : value > INT32_MAX ? INT32_MAX : value;
-	while (theirs)
-		if (atomic_compare_exchange_strong(&c->sock->rcvlowat, &theirs,
-		                                   value + 1))
-			return true;
-	return false;
-}
-
 /* --- shut and open ------------------------------------------------------- */
 
 /* This process knows of the hold; false: it did already. */
@@ -271,13 +244,6 @@ static bool is_listener(const struct fault_sock *s)
 	return atomic_load(&s->state) == STATE_LISTEN;
 }
 
-static bool was_opened(const struct fault_sock *s, enum gate gate)
-{
-	const struct our_sock *o = ours_peek(s);
-
-	return o && !atomic_load(&o->until[gate]);
-}
-
 /* The helper hears of an error, and of who shuts it down. */
 static void watch(int fd, struct fault_sock *s, enum gate gate)
 {
@@ -286,6 +252,16 @@ static void watch(int fd, struct fault_sock *s, enum gate gate)
 	keeper_watch(fd, s);
 	/* It may have ended just before: an endless hold has no deadline. */
 	keeper_start();
+}
+
+/*
+ * It is for epoll: poll and select know of the hold.  A blocking receive that
+ * another thread begins while it is up waits for all that it asks for, also
+ * when it is down again.
+ */
+static bool wants_mark(int fd, const struct fault_sock *s)
+{
+	return regs_any(s) || next.fcntl(fd, F_GETFL, 0) & O_NONBLOCK;
 }
 
 /* Everything but the word of the hold, which is set. */
@@ -302,12 +278,15 @@ static void take_part(int fd, struct fault_sock *s, enum gate gate,
 	/* First, or a helper that has nothing else to do ends before it. */
 	keeper_open_at(fd, s, gate, until_ns);
 	keeper_start();
-	if (gate == GATE_OF_RX && !is_listener(s))
+	if (gate == GATE_OF_RX && !is_listener(s) && wants_mark(fd, s))
 		gates_raise_lowat(fd, s);
 	regs_apply(s);
 	watch(fd, s, gate);
-	/* A short hold: opened while it was being shut, and so not wholly. */
-	if (was_opened(s, gate))
+	/*
+	 * A short hold: opened while it was being shut, and so not wholly.  Or
+	 * its rule was disarmed before it was noted: nobody comes to open it.
+	 */
+	if (!gates_held(s, gate, shim_now()))
 		gates_open(fd, s, gate);
 }
 
@@ -397,6 +376,13 @@ void gates_open(int fd, struct fault_sock *s, enum gate gate)
 	if (gate == GATE_OF_OPEN)
 		late_due(fd, s);
 	is_first = note(s, gate, 0);
+	/*
+	 * A listener that was not parked, since the hold was over first: the
+	 * edge of an accept that was refused is owed.  Before the masks, so
+	 * that a parked one has a single edge.
+	 */
+	if (is_first && gate == GATE_OF_RX && is_listener(s))
+		regs_kick_accept(s);
 	/* Before the masks: a MOD under the raised mark makes an edge of OUT.
 	 */
 	if (gate == GATE_OF_RX && !is_listener(s)) {
@@ -673,16 +659,22 @@ void gates_reconsider(int fd, struct fault_sock *s)
 
 /*
  * Held first, unarmed then: a call that finds it unarmed finds the hold.  The
- * rest of the hold is another's until the word is ours.
+ * rest of the hold is another's until the word is ours.  If it is that of a
+ * call, which was on its way when the gate was armed, there is nothing to wait
+ * for: armed, it would hide what is there when that hold is over.
  */
 static void claim_arrival(int fd, struct fault_sock *s)
 {
-	uint64_t none = 0;
+	uint64_t until = 0;
 
-	if (!atomic_load(&s->rx_armed) ||
-	    !atomic_compare_exchange_strong(&s->rx_hold.until, &none,
-	                                    GATES_ARRIVING))
+	if (!atomic_load(&s->rx_armed))
 		return;
+	if (!atomic_compare_exchange_strong(&s->rx_hold.until, &until,
+	                                    GATES_ARRIVING)) {
+		if (until != GATES_ARRIVING)
+			unarm(s);
+		return;
+	}
 	if (atomic_exchange(&s->rx_armed, 0))
 		hold_arrival(fd, s);
 	else

@@ -299,6 +299,19 @@ void io_expect(int fd, struct fault_sock *s)
 	errno = saved;
 }
 
+/*
+ * All that is visible has been received, and less than was asked for: to an
+ * edge-triggered program that is all there is.  What lies behind starts its
+ * hold itself if the gate is armed for it; else a call has to.
+ */
+static void tell_of_rest(struct shim_call *c)
+{
+	if (c->visible && c->visible < c->e.want &&
+	    cut_moved(c) == c->visible && !atomic_load(&c->sock->rx_armed) &&
+	    !atomic_load(&c->sock->rx_hold.until))
+		gates_kick_in(c->fd, c->sock);
+}
+
 /* A UNIX socket, or one that is no longer tracked. */
 static void pass_through(struct shim_call *c)
 {
@@ -327,8 +340,11 @@ void handle_io(struct shim_call *c)
 		note_peek(c);
 	} else if (opening_done(c) || has_leftovers(c)) {
 		transfer(c);
-		if (receiving(c) && gates_concern(c->sock) && call_owns_sock(c))
+		if (receiving(c) && gates_concern(c->sock) &&
+		    call_owns_sock(c)) {
 			io_expect(c->fd, c->sock);
+			tell_of_rest(c);
+		}
 	} else if (!late_wait(c)) {
 		call_real(c);
 		opening_failed(c);

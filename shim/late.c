@@ -17,6 +17,7 @@
 #include "keeper.h"
 #include "late.h"
 #include "levers.h"
+#include "own.h"
 #include "regs.h"
 
 #include "poison.h"
@@ -170,11 +171,10 @@ static void make_towards(struct shim_call *c, const struct deaf_addr *to)
 /* --- moving --------------------------------------------------------------- */
 
 /* The kernel's refusal goes by this name. */
-static void rename_refusal(int fd, struct fault_sock *s, int err)
+static void rename_refusal(struct fault_sock *s, int err)
 {
 	atomic_store(&s->kernel_err, ECONNREFUSED);
 	atomic_store(&s->told_err, (uint16_t)err);
-	socks_refresh(fd, s);
 }
 
 /*
@@ -194,14 +194,14 @@ static void connect_to_peer(int fd, struct fault_sock *s,
 	if (!err || err == EINPROGRESS || err == EALREADY || err == EISCONN)
 		return;
 	local_of(fd, s, &local);
-	rename_refusal(fd, s, err);
+	rename_refusal(s, err);
 	deaf_refuse(fd, &local);
 }
 
 static void connect_refused(int fd, struct fault_sock *s,
                             const struct deaf_addr *local, int err)
 {
-	rename_refusal(fd, s, err);
+	rename_refusal(s, err);
 	deaf_refuse(fd, local);
 }
 
@@ -267,6 +267,7 @@ static void finish_move(int fd, struct fault_sock *s)
 
 	if (state == TCP_SYN_SENT || state == TCP_CLOSE)
 		move(fd, s, outcome_of(&s->open_hold));
+	socks_refresh(fd, s);
 	end_hold(&s->open_hold, LATE_MOVED);
 	regs_apply(s);
 }
@@ -275,14 +276,19 @@ static void move_held(int fd, struct fault_sock *s)
 {
 	struct fault_hold *h = &s->open_hold;
 	int saved = errno;
+	struct own own;
 
-	if (!socks_same(fd, s) || !leave_hold(h, LATE_MOVING))
+	if (!own_take(fd, fds_word(fd), s, &own))
 		return;
-	regs_apply(s);
-	if (lever_tcp_state(fd) == TCP_SYN_SENT)
-		move(fd, s, outcome_of(h));
-	end_hold(h, LATE_MOVED);
-	regs_apply(s);
+	if (socks_same(own.fd, s) && leave_hold(h, LATE_MOVING)) {
+		regs_apply(s);
+		if (lever_tcp_state(own.fd) == TCP_SYN_SENT)
+			move(own.fd, s, outcome_of(h));
+		socks_refresh(fd, s);
+		end_hold(h, LATE_MOVED);
+		regs_apply(s);
+	}
+	own_give(&own);
 	errno = saved;
 }
 

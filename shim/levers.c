@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "levers.h"
+#include "lock.h"
 #include "regs.h"
 #include "socks.h"
 #include "next.h"
@@ -188,10 +189,14 @@ void lever_kick_out(int fd)
 {
 	int value;
 	unsigned len = sizeof(value);
+	struct lock_guard guard;
 
+	/* Or what the program sets between the two calls would be lost. */
+	lock_take(&guard);
 	if (!next.getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, &len))
 		next.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value,
 		                len);
+	lock_give(&guard);
 }
 
 void lever_linger_reset(int fd)

@@ -15,6 +15,7 @@
 #include "keeper.h"
 #include "lock.h"
 #include "ours.h"
+#include "own.h"
 #include "private_fd.h"
 #include "process.h"
 #include "record.h"
@@ -191,7 +192,7 @@ static void begin_child(bool shares_files)
 	socks_fork(FORK_CHILD);
 	deaf_child(shares_files);
 	exhaust_child(shares_files);
-	self_child();
+	own_child();
 	if (shares_files)
 		private_fd_leave(false);
 	else

@@ -35,9 +35,6 @@ void self_begin(void);
 /* This rule (index) has hit: others may have waited for it (`after`). */
 void self_follow(uint32_t rule);
 
-/* In the child, after fork. */
-void self_child(void);
-
 /* Does this rule act by itself?  (index + 1; 0: no) */
 bool self_is(uint32_t rule);
 

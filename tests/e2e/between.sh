@@ -16,6 +16,8 @@ cat >"$T/below.c" <<'C'
 #include <stdbool.h>
 #include <stddef.h>
 enum { F_GETFL = 3 }; /* fcntl.h declares fcntl with dots */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 void (*below_hook)(const char *what, int fd);
@@ -74,11 +76,19 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 	if (mark)
 		tell("asks for the mark", fd);
+	if (level == SOL_SOCKET && name == SO_COOKIE)
+		tell("asks for the cookie", fd);
+	if (level == IPPROTO_TCP && name == TCP_INFO)
+		tell("asks for the info", fd);
 	if (level == SOL_SOCKET && name == SO_RCVBUF)
 		tell("asks for the buffer", fd);
 	n = real(fd, level, name, value, len);
 	if (mark)
 		tell("has the mark", fd);
+	if (level == SOL_SOCKET && name == SO_COOKIE)
+		tell("has the cookie", fd);
+	if (level == IPPROTO_TCP && name == TCP_NOTSENT_LOWAT)
+		tell("has the mark of sending", fd);
 	return n;
 }
 
@@ -90,6 +100,8 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 
 	if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		tell("set the mark", fd);
+	if (level == IPPROTO_TCP && name == TCP_NOTSENT_LOWAT)
+		tell("set the mark of sending", fd);
 	return n;
 }
 C
@@ -98,12 +110,16 @@ cc -shared -fPIC -o "$T/below.so" "$T/below.c" -ldl 2>"$T/out" ||
 
 cases=$*
 
+wanted() {
+	case " $cases " in
+	"  " | *" $1 "*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
 # try CASE SENTENCE RULE
 try() {
-	case " $cases " in
-	"  " | *" $1 "*) ;;
-	*) return ;;
-	esac
+	wanted "$1" || return
 	t_ok "$2" env LD_PRELOAD="$LIBFAULT:$T/below.so" FAULT_INJECT="$3" \
 		timeout 20 "$probe" "$1"
 }
@@ -114,8 +130,32 @@ try slow "a delay that ends before the connect is made is still an end" \
 	connect:delay=5ms:nth=1
 try begun "a connect that is shut down before its caller waits is reset, no other begun" \
 	connect:stall
+try reused "a number that is another connection's by now is left alone" \
+	connect:delay=100ms
 try shut "a FIN that answers a shutdown at once is no error, and held as before" \
 	recv:delay=300ms:nth=1:role=accepted
 try mark "an edge is owed while its hold is being noted: the mark stays down" \
 	read:delay=20ms:nth=1:role=accepted
+try armed "a gate that is armed while a call holds it is not armed after that" \
+	recv:delay=100ms:role=accepted
+try looks "what comes during a hold that follows another at once is told apart" \
+	recv:delay=400ms:role=accepted
+try again "a thread that is woken by the edge of an EAGAIN is not refused again" \
+	recv:error=EAGAIN:role=accepted
+try own_mark "a mark that the program sets meanwhile is not undone" \
+	recv:delay=100ms:role=accepted
+try own_mark_of_sending "nor that of sending" \
+	send:delay=100ms:nth=1:role=accepted
+
+# A run's rule is disarmed while a hold of it is being noted.
+cat >"$T/faults.yaml" <<'END'
+version: 1
+faults:
+  - {name: slow, role: accepted, call: read, inject: stall, hits: 0..}
+END
+if wanted disarmed; then
+	t_ok "a hold whose rule is disarmed before it is noted is none" \
+		env PATH="$BUILD:$PATH" LD_PRELOAD="$T/below.so" timeout 20 \
+		"$FAULT" exec -s "$T/faults.yaml" -- "$probe" disarmed
+fi
 t_done

@@ -111,6 +111,8 @@ try table_async close-under-thread "a close under a waiting thread: the number's
 try table_async close-under-delay "a delayed call whose socket is closed takes nothing from the next" \
 	"$delay"
 try table_async end-under-thread "and the entry's next connection" "$second"
+try table_async second-reader "a second thread that receives does not wait for all it asks for" \
+	recv:delay=300ms:nth=1:role=accepted
 try table_async reset-under-thread "a thread that waits in recv hears of another's reset" \
 	send:reset:nth=1:role=client
 
@@ -140,6 +142,10 @@ try table_gates interrupted "an interrupted connect leaves the socket blocking" 
 try table_gates edge-of-short-recv "the edge comes again after a short recv" \
 	recv:short=1B:nth=1:role=accepted # G3
 try table_gates edge-of-again "after EAGAIN from recv" "$again"
+try table_gates edge-of-short-hold "after EAGAIN from an accept held for a moment" \
+	accept:delay=1us:nth=1
+try table_gates edge-of-rest "for what came during a hold, after a short count" \
+	read:delay=100ms:role=accepted
 try table_gates edge-of-short-send "after a short send" \
 	send:short=1B:nth=1:role=accepted
 try table_gates edge-of-send-again "after EAGAIN from send" \

@@ -21,12 +21,13 @@ enum {
 };
 
 /*
- * "connect", "flags", "asks for ...": before it is made; "dissolved", "shut",
- * "has ...", "set ...": when it has been.
+ * "connect", "flags", "asks for ...": before it is made; "dissolved",
+ * "shut", "has ...", "set ...": when it has been.
  */
 typedef void hook(const char *what, int fd);
 
 static hook **below;
+static pthread_t program;
 
 static void call_back(hook *h)
 {
@@ -97,7 +98,8 @@ static int held_fd;
 
 static void stop_there(const char *what, int fd)
 {
-	if (fd != held_fd || strcmp(what, "dissolved"))
+	(void)fd;
+	if (pthread_equal(pthread_self(), program) || strcmp(what, "dissolved"))
 		return;
 	*below = NULL;
 	sem_post(&moving);
@@ -130,6 +132,7 @@ static int moved(void)
 	listener();
 	sem_init(&moving, 0, 0);
 	sem_init(&seen, 0, 0);
+	program = pthread_self();
 	held_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	call_back(stop_there);
 	WANT(to_listener(held_fd), -1);
@@ -229,6 +232,61 @@ static int begun(void)
 	return 0;
 }
 
+/* The helper knows the socket, and is about to move its connect. */
+static void stop_mover(const char *what, int fd)
+{
+	(void)fd;
+	if (pthread_equal(pthread_self(), program) ||
+	    strcmp(what, "has the cookie"))
+		return;
+	*below = NULL;
+	sem_post(&moving);
+	sem_wait(&seen);
+}
+
+static int another_listener(struct sockaddr_in *ret)
+{
+	socklen_t len = sizeof(*ret);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	*ret = (struct sockaddr_in){.sin_family = AF_INET};
+	ret->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (void *)ret, len) || listen(fd, 1) ||
+	    getsockname(fd, (void *)ret, &len))
+		die("listen");
+	return fd;
+}
+
+/* connect:delay=100ms.  What is done to the old one is not the new one's. */
+static int reused(void)
+{
+	struct sockaddr_in to, now = {0};
+	socklen_t len = sizeof(to);
+	int other;
+
+	listener();
+	another_listener(&to);
+	sem_init(&moving, 0, 0);
+	sem_init(&seen, 0, 0);
+	program = pthread_self();
+	held_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	other = socket(AF_INET, SOCK_STREAM, 0);
+	WANT(to_listener(held_fd), -1);
+	call_back(stop_mover);
+	sem_wait(&moving);
+	/* The new one is to have the number, but not what is known of it. */
+	WANT(close(held_fd), 0);
+	WANT(close(other), 0);
+	WANT(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), held_fd);
+	WANT(connect(held_fd, (void *)&to, len), -1);
+	WANT(errno, EINPROGRESS);
+	sem_post(&seen);
+	WANT(polled(held_fd, POLLOUT, WAIT_MS), POLLOUT);
+	WANT(getpeername(held_fd, (void *)&now, &len), 0);
+	WANT(ntohs(now.sin_port), ntohs(to.sin_port));
+	return 0;
+}
+
 /* --- a shutdown that the peer answers at once ----------------------------- */
 
 static struct pair p;
@@ -274,7 +332,6 @@ static int shut(void)
 /* --- the low-water mark of two threads ------------------------------------ */
 
 static sem_t asked, raised, lowered;
-static pthread_t program;
 
 /* They may be kept from it, which is as well. */
 static void await(sem_t *event)
@@ -333,11 +390,300 @@ static int mark(void)
 	return 0;
 }
 
+/* The hold is there, and nothing else of it. */
+static void stop_noting(const char *what, int fd)
+{
+	if (fd != p.accepted || strcmp(what, "asks for the cookie"))
+		return;
+	*below = NULL;
+	sem_post(&asked);
+	sem_wait(&raised);
+}
+
+static void *disarm(void *ret)
+{
+	sem_wait(&asked);
+	*(int *)ret = system("fault disarm slow");
+	sem_post(&raised);
+	return NULL;
+}
+
+/* call: read, stall, until `slow` is disarmed. */
+static int disarmed(void)
+{
+	struct pair first = make_pair();
+	pthread_t thread;
+	char data[DATA];
+	int set, status = -1;
+
+	sem_init(&asked, 0, 0);
+	sem_init(&raised, 0, 0);
+	/* So that there is a helper already. */
+	fcntl(first.accepted, F_SETFL, O_NONBLOCK);
+	WANT(send(first.client, "1", 1, 0), 1);
+	WANT(read(first.accepted, data, DATA), -1);
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	set = watch(p.accepted, EPOLLIN);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	pthread_create(&thread, NULL, disarm, &status);
+	call_back(stop_noting);
+	WANT(read(p.accepted, data, DATA), -1);
+	WANT(errno, EAGAIN);
+	pthread_join(thread, NULL);
+	WANT(status, 0);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	WANT(read(p.accepted, data, DATA), DATA);
+	return 0;
+}
+
+/* --- a gate that one thread arms, and another one's call holds -------------
+ */
+
+/*
+ * The other one has decided to hold, and does so when the program has armed the
+ * gate, before the helper looks at it.
+ */
+static void arm_meanwhile(const char *what, int fd)
+{
+	bool is_program = pthread_equal(pthread_self(), program);
+	static bool stopped;
+
+	if (fd != p.accepted)
+		return;
+	if (!is_program && !stopped && !strcmp(what, "asks for the info")) {
+		stopped = true;
+		sem_post(&asked);
+		await(&raised);
+	} else if (is_program && !strcmp(what, "asks for the cookie")) {
+		sem_post(&raised);
+		await(&lowered);
+	}
+}
+
+static void *receive(void *ret)
+{
+	char data[DATA];
+
+	*(int *)ret = recv(p.accepted, data, DATA, 0) < 0 ? errno : 0;
+	*below = NULL;
+	sem_post(&lowered);
+	return NULL;
+}
+
+/* recv:delay=100ms:role=accepted. */
+static int armed(void)
+{
+	pthread_t thread;
+	char data[DATA];
+	int set, err = 0;
+	long cpu;
+
+	sem_init(&asked, 0, 0);
+	sem_init(&raised, 0, 0);
+	sem_init(&lowered, 0, 0);
+	program = pthread_self();
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	call_back(arm_meanwhile);
+	pthread_create(&thread, NULL, receive, &err);
+	sem_wait(&asked);
+	set = watch(p.accepted, EPOLLIN);
+	pthread_join(thread, NULL);
+	WANT(err, EAGAIN);
+	cpu = cpu_ms();
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	WANT(cpu_ms() - cpu < 50, true);
+	WANT(recv(p.accepted, data, DATA, 0), DATA);
+	return 0;
+}
+
+/* --- a call that is refused for once ---------------------------------------
+ */
+
+static void stop_at_edge(const char *what, int fd)
+{
+	if (fd != p.accepted || !pthread_equal(pthread_self(), program) ||
+	    strcmp(what, "set the mark"))
+		return;
+	*below = NULL;
+	sem_post(&asked);
+	await(&raised);
+}
+
+static void *refused(void *ret)
+{
+	char data[DATA];
+
+	program = pthread_self();
+	call_back(stop_at_edge);
+	*(int *)ret = recv(p.accepted, data, DATA, 0) < 0 ? errno : 0;
+	return NULL;
+}
+
+/* recv:error=EAGAIN:role=accepted. */
+static int again(void)
+{
+	char data[DATA];
+	pthread_t thread;
+	int set, err = 0;
+
+	sem_init(&asked, 0, 0);
+	sem_init(&raised, 0, 0);
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	set = watch(p.accepted, EPOLLIN | EPOLLET);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	pthread_create(&thread, NULL, refused, &err);
+	sem_wait(&asked);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	WANT(recv(p.accepted, data, DATA, 0), DATA);
+	sem_post(&raised);
+	pthread_join(thread, NULL);
+	WANT(err, EAGAIN);
+	return 0;
+}
+
+/* --- looks at what has come -------------------------------------------------
+ */
+
+/* The hold has been announced, and is made only when the helper has looked. */
+static void hold_late(const char *what, int fd)
+{
+	static bool announced;
+
+	if (fd != p.accepted || !pthread_equal(pthread_self(), program))
+		return;
+	if (!strcmp(what, "asks for the info"))
+		announced = true;
+	if (announced && !strcmp(what, "flags")) {
+		*below = NULL;
+		sleep_ms(80);
+	}
+}
+
+/* recv:delay=400ms:role=accepted.  A byte each at 350, 500 and 720 ms. */
+static int looks(void)
+{
+	char data[DATA];
+	long n;
+
+	program = pthread_self();
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	WANT(send(p.client, "1", 1, 0), 1);
+	WANT(recv(p.accepted, data, DATA, 0), -1);
+	sleep_ms(350);
+	WANT(send(p.client, "2", 1, 0), 1);
+	WANT(polled(p.accepted, POLLIN, WAIT_MS), POLLIN);
+	WANT(recv(p.accepted, data, DATA, 0), 1);
+	call_back(hold_late);
+	WANT(recv(p.accepted, data, DATA, 0), -1);
+	WANT(errno, EAGAIN);
+	WANT(send(p.client, "3", 1, 0), 1);
+	sleep_ms(220);
+	WANT(send(p.client, "4", 1, 0), 1);
+	WANT(polled(p.accepted, POLLIN, WAIT_MS), POLLIN);
+	WANT(recv(p.accepted, data, DATA, 0), 1);
+	while ((n = recv(p.accepted, data, DATA, 0)) < 0)
+		WANT(polled(p.accepted, POLLIN, WAIT_MS), POLLIN);
+	WANT(n, 1);
+	return 0;
+}
+
+/* --- a mark that the program sets while the helper is at it ----------------
+ */
+
+/* The helper has read the mark, and waits until the program has set it. */
+static void stop_helper(const char *what, int fd)
+{
+	bool is_program = pthread_equal(pthread_self(), program);
+
+	if (fd != p.accepted)
+		return;
+	if (!is_program && !strncmp(what, "has the mark", 12)) {
+		sem_post(&asked);
+		await(&raised);
+	} else if (is_program && !strncmp(what, "set the mark", 12)) {
+		sem_post(&raised);
+	}
+}
+
+static int mark_of(int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	getsockopt(p.accepted, level, name, &value, &len);
+	return value;
+}
+
+static int set_meanwhile(int level, int name)
+{
+	const int value = 3;
+
+	sem_wait(&asked);
+	WANT(setsockopt(p.accepted, level, name, &value, sizeof(value)), 0);
+	*below = NULL;
+	WANT(mark_of(level, name), value);
+	return 0;
+}
+
+static void begin_marks(void)
+{
+	sem_init(&asked, 0, 0);
+	sem_init(&raised, 0, 0);
+	program = pthread_self();
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	call_back(stop_helper);
+}
+
+/* recv:delay=100ms:role=accepted.  The helper raises it at the arrival. */
+static int own_mark(void)
+{
+	char data[DATA];
+	int set;
+
+	begin_marks();
+	set = watch(p.accepted, EPOLLIN);
+	WANT(send(p.client, "12345678", DATA, 0), DATA);
+	WANT(set_meanwhile(SOL_SOCKET, SO_RCVLOWAT), 0);
+	WANT(event(set, WAIT_MS), EPOLLIN);
+	WANT(recv(p.accepted, data, DATA, 0), DATA);
+	WANT(mark_of(SOL_SOCKET, SO_RCVLOWAT), 3);
+	return 0;
+}
+
+/* send:delay=100ms:nth=1:role=accepted.  The helper makes the edge. */
+static int own_mark_of_sending(void)
+{
+	begin_marks();
+	WANT(send(p.accepted, "1", 1, 0), -1);
+	WANT(set_meanwhile(IPPROTO_TCP, TCP_NOTSENT_LOWAT), 0);
+	WANT(polled(p.accepted, POLLOUT, WAIT_MS), POLLOUT);
+	WANT(mark_of(IPPROTO_TCP, TCP_NOTSENT_LOWAT), 3);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct probe_case cases[] = {
-		{"moved", moved}, {"slow", slow}, {"begun", begun},
-		{"shut", shut},   {"mark", mark},
+		{"moved", moved},
+		{"slow", slow},
+		{"begun", begun},
+		{"shut", shut},
+		{"reused", reused},
+		{"mark", mark},
+		{"disarmed", disarmed},
+		{"armed", armed},
+		{"again", again},
+		{"looks", looks},
+		{"own_mark", own_mark},
+		{"own_mark_of_sending", own_mark_of_sending},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);

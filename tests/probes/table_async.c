@@ -382,6 +382,37 @@ static int close_under_delay(void)
 	return 0;
 }
 
+static void *recv_much(void *ret)
+{
+	char much[4096];
+
+	*(long *)ret = recv(outer.accepted, much, sizeof(much), 0);
+	return NULL;
+}
+
+/*
+ * recv:delay=300ms:nth=1:role=accepted.  A second thread that receives during
+ * the delay of the first gets what is there, and does not wait for more.
+ */
+static int second_reader(void)
+{
+	long first = 0, second = 0;
+	pthread_t thread, other;
+
+	outer = make_pair();
+	feed(outer.client);
+	pthread_create(&thread, NULL, recv_much, &first);
+	poll(NULL, 0, 50);
+	pthread_create(&other, NULL, recv_much, &second);
+	poll(NULL, 0, 400);
+	feed(outer.client);
+	pthread_join(thread, NULL);
+	pthread_join(other, NULL);
+	WANT(first, DATA);
+	WANT(second, DATA);
+	return 0;
+}
+
 /* send:reset:nth=1:role=client.  A thread that waits in recv is told so. */
 static int reset_under_thread(void)
 {
@@ -413,6 +444,7 @@ int main(int argc, char **argv)
 		{"close-under-thread", close_under_thread},
 		{"close-under-delay", close_under_delay},
 		{"end-under-thread", end_under_thread},
+		{"second-reader", second_reader},
 		{"reset-under-thread", reset_under_thread},
 	};
 
