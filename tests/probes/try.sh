@@ -79,9 +79,9 @@ run_as() {
 	case $1 in
 	plain) "$2" ;;
 	inert) LD_PRELOAD=$LIBFAULT "$2" ;;
-	rules) LD_PRELOAD=$LIBFAULT FAULT_INJECT=$never "$2" ;;
+	rules) LD_PRELOAD=$LIBFAULT FAULT_INJECT=${never:?} "$2" ;;
 	traced) "$FAULT" exec --trace="$T/traced-$3" -- "$2" ;;
-	both) "$FAULT" exec --trace="$T/both-$3" -e "$never" -- "$2" ;;
+	both) "$FAULT" exec --trace="$T/both-$3" -e "${never:?}" -- "$2" ;;
 	esac
 }
 
