@@ -191,14 +191,13 @@ static void restore_lowat(int fd, struct fault_sock *s, bool is_first)
 {
 	struct lock_guard guard;
 	uint32_t theirs;
-	bool owed;
+	bool still, owed;
 
-	/* After an end of file it stays (eof.h). */
-	if (atomic_load(&s->flags) & SOCK_EOF)
-		return;
 	lock_take(&guard);
-	theirs = is_still(fd, s) ? atomic_load(&s->rcvlowat) : 0;
-	owed = is_first && !theirs;
+	/* After an end of file it stays (eof.h), which raises it if it is down. */
+	still = is_still(fd, s) && !(atomic_load(&s->flags) & SOCK_EOF);
+	theirs = still ? atomic_load(&s->rcvlowat) : 0;
+	owed = still && is_first && !theirs;
 	/*
 	 * The kernel first, then the word: the lock is this process's, and
 	 * another one that opens at the same moment must not find the word
