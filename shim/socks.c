@@ -497,17 +497,17 @@ void socks_established(int fd, struct fault_sock *s, enum fault_role role)
 	self_consider(fd, s);
 }
 
-struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
+struct fault_sock *socks_accepted(int fd, bool ipv6, uint16_t local_port,
                                   const struct sockaddr *peer)
 {
 	struct fault_sock *s;
 
 	socks_forget(fd);
-	s = take_entry(atomic_load(&listener->flags) & SOCK_IPV6);
+	s = take_entry(ipv6);
 	if (!s)
 		return NULL;
 	begin_span(s, fd);
-	relaxed(&s->local_port, atomic_load(&listener->local_port));
+	relaxed(&s->local_port, local_port);
 	if (peer)
 		socks_addr(peer, &s->peer);
 	publish(fd, s);

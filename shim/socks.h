@@ -24,8 +24,8 @@ uint32_t socks_index(const struct fault_sock *s);
  */
 struct fault_sock *socks_create(int fd, bool ipv6);
 
-/* accept returned fd for this listener; peer may be NULL (not known). */
-struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
+/* accept returned fd of a listener like that; peer may be NULL (not known). */
+struct fault_sock *socks_accepted(int fd, bool ipv6, uint16_t local_port,
                                   const struct sockaddr *peer);
 
 /* A UNIX socket: watched for descriptors that arrive through it. */

@@ -383,7 +383,7 @@ void handle_freopen(struct shim_call *c)
 
 	if (fd >= 0) {
 		c->fd = fd;
-		c->sock = socks_of(fds_word(fd));
+		call_take_sock(c, socks_of(fds_word(fd)));
 		record_enter(c);
 		leave_socket(c, stream);
 	}

@@ -85,7 +85,7 @@ void handle_dup(struct shim_call *c)
 void handle_dup2(struct shim_call *c)
 {
 	c->fd = (int)c->a[0];
-	c->sock = socks_of(fds_word(c->fd));
+	call_take_sock(c, socks_of(fds_word(c->fd)));
 	duplicate(c, c->id == FAULT_CALL_dup3 && c->a[2] & O_CLOEXEC);
 }
 

@@ -111,6 +111,18 @@ try table_async close-under-thread "a close under a waiting thread: the number's
 try table_async close-under-delay "a delayed call whose socket is closed takes nothing from the next" \
 	"$delay"
 try table_async end-under-thread "and the entry's next connection" "$second"
+try table_async close-under-connect "a connect whose socket is closed ends without the next one" \
+	recv:short=1B:role=client
+if wanted close-under-accept; then
+	try table_async close-under-accept "an accept whose listener is closed gives a connection of that one" \
+		"recv:short=1B:role=accepted:port=$(free_port)"
+fi
+if wanted traced-under-thread; then
+	"$FAULT" trace -o "$T/trace" "$probes/table_async" close-under-thread \
+		>"$T/out" 2>&1
+	t_ok "and what it received is told of its own connection" \
+		grep -q '\.\.\. recv.* conn 1 accepted' "$T/trace"
+fi
 try table_async reset-under-thread "a thread that waits in recv hears of another's reset" \
 	send:reset:nth=1:role=client
 
