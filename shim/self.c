@@ -174,13 +174,6 @@ static void act_all(struct own_act *o, struct engine_call *e)
 
 /* --- a connection --------------------------------------------------------- */
 
-/* Closed behind our back, and the number perhaps another's. */
-static void forget_stale(int fd, uint64_t word)
-{
-	if (fds_replace(fd, &word, 0))
-		socks_drop(socks_of(word));
-}
-
 /*
  * Those in use, + 1: a child of fork has to close them, or they would keep the
  * connections open.  Without a helper several threads can be at it; with none
@@ -271,7 +264,7 @@ static void act_on(int fd, uint64_t word, struct fault_sock *s,
 		if (socks_same(o.own_fd, s))
 			act_all(&o, e);
 		else
-			forget_stale(fd, word);
+			socks_forget_if(fd, s);
 	}
 	drop_own(own_fd);
 	socks_drop(s);

@@ -359,6 +359,17 @@ void socks_forget(int fd)
 		drop_index(index);
 }
 
+void socks_forget_if(int fd, struct fault_sock *s)
+{
+	uint64_t word = fds_word(fd);
+
+	do {
+		if (socks_of(word) != s)
+			return;
+	} while (!fds_replace(fd, &word, 0));
+	socks_drop(s);
+}
+
 void socks_dup(int from, int to)
 {
 	uint64_t word = fds_word(from);

@@ -47,6 +47,9 @@ bool socks_same(int fd, const struct fault_sock *s);
 /* fd is about to be closed or replaced: forget it, drop the reference. */
 void socks_forget(int fd);
 
+/* The same, unless fd is another socket's by now. */
+void socks_forget_if(int fd, struct fault_sock *s);
+
 /* The same after the word has been taken out of the table. */
 void socks_drop(struct fault_sock *s);
 

@@ -72,6 +72,8 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	bool mark = level == SOL_SOCKET && name == SO_RCVLOWAT;
 	int n;
 
+	if (level == SOL_SOCKET && name == SO_PROTOCOL)
+		tell("asks what it is", fd);
 	if (mark)
 		tell("asks for the mark", fd);
 	if (level == SOL_SOCKET && name == SO_RCVBUF)
@@ -118,4 +120,6 @@ try shut "a FIN that answers a shutdown at once is no error, and held as before"
 	recv:delay=300ms:nth=1:role=accepted
 try mark "an edge is owed while its hold is being noted: the mark stays down" \
 	read:delay=20ms:nth=1:role=accepted
+try replaced "a number that is closed and taken again at a call on it stays its new owner's" \
+	recv:short=1B:role=accepted
 t_done

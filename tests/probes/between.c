@@ -333,11 +333,43 @@ static int mark(void)
 	return 0;
 }
 
+/* --- a number that is taken again ----------------------------------------- */
+
+static struct pair fresh, last_freed;
+
+/* Another connection, with an entry that p did not have. */
+static void take_again(const char *what, int fd)
+{
+	if (fd != held_fd || strcmp(what, "asks what it is"))
+		return;
+	*below = NULL;
+	close(p.accepted);
+	close(last_freed.accepted);
+	fresh.accepted = accept(listener(), NULL, NULL);
+}
+
+/* recv:short=1B:role=accepted.  The next owner is known. */
+static int replaced(void)
+{
+	char data[DATA];
+
+	p = make_pair();
+	last_freed = make_pair();
+	fresh.client = connect_one();
+	held_fd = p.accepted;
+	call_back(take_again);
+	WANT(recv(held_fd, data, DATA, MSG_DONTWAIT), -1);
+	WANT(errno, EAGAIN);
+	WANT(fresh.accepted, held_fd);
+	WANT(recv_fed(fresh.client, fresh.accepted), 1);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct probe_case cases[] = {
 		{"moved", moved}, {"slow", slow}, {"begun", begun},
-		{"shut", shut},   {"mark", mark},
+		{"shut", shut},   {"mark", mark}, {"replaced", replaced},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
