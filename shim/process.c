@@ -129,37 +129,28 @@ void process_watch(void)
 
 /*
  * fork under the lock, where it is used at all: the child finds everything
- * whole.  One fork at a time (pthread_atfork).
+ * whole.  It may be used for the first time while another thread forks.
  */
-static struct lock_guard fork_guard;
-static bool fork_locked;
-
-static void unlock_fork(void)
+static void unlock_fork(const struct process_fork *f)
 {
-	struct lock_guard guard = fork_guard;
-
-	if (!fork_locked)
-		return;
-	fork_locked = false;
-	lock_give(&guard);
+	if (f->locked)
+		lock_give(&f->guard);
 }
 
-void process_prepare(void)
+void process_prepare(struct process_fork *ret)
 {
-	struct lock_guard guard;
-
-	socks_fork(FORK_PREPARE);
+	ret->marked = socks_fork_begins();
+	ret->locked = false;
 	if (!ours_exist())
 		return;
-	lock_take(&guard);
-	fork_guard = guard;
-	fork_locked = true;
+	lock_take(&ret->guard);
+	ret->locked = true;
 }
 
-void process_parent(void)
+void process_parent(const struct process_fork *f)
 {
-	unlock_fork();
-	socks_fork(FORK_PARENT);
+	unlock_fork(f);
+	socks_fork_ends(f->marked);
 }
 
 /*
@@ -174,21 +165,21 @@ static void know_child(void)
 	atomic_store(&shim.pid, pid);
 }
 
-static void begin_child(bool shares_files)
+void process_child(const struct process_fork *f, bool shares_files)
 {
-	if (!fork_locked)
+	if (!f->locked)
 		lock_reset();
 	ours_forget_holds();
 	if (shares_files)
 		private_fd_leave(true);
 	keeper_child();
 	hold_main();
-	unlock_fork();
+	unlock_fork(f);
 	shim_thread.vforked = false;
 	atomic_store(&shim.ended, false);
 	know_child();
 	shim.parent_slot = atomic_exchange(&shim.slot, 0);
-	socks_fork(FORK_CHILD);
+	socks_fork_child(f->marked);
 	deaf_child(shares_files);
 	exhaust_child(shares_files);
 	self_child();
@@ -200,14 +191,46 @@ static void begin_child(bool shares_files)
 	take_cells(); /* the list is the parent's: it says "of the process" */
 }
 
-void process_child(void)
+/*
+ * glibc runs the handlers of several threads at once.  The handler of a signal
+ * may fork in between, unless the lock is held: of each fork a bit is kept
+ * whether it has the marks, the innermost lowest.
+ */
+static __thread struct process_fork by_libc
+	__attribute__((tls_model("initial-exec")));
+static __thread uint32_t marks __attribute__((tls_model("initial-exec")));
+
+static struct process_fork end_by_libc(void)
 {
-	begin_child(false);
+	struct process_fork f = by_libc;
+
+	f.marked = marks & 1;
+	marks >>= 1;
+	by_libc.locked = false;
+	return f;
 }
 
-void process_child_among_files(void)
+void process_atfork_prepare(void)
 {
-	begin_child(true);
+	struct process_fork f;
+
+	process_prepare(&f);
+	by_libc = f;
+	marks = marks << 1 | f.marked;
+}
+
+void process_atfork_parent(void)
+{
+	const struct process_fork f = end_by_libc();
+
+	process_parent(&f);
+}
+
+void process_atfork_child(void)
+{
+	const struct process_fork f = end_by_libc();
+
+	process_child(&f, false);
 }
 
 void process_exit(void)

@@ -402,12 +402,20 @@ static void add_reference(int fd, uint64_t word, const void *context)
  * close its copies before the child has run.  A socket made by another thread
  * in between is not marked and gets its reference in the child; one closed in
  * between leaves a reference behind, which only costs the entry.
+ *
+ * The marks are those of one fork.  Whoever forks beside it has none, and its
+ * child takes a reference of each.
  */
+static _Atomic bool marking;
+
+/* Marked first: what is closed and made anew in between has no reference. */
 static void before_fork(int fd, uint64_t word, const void *context)
 {
-	(void)context;
-	add_reference(fd, word, NULL);
-	fds_flag(fd, FDS_FORKING, true);
+	do {
+		if (!word)
+			return;
+	} while (!fds_replace(fd, &word, word | FDS_FORKING));
+	add_reference(fd, word, context);
 }
 
 static void in_parent(int fd, uint64_t word, const void *context)
@@ -419,21 +427,33 @@ static void in_parent(int fd, uint64_t word, const void *context)
 
 static void in_child(int fd, uint64_t word, const void *context)
 {
-	(void)context;
-	if (!(word & FDS_FORKING))
+	const bool *marked = context;
+
+	if (!*marked || !(word & FDS_FORKING))
 		add_reference(fd, word, NULL);
 	fds_flag(fd, FDS_FORKING, false);
 }
 
-void socks_fork(enum fork_stage stage)
+bool socks_fork_begins(void)
 {
-	static fds_visit *const visits[] = {
-		[FORK_PREPARE] = before_fork,
-		[FORK_PARENT] = in_parent,
-		[FORK_CHILD] = in_child,
-	};
+	if (atomic_exchange(&marking, true))
+		return false;
+	fds_each(0, INT32_MAX, before_fork, NULL);
+	return true;
+}
 
-	fds_each(0, INT32_MAX, visits[stage], NULL);
+void socks_fork_ends(bool marked)
+{
+	if (!marked)
+		return;
+	fds_each(0, INT32_MAX, in_parent, NULL);
+	atomic_store(&marking, false);
+}
+
+void socks_fork_child(bool marked)
+{
+	fds_each(0, INT32_MAX, in_child, &marked);
+	atomic_store(&marking, false);
 }
 
 /* Out of the table: destructors and threads may still close it. */

@@ -73,13 +73,13 @@ uint32_t socks_holders(const struct fault_sock *s);
 /* to is now a duplicate of from. */
 void socks_dup(int from, int to);
 
-/* The three handlers of pthread_atfork: the child's references. */
-enum fork_stage {
-	FORK_PREPARE,
-	FORK_PARENT,
-	FORK_CHILD
-};
-void socks_fork(enum fork_stage stage);
+/*
+ * The child's references.  Several threads may fork at once: what the first one
+ * is told by socks_fork_begins() it says at its end, and in its child.
+ */
+bool socks_fork_begins(void);
+void socks_fork_ends(bool marked);
+void socks_fork_child(bool marked);
 
 /*
  * Another image follows in this process: descriptors that are closed by exec

@@ -310,14 +310,14 @@ static enum child child_of(const struct shim_call *c)
 
 static void make_process(struct shim_call *c, bool shares_files)
 {
-	process_prepare();
+	struct process_fork f;
+
+	process_prepare(&f);
 	call_real(c);
 	if (c->result)
-		process_parent();
-	else if (shares_files)
-		process_child_among_files();
+		process_parent(&f);
 	else
-		process_child();
+		process_child(&f, shares_files);
 }
 
 void handle_fork(struct shim_call *c)

@@ -13,6 +13,7 @@ cat >"$T/below.c" <<'C'
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 enum { F_GETFL = 3 }; /* fcntl.h declares fcntl with dots */
@@ -27,6 +28,22 @@ static void tell(const char *what, int fd)
 	if (below_hook)
 		below_hook(what, fd);
 	errno = saved;
+}
+
+static void prepared(void)
+{
+	tell("prepared", -1);
+}
+
+static void forked(void)
+{
+	tell("forked", -1);
+}
+
+/* Before the library above does the same: behind its prepare, before its end. */
+__attribute__((constructor)) static void note_forks(void)
+{
+	pthread_atfork(prepared, forked, NULL);
 }
 
 int connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -122,4 +139,7 @@ try mark "an edge is owed while its hold is being noted: the mark stays down" \
 	read:delay=20ms:nth=1:role=accepted
 try replaced "a number that is closed and taken again at a call on it stays its new owner's" \
 	recv:short=1B:role=accepted
+try forks "two threads that fork at once give each child what it has" \
+	recv:short=1B:role=accepted
+try masks "and none of them the other's signals" read:delay=20ms:nth=1:role=accepted
 t_done

@@ -9,9 +9,11 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "table.h"
@@ -365,11 +367,124 @@ static int replaced(void)
 	return 0;
 }
 
+/* --- two forks at once ---------------------------------------------------- */
+
+static sem_t other_prepared, other_may_fork, other_forked, other_may_end;
+static bool other_ends_first;
+static int blocked_in_child;
+
+static int n_blocked(void)
+{
+	sigset_t now;
+	int n = 0;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &now);
+	for (int sig = 1; sig < NSIG; sig++)
+		n += sigismember(&now, sig) == 1;
+	return n;
+}
+
+/* The other one forks between the program's preparation and its fork. */
+static void fork_in_turn(const char *what, int fd)
+{
+	bool is_program = pthread_equal(pthread_self(), program);
+
+	(void)fd;
+	if (!strcmp(what, "prepared") && is_program) {
+		sem_post(&other_may_fork);
+		await(&other_forked);
+	} else if (!strcmp(what, "prepared")) {
+		sem_post(&other_prepared);
+		sem_wait(&other_may_fork);
+	} else if (!strcmp(what, "forked") && !is_program &&
+	           !other_ends_first) {
+		sem_post(&other_forked);
+		await(&other_may_end);
+	}
+}
+
+static void *fork_beside(void *ret)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (!pid)
+		_exit(n_blocked());
+	*(int *)ret = n_blocked();
+	sem_post(&other_forked);
+	waitpid(pid, &status, 0);
+	blocked_in_child = WEXITSTATUS(status);
+	return NULL;
+}
+
+/* Between the preparations of the two, `meanwhile`. */
+static int fork_two(void (*meanwhile)(void))
+{
+	int blocked = -1, status = -1;
+	pthread_t other;
+	pid_t pid;
+
+	program = pthread_self();
+	sem_init(&other_prepared, 0, 0);
+	sem_init(&other_may_fork, 0, 0);
+	sem_init(&other_forked, 0, 0);
+	sem_init(&other_may_end, 0, 0);
+	call_back(fork_in_turn);
+	pthread_create(&other, NULL, fork_beside, &blocked);
+	sem_wait(&other_prepared);
+	meanwhile();
+	pid = fork();
+	if (!pid)
+		_exit(n_blocked());
+	*below = NULL;
+	sem_post(&other_may_end);
+	pthread_join(other, NULL);
+	waitpid(pid, &status, 0);
+	WANT(WEXITSTATUS(status), 0);
+	WANT(blocked_in_child, 0);
+	WANT(blocked, 0);
+	WANT(n_blocked(), 0);
+	return 0;
+}
+
+static void connect_meanwhile(void)
+{
+	p = make_pair();
+}
+
+/* recv:short=1B:role=accepted.  The children have given back their own. */
+static int forks(void)
+{
+	listener();
+	WANT(fork_two(connect_meanwhile), 0);
+	WANT(known(&p), true);
+	return 0;
+}
+
+static void hold_meanwhile(void)
+{
+	char data[DATA];
+
+	if (send(p.client, "12345678", DATA, 0) != DATA ||
+	    read(p.accepted, data, DATA) != -1)
+		die("read");
+}
+
+/* read:delay=20ms:nth=1:role=accepted.  The first hold comes in between. */
+static int masks(void)
+{
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	other_ends_first = true;
+	return fork_two(hold_meanwhile);
+}
+
 int main(int argc, char **argv)
 {
 	const struct probe_case cases[] = {
-		{"moved", moved}, {"slow", slow}, {"begun", begun},
-		{"shut", shut},   {"mark", mark}, {"replaced", replaced},
+		{"moved", moved}, {"slow", slow},   {"begun", begun},
+		{"shut", shut},   {"mark", mark},   {"replaced", replaced},
+		{"forks", forks}, {"masks", masks},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
