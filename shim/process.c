@@ -53,13 +53,18 @@ uint64_t shim_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Slot + 1, or 0 when the table is full. */
-static uint32_t take_slot(uint32_t parent)
+/*
+ * Slot + 1, or 0 when the table is full.  *ret_other: another thread, or a
+ * handler in this one, has begun the process meanwhile, and that is its slot;
+ * ours stays free.
+ */
+static uint32_t take_slot(uint32_t parent, bool *ret_other)
 {
 	struct fault_run *run = shim.run;
-	uint32_t slot;
+	uint32_t slot, taken = 0;
 	struct fault_process *p;
 
+	*ret_other = false;
 	if (atomic_load(&run->used_processes) >= run->n_processes)
 		return 0;
 	slot = atomic_fetch_add(&run->used_processes, 1);
@@ -71,6 +76,11 @@ static uint32_t take_slot(uint32_t parent)
 	p->started_ns = shim_now();
 	memcpy(p->name, shim.comm, sizeof(p->name));
 	atomic_store(&p->pid, (uint32_t)shim_pid());
+	if (!atomic_compare_exchange_strong(&shim.slot, &taken, slot + 1)) {
+		atomic_store(&p->pid, 0);
+		*ret_other = true;
+		return taken;
+	}
 	atomic_fetch_add(&run_programs(run)[shim.program].processes, 1);
 	return slot + 1;
 }
@@ -78,14 +88,14 @@ static uint32_t take_slot(uint32_t parent)
 uint32_t process_slot(void)
 {
 	uint32_t slot = atomic_load_explicit(&shim.slot, memory_order_relaxed);
+	bool other;
 	uint32_t pid;
 
 	if (LIKELY(slot))
 		return slot;
-	slot = take_slot(shim.parent_slot);
-	if (!slot)
-		return 0;
-	atomic_store(&shim.slot, slot);
+	slot = take_slot(shim.parent_slot, &other);
+	if (!slot || other)
+		return slot;
 	atomic_store(&run_processes(shim.run)[slot - 1].status,
 	             PROCESS_ATTACHED);
 	pid = (uint32_t)shim_pid();

@@ -18,6 +18,7 @@ cat >"$T/below.c" <<'C'
 #include <stddef.h>
 enum { F_GETFL = 3 }; /* fcntl.h declares fcntl with dots */
 #include <sys/socket.h>
+#include <time.h>
 
 void (*below_hook)(const char *what, int fd);
 
@@ -73,6 +74,16 @@ int fcntl(int fd, int command, long value)
 	return fcntl64(fd, command, value);
 }
 
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	static int (*real)(clockid_t, struct timespec *);
+
+	if (!real)
+		real = dlsym(RTLD_NEXT, "clock_gettime");
+	tell("asks for the time", -1);
+	return real(clock, now);
+}
+
 int shutdown(int fd, int how)
 {
 	int (*real)(int, int) = dlsym(RTLD_NEXT, "shutdown");
@@ -117,12 +128,16 @@ cc -shared -fPIC -o "$T/below.so" "$T/below.c" -ldl 2>"$T/out" ||
 
 cases=$*
 
+wanted() {
+	case " $cases " in
+	"  " | *" $1 "*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
 # try CASE SENTENCE RULE
 try() {
-	case " $cases " in
-	"  " | *" $1 "*) ;;
-	*) return ;;
-	esac
+	wanted "$1" || return 0
 	t_ok "$2" env LD_PRELOAD="$LIBFAULT:$T/below.so" FAULT_INJECT="$3" \
 		timeout 20 "$probe" "$1"
 }
@@ -142,4 +157,12 @@ try replaced "a number that is closed and taken again at a call on it stays its 
 try forks "two threads that fork at once give each child what it has" \
 	recv:short=1B:role=accepted
 try masks "and none of them the other's signals" read:delay=20ms:nth=1:role=accepted
+if wanted first; then
+	LD_PRELOAD=$T/below.so timeout 20 "$FAULT" trace -o "$T/trace" \
+		"$probe" first >"$T/out" 2>&1
+	t_status=$?
+	grep -a forked "$T/trace" >>"$T/out"
+	t_is "two threads of a child that begin at once are one process" \
+		"$t_status $(grep -c forked "$T/trace")" "0 1"
+fi
 t_done

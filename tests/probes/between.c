@@ -479,12 +479,49 @@ static int masks(void)
 	return fork_two(hold_meanwhile);
 }
 
+/* --- the first calls of a child ------------------------------------------- */
+
+static void *make_socket(void *arg)
+{
+	(void)arg;
+	close(socket(AF_INET, SOCK_STREAM, 0));
+	return NULL;
+}
+
+static void begin_beside(const char *what, int fd)
+{
+	pthread_t other;
+
+	(void)fd;
+	if (strcmp(what, "asks for the time"))
+		return;
+	*below = NULL;
+	pthread_create(&other, NULL, make_socket, NULL);
+	pthread_join(other, NULL);
+}
+
+/* Traced.  The first call is in the midst of its beginning. */
+static int first(void)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (!pid) {
+		call_back(begin_beside);
+		make_socket(NULL);
+		_exit(*below != NULL);
+	}
+	waitpid(pid, &status, 0);
+	WANT(status, 0);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct probe_case cases[] = {
 		{"moved", moved}, {"slow", slow},   {"begun", begun},
 		{"shut", shut},   {"mark", mark},   {"replaced", replaced},
-		{"forks", forks}, {"masks", masks},
+		{"forks", forks}, {"masks", masks}, {"first", first},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
