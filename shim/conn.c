@@ -541,10 +541,23 @@ void handle_shutdown(struct shim_call *c)
 	record_return(c);
 }
 
+/*
+ * Ours first: the number may be another's as soon as it is closed.  Of several
+ * threads that close it one finds the word, whose reference it gives back.
+ */
+static void take_out(struct shim_call *c)
+{
+	uint64_t word = fds_set(c->fd, 0);
+
+	call_take_sock(c, socks_of(word));
+	if (fds_kind(word) == FDS_EPOLL)
+		regs_set_closed(c->fd);
+}
+
 void handle_close(struct shim_call *c)
 {
 	int fd = c->fd;
-	struct fault_sock *s = c->sock;
+	struct fault_sock *s;
 	bool lasting;
 
 	if (!fds_mine()) {
@@ -552,20 +565,19 @@ void handle_close(struct shim_call *c)
 		call_real(c);
 		return;
 	}
+	if (c->sock) {
+		opening_done(c);
+	} else if (private_fd_is(fd)) {
+		call_fail(c, EBADF);
+		return;
+	}
+	take_out(c);
+	s = c->sock;
 	if (!s) {
-		if (private_fd_is(fd)) {
-			call_fail(c, EBADF);
-			return;
-		}
-		if (fds_kind(fds_set(fd, 0)) == FDS_EPOLL)
-			regs_set_closed(fd);
 		call_real(c);
 		return;
 	}
-	opening_done(c);
 	lasting = gates_concern(s);
-	/* Ours first: the number may be another's as soon as it is closed. */
-	fds_set(fd, 0);
 	regs_closed(fd, s);
 	if (lasting)
 		keeper_unwatch(fd, s);

@@ -367,7 +367,7 @@ static void leave_socket(struct shim_call *c, FILE *stream)
 		is_ours(stream) ? slot_of(stream) : slot_of_wide(stream);
 
 	fflush(stream);
-	fds_set(c->fd, 0);
+	call_take_sock(c, socks_of(fds_set(c->fd, 0)));
 	if (c->sock)
 		regs_closed(c->fd, c->sock);
 	if (s)

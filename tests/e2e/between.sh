@@ -112,6 +112,14 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	return n;
 }
 
+int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	int (*real)(int, void *, socklen_t *) = dlsym(RTLD_NEXT, "getpeername");
+
+	tell("asks for the peer", fd);
+	return real(fd, addr, len);
+}
+
 int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	int (*real)(int, int, int, const void *, socklen_t) =
@@ -154,6 +162,8 @@ try mark "an edge is owed while its hold is being noted: the mark stays down" \
 	read:delay=20ms:nth=1:role=accepted
 try replaced "a number that is closed and taken again at a call on it stays its new owner's" \
 	recv:short=1B:role=accepted
+try twice "a close that comes second gives back nothing that is another's" \
+	recv:short=1B:role=client
 try forks "two threads that fork at once give each child what it has" \
 	recv:short=1B:role=accepted
 try masks "and none of them the other's signals" read:delay=20ms:nth=1:role=accepted

@@ -367,6 +367,42 @@ static int replaced(void)
 	return 0;
 }
 
+/* --- two threads that close the same -------------------------------------- */
+
+static void close_first(const char *what, int fd)
+{
+	if (fd != held_fd || strcmp(what, "asks for the peer"))
+		return;
+	*below = NULL;
+	close(held_fd);
+	if (open("/dev/null", O_RDONLY) != held_fd)
+		die("/dev/null");
+	p = make_pair();
+}
+
+/* recv:short=1B:role=client.  By then the entry is that of another client. */
+static int twice(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	socklen_t len = sizeof(a);
+	int full = socket(AF_INET, SOCK_STREAM, 0);
+
+	listener();
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(full, (void *)&a, len) || listen(full, 0) ||
+	    getsockname(full, (void *)&a, &len) ||
+	    connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&a, len))
+		die("listen");
+	held_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	WANT(connect(held_fd, (void *)&a, len), -1);
+	WANT(errno, EINPROGRESS);
+	call_back(close_first);
+	WANT(close(held_fd), 0);
+	WANT(*below == NULL, true);
+	WANT(recv_fed(p.accepted, p.client), 1);
+	return 0;
+}
+
 /* --- two forks at once ---------------------------------------------------- */
 
 static sem_t other_prepared, other_may_fork, other_forked, other_may_end;
@@ -522,6 +558,7 @@ int main(int argc, char **argv)
 		{"moved", moved}, {"slow", slow},   {"begun", begun},
 		{"shut", shut},   {"mark", mark},   {"replaced", replaced},
 		{"forks", forks}, {"masks", masks}, {"first", first},
+		{"twice", twice},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
