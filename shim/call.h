@@ -58,7 +58,14 @@ void call_real(struct shim_call *c);
 void call_fail(struct shim_call *c, int err);
 
 /* The call is about this socket (NULL: none) from now on. */
-void call_take_sock(struct shim_call *c, struct fault_sock *s);
+static inline void call_take_sock(struct shim_call *c, struct fault_sock *s)
+{
+	c->sock = s;
+	if (s) {
+		c->generation = socks_generation(s);
+		c->sock_flags = atomic_load(&s->flags);
+	}
+}
 
 /*
  * Is the socket still the one that the call began with?  While a thread waits

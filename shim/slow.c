@@ -97,15 +97,6 @@ static void take_twin(struct shim_call *c)
 	}
 }
 
-void call_take_sock(struct shim_call *c, struct fault_sock *s)
-{
-	c->sock = s;
-	if (s) {
-		c->generation = socks_generation(s);
-		c->sock_flags = atomic_load(&s->flags);
-	}
-}
-
 void call_run(struct shim_call *c)
 {
 	take_twin(c);
