@@ -20,6 +20,7 @@
 #include "record.h"
 #include "self.h"
 #include "socks.h"
+#include "streams.h"
 
 #include "poison.h"
 
@@ -203,44 +204,58 @@ void process_child(const struct process_fork *f, bool shares_files)
 
 /*
  * glibc runs the handlers of several threads at once.  The handler of a signal
- * may fork in between, unless the lock is held: of each fork a bit is kept
- * whether it has the marks, the innermost lowest.
+ * may fork in between, unless the lock is held: of each fork two bits are kept,
+ * the innermost's lowest.
  */
+enum {
+	BY_LIBC_MARKED = 1,
+	BY_LIBC_STREAMS = 2,
+	BY_LIBC_BITS = 2
+};
 static __thread struct process_fork by_libc
 	__attribute__((tls_model("initial-exec")));
-static __thread uint32_t marks __attribute__((tls_model("initial-exec")));
+static __thread uint32_t forks __attribute__((tls_model("initial-exec")));
 
-static struct process_fork end_by_libc(void)
+static struct process_fork end_by_libc(bool *ret_streams)
 {
 	struct process_fork f = by_libc;
 
-	f.marked = marks & 1;
-	marks >>= 1;
+	f.marked = forks & BY_LIBC_MARKED;
+	*ret_streams = forks & BY_LIBC_STREAMS;
+	forks >>= BY_LIBC_BITS;
 	by_libc.locked = false;
 	return f;
 }
 
 void process_atfork_prepare(void)
 {
+	bool streams = ours_exist() && streams_fork_begins();
 	struct process_fork f;
 
 	process_prepare(&f);
 	by_libc = f;
-	marks = marks << 1 | f.marked;
+	forks = forks << BY_LIBC_BITS | (streams ? BY_LIBC_STREAMS : 0) |
+	        (f.marked ? BY_LIBC_MARKED : 0);
 }
 
 void process_atfork_parent(void)
 {
-	const struct process_fork f = end_by_libc();
+	bool streams;
+	const struct process_fork f = end_by_libc(&streams);
 
 	process_parent(&f);
+	if (streams)
+		streams_fork_ends();
 }
 
 void process_atfork_child(void)
 {
-	const struct process_fork f = end_by_libc();
+	bool streams;
+	const struct process_fork f = end_by_libc(&streams);
 
 	process_child(&f, false);
+	if (streams)
+		streams_fork_child();
 }
 
 void process_exit(void)

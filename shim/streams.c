@@ -419,3 +419,28 @@ void streams_flush(void)
 		for (size_t i = 0; i < N_SLOTS; i++)
 			flush_slot(&t->v[i]);
 }
+
+/* --- fork ----------------------------------------------------------------- */
+
+/* libc's own, which count how often the thread has it. */
+void lock_list(void) __asm__("_IO_list_lock");
+void unlock_list(void) __asm__("_IO_list_unlock");
+void reset_list(void) __asm__("_IO_list_resetlock");
+
+bool streams_fork_begins(void)
+{
+	if (!atomic_load(&cookie_vtable))
+		return false;
+	lock_list();
+	return true;
+}
+
+void streams_fork_ends(void)
+{
+	unlock_list();
+}
+
+void streams_fork_child(void)
+{
+	reset_list();
+}

@@ -127,6 +127,9 @@ fi
 try table_async reset-under-thread "a thread that waits in recv hears of another's reset" \
 	send:reset:nth=1:role=client
 
+try table_async fork-while-flushed "a fork beside fflush(NULL) waits for a delay, and no longer" \
+	send:delay=100ms:role=client
+
 again=recv:error=EAGAIN:nth=1:role=accepted
 try table_gates promise "what a peek or FIONREAD promised is there" # G5
 try table_gates promise-of-again "and no EAGAIN says otherwise" "$again"

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "table.h"
@@ -475,6 +476,45 @@ static int close_under_delay(void)
 	return 0;
 }
 
+/* --- fork while libc has its streams locked ---------------------------- */
+
+static void *flush_all(void *arg)
+{
+	FILE *stream = arg;
+
+	fputs("1234567", stream);
+	entered = true;
+	fflush(NULL);
+	return NULL;
+}
+
+/*
+ * send:delay=100ms:role=client.  libc's fork waits for the flush, which has to
+ * come to its end.
+ */
+static int fork_while_flushed(void)
+{
+	pthread_t thread;
+	FILE *stream;
+	pid_t pid;
+
+	outer = make_pair();
+	stream = fdopen(outer.client, "w");
+	thread = waiting(flush_all, stream);
+	pid = fork();
+	if (!pid) {
+		/* Its own streams are free. */
+		fclose(fopen("/dev/null", "r"));
+		_exit(fputs("1234567", stream) < 0 || fflush(NULL));
+	}
+	pthread_join(thread, NULL);
+	WANT(fclose(fopen("/dev/null", "r")), 0);
+	WANT(waitpid(pid, &told_fd, 0), pid);
+	WANT(told_fd, 0);
+	WANT(recv(outer.accepted, (char[20]){0}, 14, MSG_WAITALL), 14);
+	return 0;
+}
+
 /* send:reset:nth=1:role=client.  A thread that waits in recv is told so. */
 static int reset_under_thread(void)
 {
@@ -509,6 +549,7 @@ int main(int argc, char **argv)
 		{"close-under-accept", close_under_accept},
 		{"end-under-thread", end_under_thread},
 		{"reset-under-thread", reset_under_thread},
+		{"fork-while-flushed", fork_while_flushed},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
