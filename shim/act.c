@@ -192,7 +192,7 @@ static void reset_accepted(struct shim_call *c)
 	if (c->result < 0)
 		return;
 	known = !next.getpeername((int)c->result, &peer, &len);
-	s = socks_accepted((int)c->result, c->sock,
+	s = socks_accepted((int)c->result, c->sock_flags & SOCK_IPV6, c->port,
 	                   known ? (const struct sockaddr *)&peer : NULL);
 	c->born_dead = s;
 	if (s)

@@ -155,7 +155,8 @@ void attach_run(const struct fault_plan *plan, struct fault_run *run,
 	process_watch();
 	if (shim.traced)
 		process_attached();
-	pthread_atfork(process_prepare, process_parent, process_child);
+	pthread_atfork(process_atfork_prepare, process_atfork_parent,
+	               process_atfork_child);
 	adopt_inherited();
 	socks_closed_by_exec();
 	exhaust_attached();

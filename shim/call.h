@@ -21,7 +21,7 @@ struct shim_call {
 	long a[MAX_ARITY];       /* our copy: a short I/O asks for less */
 	int fd;                  /* -1: none */
 	struct fault_sock *sock; /* NULL: none, or not tracked */
-	uint32_t generation;     /* of the socket at entry */
+	uint32_t generation;     /* of the socket when the call took it */
 	uint8_t sock_flags;      /* the same: enum fault_sock_flag */
 	void *caller;
 	long result;    /* as the program will see it */
@@ -29,6 +29,7 @@ struct shim_call {
 	int said;       /* by the resolver: 0 or an EAI_ code; as SO_ERROR */
 	bool made;      /* the real call has happened */
 	bool at_end;    /* a peek has found the end of the stream */
+	uint16_t port;  /* accept: of the listener, which may be closed then */
 	bool born_dead; /* accept: the new socket has its entry already */
 	long number;    /* syscall(2): its number + 1; else 0 */
 	enum fault_call closer; /* close by a stream: fclose or pclose */
@@ -55,6 +56,16 @@ void call_real(struct shim_call *c);
 
 /* The call fails with this errno, without the kernel. */
 void call_fail(struct shim_call *c, int err);
+
+/* The call is about this socket (NULL: none) from now on. */
+static inline void call_take_sock(struct shim_call *c, struct fault_sock *s)
+{
+	c->sock = s;
+	if (s) {
+		c->generation = socks_generation(s);
+		c->sock_flags = atomic_load(&s->flags);
+	}
+}
 
 /*
  * Is the socket still the one that the call began with?  While a thread waits

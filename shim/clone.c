@@ -19,6 +19,7 @@ struct entry {
 	int (*fn)(void *);
 	void *arg;
 	bool shares_files;
+	struct process_fork fork;
 };
 static __thread struct entry entry __attribute__((tls_model("initial-exec")));
 
@@ -46,10 +47,7 @@ static int begin(void *of_parent)
 	int saved = errno;
 	int result;
 
-	if (e.shares_files)
-		process_child_among_files();
-	else
-		process_child();
+	process_child(&e.fork, e.shares_files);
 	errno = saved;
 	result = e.fn(e.arg);
 	end(result);
@@ -64,13 +62,14 @@ int with_clone(int (*fn)(void *), void *stack, int flags, void *arg,
 	int saved = errno;
 	int result;
 
-	entry = (struct entry){fn, arg, flags & CLONE_FILES};
-	process_prepare();
+	entry = (struct entry){
+		.fn = fn, .arg = arg, .shares_files = flags & CLONE_FILES};
+	process_prepare(&entry.fork);
 	errno = saved;
 	result = ((clone_call *)note_clone.next)(begin, stack, flags, &entry,
 	                                         parent_tid, tls, child_tid);
 	saved = errno;
-	process_parent();
+	process_parent(&entry.fork);
 	entry = outer;
 	errno = saved;
 	return result;

@@ -44,7 +44,8 @@ void handle_create(struct shim_call *c)
 	}
 	decide_and_make(c);
 	if (c->result >= 0 && fds_mine()) {
-		c->sock = socks_create((int)c->result, c->a[0] == AF_INET6);
+		call_take_sock(
+			c, socks_create((int)c->result, c->a[0] == AF_INET6));
 		fds_flag((int)c->result, FDS_CLOEXEC, c->a[1] & SOCK_CLOEXEC);
 	}
 	record_return(c);
@@ -76,10 +77,10 @@ void handle_bind(struct shim_call *c)
 		take_local(c);
 	if (!correct_call(c, EINVAL))
 		decide_and_make(c);
-	if (c->result == 0)
+	if (c->result == 0 && call_owns_sock(c))
 		socks_state(c->fd, c->sock, STATE_BOUND);
 	record_return(c);
-	if (c->result && fresh)
+	if (c->result && fresh && call_owns_sock(c))
 		atomic_store(&c->sock->local_port, 0);
 }
 
@@ -111,7 +112,7 @@ void handle_listen(struct shim_call *c)
 		learn_port(c);
 	if (!correct_call(c, EINVAL))
 		decide_and_make(c);
-	if (c->result == 0) {
+	if (c->result == 0 && call_owns_sock(c)) {
 		learn_port(c);
 		socks_listening(c->fd, c->sock);
 	}
@@ -223,12 +224,13 @@ static void accepted(struct shim_call *c, const struct accept_addr *mine)
 	if (c->born_dead)
 		s = socks_of(fds_word((int)c->result));
 	if (!s)
-		s = socks_accepted((int)c->result, c->sock, peer);
+		s = socks_accepted((int)c->result, c->sock_flags & SOCK_IPV6,
+		                   c->port, peer);
 	else if (peer)
 		socks_addr(peer, &s->peer);
 	if (!s)
 		return;
-	c->sock = s;
+	call_take_sock(c, s);
 	fds_flag((int)c->result, FDS_CLOEXEC, call_flags(c) & SOCK_CLOEXEC);
 }
 
@@ -241,6 +243,7 @@ void handle_accept(struct shim_call *c)
 		return;
 	}
 	keeper_revive(c->sock);
+	c->port = atomic_load(&c->sock->local_port);
 	want_address(c, &mine);
 	record_enter(c);
 	accept_one(c);
@@ -302,8 +305,11 @@ static void not_connected(struct shim_call *c)
 	socks_unconnected(c->fd, c->sock, STATE_REFUSED);
 }
 
+/* Another thread may have closed it meanwhile: then nobody asks any more. */
 static void after_connect(struct shim_call *c)
 {
+	if (!call_owns_sock(c))
+		return;
 	if (c->result == 0)
 		connected(c);
 	else if (c->err == EINPROGRESS || c->err == EINTR)
@@ -330,6 +336,8 @@ static void connect_again(struct shim_call *c)
 {
 	record_enter(c);
 	late_connect_again(c);
+	if (!call_owns_sock(c))
+		return;
 	if (c->result == 0 || c->err == EISCONN)
 		opening_done(c);
 	else if (c->err != EALREADY && c->err != EINPROGRESS && c->err != EINTR)
@@ -371,7 +379,7 @@ static void dissolve(struct shim_call *c)
 {
 	late_forget(c->sock);
 	call_real(c);
-	if (!c->result)
+	if (!c->result && call_owns_sock(c))
 		start_over(c, STATE_NEW);
 }
 
@@ -452,7 +460,7 @@ void opening_by_send(struct shim_call *c)
 	const struct sockaddr *target;
 
 	if (c->row->family != FAMILY_SEND || !(call_flags(c) & MSG_FASTOPEN) ||
-	    (c->result < 0 && c->err != EINPROGRESS))
+	    (c->result < 0 && c->err != EINPROGRESS) || !call_owns_sock(c))
 		return;
 	target = target_of(c);
 	if (!target || !aim_at(c->sock, target))
@@ -464,6 +472,7 @@ void opening_by_send(struct shim_call *c)
 void opening_failed(struct shim_call *c)
 {
 	if (c->result == -1 && c->err != EAGAIN && c->err != EINTR &&
+	    call_owns_sock(c) &&
 	    atomic_load(&c->sock->state) == STATE_SYN_SENT) {
 		late_forget(c->sock);
 		atomic_store(&c->sock->state, STATE_REFUSED);
@@ -523,7 +532,7 @@ void handle_shutdown(struct shim_call *c)
 		atomic_fetch_or(&c->sock->flags, SOCK_SHUT_RD);
 	if (!correct_finished(c))
 		decide_and_make_by(c, make_shutdown);
-	if (c->result == 0)
+	if (c->result == 0 && call_owns_sock(c))
 		after_shutdown(c);
 	else if (receiving && call_owns_sock(c))
 		atomic_fetch_and(&c->sock->flags, (uint8_t)~SOCK_SHUT_RD);
@@ -532,10 +541,23 @@ void handle_shutdown(struct shim_call *c)
 	record_return(c);
 }
 
+/*
+ * Ours first: the number may be another's as soon as it is closed.  Of several
+ * threads that close it one finds the word, whose reference it gives back.
+ */
+static void take_out(struct shim_call *c)
+{
+	uint64_t word = fds_set(c->fd, 0);
+
+	call_take_sock(c, socks_of(word));
+	if (fds_kind(word) == FDS_EPOLL)
+		regs_set_closed(c->fd);
+}
+
 void handle_close(struct shim_call *c)
 {
 	int fd = c->fd;
-	struct fault_sock *s = c->sock;
+	struct fault_sock *s;
 	bool lasting;
 
 	if (!fds_mine()) {
@@ -543,20 +565,19 @@ void handle_close(struct shim_call *c)
 		call_real(c);
 		return;
 	}
+	if (c->sock) {
+		opening_done(c);
+	} else if (private_fd_is(fd)) {
+		call_fail(c, EBADF);
+		return;
+	}
+	take_out(c);
+	s = c->sock;
 	if (!s) {
-		if (private_fd_is(fd)) {
-			call_fail(c, EBADF);
-			return;
-		}
-		if (fds_kind(fds_set(fd, 0)) == FDS_EPOLL)
-			regs_set_closed(fd);
 		call_real(c);
 		return;
 	}
-	opening_done(c);
 	lasting = gates_concern(s);
-	/* Ours first: the number may be another's as soon as it is closed. */
-	fds_set(fd, 0);
 	regs_closed(fd, s);
 	if (lasting)
 		keeper_unwatch(fd, s);

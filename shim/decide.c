@@ -148,12 +148,17 @@ static bool pass_gates(struct shim_call *c)
 	return false;
 }
 
+/*
+ * Closed behind our back; by another thread just now, and the word is that of
+ * the number's next owner; or in a child of vfork, whose table it is not.
+ */
 bool decide_stale(struct shim_call *c)
 {
 	if (!c->sock || c->row->family == FAMILY_CLOSE ||
 	    socks_same(c->fd, c->sock))
 		return false;
-	socks_forget(c->fd);
+	if (call_owns_sock(c) && fds_mine())
+		socks_forget_if(c->fd, c->sock);
 	return true;
 }
 

@@ -194,7 +194,8 @@ static void restore_lowat(int fd, struct fault_sock *s, bool is_first)
 	bool still, owed;
 
 	lock_take(&guard);
-	/* After an end of file it stays (eof.h), which raises it if it is down. */
+	/* After an end of file it stays (eof.h), which raises it if it is down.
+	 */
 	still = is_still(fd, s) && !(atomic_load(&s->flags) & SOCK_EOF);
 	theirs = still ? atomic_load(&s->rcvlowat) : 0;
 	owed = still && is_first && !theirs;

@@ -21,6 +21,7 @@
 #include "record.h"
 #include "self.h"
 #include "socks.h"
+#include "streams.h"
 
 #include "poison.h"
 
@@ -54,13 +55,18 @@ uint64_t shim_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Slot + 1, or 0 when the table is full. */
-static uint32_t take_slot(uint32_t parent)
+/*
+ * Slot + 1, or 0 when the table is full.  *ret_other: another thread, or a
+ * handler in this one, has begun the process meanwhile, and that is its slot;
+ * ours stays free.
+ */
+static uint32_t take_slot(uint32_t parent, bool *ret_other)
 {
 	struct fault_run *run = shim.run;
-	uint32_t slot;
+	uint32_t slot, taken = 0;
 	struct fault_process *p;
 
+	*ret_other = false;
 	if (atomic_load(&run->used_processes) >= run->n_processes)
 		return 0;
 	slot = atomic_fetch_add(&run->used_processes, 1);
@@ -72,6 +78,11 @@ static uint32_t take_slot(uint32_t parent)
 	p->started_ns = shim_now();
 	memcpy(p->name, shim.comm, sizeof(p->name));
 	atomic_store(&p->pid, (uint32_t)shim_pid());
+	if (!atomic_compare_exchange_strong(&shim.slot, &taken, slot + 1)) {
+		atomic_store(&p->pid, 0);
+		*ret_other = true;
+		return taken;
+	}
 	atomic_fetch_add(&run_programs(run)[shim.program].processes, 1);
 	return slot + 1;
 }
@@ -79,14 +90,14 @@ static uint32_t take_slot(uint32_t parent)
 uint32_t process_slot(void)
 {
 	uint32_t slot = atomic_load_explicit(&shim.slot, memory_order_relaxed);
+	bool other;
 	uint32_t pid;
 
 	if (LIKELY(slot))
 		return slot;
-	slot = take_slot(shim.parent_slot);
-	if (!slot)
-		return 0;
-	atomic_store(&shim.slot, slot);
+	slot = take_slot(shim.parent_slot, &other);
+	if (!slot || other)
+		return slot;
 	atomic_store(&run_processes(shim.run)[slot - 1].status,
 	             PROCESS_ATTACHED);
 	pid = (uint32_t)shim_pid();
@@ -130,37 +141,28 @@ void process_watch(void)
 
 /*
  * fork under the lock, where it is used at all: the child finds everything
- * whole.  One fork at a time (pthread_atfork).
+ * whole.  It may be used for the first time while another thread forks.
  */
-static struct lock_guard fork_guard;
-static bool fork_locked;
-
-static void unlock_fork(void)
+static void unlock_fork(const struct process_fork *f)
 {
-	struct lock_guard guard = fork_guard;
-
-	if (!fork_locked)
-		return;
-	fork_locked = false;
-	lock_give(&guard);
+	if (f->locked)
+		lock_give(&f->guard);
 }
 
-void process_prepare(void)
+void process_prepare(struct process_fork *ret)
 {
-	struct lock_guard guard;
-
-	socks_fork(FORK_PREPARE);
+	ret->marked = socks_fork_begins();
+	ret->locked = false;
 	if (!ours_exist())
 		return;
-	lock_take(&guard);
-	fork_guard = guard;
-	fork_locked = true;
+	lock_take(&ret->guard);
+	ret->locked = true;
 }
 
-void process_parent(void)
+void process_parent(const struct process_fork *f)
 {
-	unlock_fork();
-	socks_fork(FORK_PARENT);
+	unlock_fork(f);
+	socks_fork_ends(f->marked);
 }
 
 /*
@@ -175,21 +177,21 @@ static void know_child(void)
 	atomic_store(&shim.pid, pid);
 }
 
-static void begin_child(bool shares_files)
+void process_child(const struct process_fork *f, bool shares_files)
 {
-	if (!fork_locked)
+	if (!f->locked)
 		lock_reset();
 	ours_forget_holds();
 	if (shares_files)
 		private_fd_leave(true);
 	keeper_child();
 	hold_main();
-	unlock_fork();
+	unlock_fork(f);
 	shim_thread.vforked = false;
 	atomic_store(&shim.ended, false);
 	know_child();
 	shim.parent_slot = atomic_exchange(&shim.slot, 0);
-	socks_fork(FORK_CHILD);
+	socks_fork_child(f->marked);
 	deaf_child(shares_files);
 	exhaust_child(shares_files);
 	own_child();
@@ -201,14 +203,60 @@ static void begin_child(bool shares_files)
 	take_cells(); /* the list is the parent's: it says "of the process" */
 }
 
-void process_child(void)
+/*
+ * glibc runs the handlers of several threads at once.  The handler of a signal
+ * may fork in between, unless the lock is held: of each fork two bits are kept,
+ * the innermost's lowest.
+ */
+enum {
+	BY_LIBC_MARKED = 1,
+	BY_LIBC_STREAMS = 2,
+	BY_LIBC_BITS = 2
+};
+static __thread struct process_fork by_libc
+	__attribute__((tls_model("initial-exec")));
+static __thread uint32_t forks __attribute__((tls_model("initial-exec")));
+
+static struct process_fork end_by_libc(bool *ret_streams)
 {
-	begin_child(false);
+	struct process_fork f = by_libc;
+
+	f.marked = forks & BY_LIBC_MARKED;
+	*ret_streams = forks & BY_LIBC_STREAMS;
+	forks >>= BY_LIBC_BITS;
+	by_libc.locked = false;
+	return f;
 }
 
-void process_child_among_files(void)
+void process_atfork_prepare(void)
 {
-	begin_child(true);
+	bool streams = ours_exist() && streams_fork_begins();
+	struct process_fork f;
+
+	process_prepare(&f);
+	by_libc = f;
+	forks = forks << BY_LIBC_BITS | (streams ? BY_LIBC_STREAMS : 0) |
+	        (f.marked ? BY_LIBC_MARKED : 0);
+}
+
+void process_atfork_parent(void)
+{
+	bool streams;
+	const struct process_fork f = end_by_libc(&streams);
+
+	process_parent(&f);
+	if (streams)
+		streams_fork_ends();
+}
+
+void process_atfork_child(void)
+{
+	bool streams;
+	const struct process_fork f = end_by_libc(&streams);
+
+	process_child(&f, false);
+	if (streams)
+		streams_fork_child();
 }
 
 void process_exit(void)

@@ -7,6 +7,7 @@
 #ifndef FAULT_SHIM_PROCESS_H
 #define FAULT_SHIM_PROCESS_H
 
+#include "lock.h"
 #include "shim.h"
 
 /* Slot + 1 of this process; takes one if needed. */
@@ -22,16 +23,26 @@ void process_attached(void);
  */
 void process_watch(void);
 
-/* Handlers for pthread_atfork, and the destructor's work. */
-void process_prepare(void);
-void process_parent(void);
-void process_child(void);
-void process_exit(void);
-
 /*
- * In a child that shares its parent's descriptors (clone(2), CLONE_FILES):
- * ours among them stay open and stay the parent's.
+ * A fork under way, of which there may be several: what is undone at its end,
+ * and in the child.  shares_files: that has its parent's descriptors (clone(2),
+ * CLONE_FILES): ours among them stay open and stay the parent's.
  */
-void process_child_among_files(void);
+struct process_fork {
+	struct lock_guard guard;
+	bool locked;
+	bool marked; /* socks_fork_begins() */
+};
+void process_prepare(struct process_fork *ret);
+void process_parent(const struct process_fork *f);
+void process_child(const struct process_fork *f, bool shares_files);
+
+/* All three, at those of libc: handlers for pthread_atfork. */
+void process_atfork_prepare(void);
+void process_atfork_parent(void);
+void process_atfork_child(void);
+
+/* The destructor's work. */
+void process_exit(void);
 
 #endif

@@ -71,6 +71,18 @@ static void fill_sock(struct fault_record *r, const struct fault_sock *s)
 		r->flags |= RECORD_IPV6;
 }
 
+/* As at entry, when the entry is another socket's by now. */
+static void fill_sock_again(struct fault_record *r, const struct shim_call *c)
+{
+	if (call_owns_sock(c)) {
+		fill_sock(r, c->sock);
+		return;
+	}
+	r->serial = c->record.serial;
+	r->connection = c->record.connection;
+	r->status = c->record.status;
+}
+
 static void fill_address(struct fault_record *r, const struct fault_sock *s)
 {
 	if (!s->peer.family)
@@ -146,6 +158,9 @@ void record_enter(struct shim_call *c)
 	r->flags |= c->flags;
 	if (c->sock)
 		fill_sock(r, c->sock);
+	c->record.serial = r->serial;
+	c->record.connection = r->connection;
+	c->record.status = r->status;
 	fill_name(r, c);
 	if (UNLIKELY(shim.stacks) && !(r->flags & RECORD_NAME))
 		fill_frames(r);
@@ -169,9 +184,9 @@ static void fill_result(struct fault_record *r, const struct shim_call *c)
 		r->want = clamp32(c->e.want);
 	r->rule = (uint16_t)c->rule;
 	if (c->sock)
-		fill_sock(r, c->sock);
+		fill_sock_again(r, c);
 	r->flags |= c->flags;
-	if (c->sock && shows_ports(c->row))
+	if (c->sock && shows_ports(c->row) && call_owns_sock(c))
 		fill_ports(r, c->sock);
 }
 

@@ -13,6 +13,9 @@ struct shim_call;
 struct record {
 	struct fault_record *slot;
 	uint64_t ticket;
+	/* Of the socket at entry: its entry may be another's at return. */
+	uint32_t serial, connection;
+	uint8_t status;
 };
 
 /* At entry: reserves and fills in what is known. */

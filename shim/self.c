@@ -172,13 +172,6 @@ static void act_all(struct own_act *o, struct engine_call *e)
 
 /* --- a connection --------------------------------------------------------- */
 
-/* Closed behind our back, and the number perhaps another's. */
-static void forget_stale(int fd, uint64_t word)
-{
-	if (fds_replace(fd, &word, 0))
-		socks_drop(socks_of(word));
-}
-
 static void act_on(int fd, uint64_t word, struct fault_sock *s,
                    struct engine_call *e)
 {
@@ -191,7 +184,7 @@ static void act_on(int fd, uint64_t word, struct fault_sock *s,
 	if (socks_same(own.fd, s))
 		act_all(&o, e);
 	else
-		forget_stale(fd, word);
+		socks_forget_if(fd, s);
 	own_give(&own);
 }
 

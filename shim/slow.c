@@ -101,11 +101,7 @@ void call_run(struct shim_call *c)
 {
 	take_twin(c);
 	c->fd = c->row->fd < 0 ? -1 : (int)c->a[(int)c->row->fd];
-	c->sock = c->fd < 0 ? NULL : socks_of(fds_word(c->fd));
-	if (c->sock) {
-		c->generation = socks_generation(c->sock);
-		c->sock_flags = atomic_load(&c->sock->flags);
-	}
+	call_take_sock(c, c->fd < 0 ? NULL : socks_of(fds_word(c->fd)));
 	handlers[c->row->effect](c);
 }
 

@@ -359,6 +359,17 @@ void socks_forget(int fd)
 		drop_index(index);
 }
 
+void socks_forget_if(int fd, struct fault_sock *s)
+{
+	uint64_t word = fds_word(fd);
+
+	do {
+		if (socks_of(word) != s)
+			return;
+	} while (!fds_replace(fd, &word, 0));
+	socks_drop(s);
+}
+
 void socks_dup(int from, int to)
 {
 	uint64_t word = fds_word(from);
@@ -391,12 +402,20 @@ static void add_reference(int fd, uint64_t word, const void *context)
  * close its copies before the child has run.  A socket made by another thread
  * in between is not marked and gets its reference in the child; one closed in
  * between leaves a reference behind, which only costs the entry.
+ *
+ * The marks are those of one fork.  Whoever forks beside it has none, and its
+ * child takes a reference of each.
  */
+static _Atomic bool marking;
+
+/* Marked first: what is closed and made anew in between has no reference. */
 static void before_fork(int fd, uint64_t word, const void *context)
 {
-	(void)context;
-	add_reference(fd, word, NULL);
-	fds_flag(fd, FDS_FORKING, true);
+	do {
+		if (!word)
+			return;
+	} while (!fds_replace(fd, &word, word | FDS_FORKING));
+	add_reference(fd, word, context);
 }
 
 static void in_parent(int fd, uint64_t word, const void *context)
@@ -408,21 +427,33 @@ static void in_parent(int fd, uint64_t word, const void *context)
 
 static void in_child(int fd, uint64_t word, const void *context)
 {
-	(void)context;
-	if (!(word & FDS_FORKING))
+	const bool *marked = context;
+
+	if (!*marked || !(word & FDS_FORKING))
 		add_reference(fd, word, NULL);
 	fds_flag(fd, FDS_FORKING, false);
 }
 
-void socks_fork(enum fork_stage stage)
+bool socks_fork_begins(void)
 {
-	static fds_visit *const visits[] = {
-		[FORK_PREPARE] = before_fork,
-		[FORK_PARENT] = in_parent,
-		[FORK_CHILD] = in_child,
-	};
+	if (atomic_exchange(&marking, true))
+		return false;
+	fds_each(0, INT32_MAX, before_fork, NULL);
+	return true;
+}
 
-	fds_each(0, INT32_MAX, visits[stage], NULL);
+void socks_fork_ends(bool marked)
+{
+	if (!marked)
+		return;
+	fds_each(0, INT32_MAX, in_parent, NULL);
+	atomic_store(&marking, false);
+}
+
+void socks_fork_child(bool marked)
+{
+	fds_each(0, INT32_MAX, in_child, &marked);
+	atomic_store(&marking, false);
 }
 
 /* Out of the table: destructors and threads may still close it. */
@@ -497,17 +528,17 @@ void socks_established(int fd, struct fault_sock *s, enum fault_role role)
 	self_consider(fd, s);
 }
 
-struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
+struct fault_sock *socks_accepted(int fd, bool ipv6, uint16_t local_port,
                                   const struct sockaddr *peer)
 {
 	struct fault_sock *s;
 
 	socks_forget(fd);
-	s = take_entry(atomic_load(&listener->flags) & SOCK_IPV6);
+	s = take_entry(ipv6);
 	if (!s)
 		return NULL;
 	begin_span(s, fd);
-	relaxed(&s->local_port, atomic_load(&listener->local_port));
+	relaxed(&s->local_port, local_port);
 	if (peer)
 		socks_addr(peer, &s->peer);
 	publish(fd, s);

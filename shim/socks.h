@@ -24,8 +24,8 @@ uint32_t socks_index(const struct fault_sock *s);
  */
 struct fault_sock *socks_create(int fd, bool ipv6);
 
-/* accept returned fd for this listener; peer may be NULL (not known). */
-struct fault_sock *socks_accepted(int fd, struct fault_sock *listener,
+/* accept returned fd of a listener like that; peer may be NULL (not known). */
+struct fault_sock *socks_accepted(int fd, bool ipv6, uint16_t local_port,
                                   const struct sockaddr *peer);
 
 /* A UNIX socket: watched for descriptors that arrive through it. */
@@ -46,6 +46,9 @@ bool socks_same(int fd, const struct fault_sock *s);
 
 /* fd is about to be closed or replaced: forget it, drop the reference. */
 void socks_forget(int fd);
+
+/* The same, unless fd is another socket's by now. */
+void socks_forget_if(int fd, struct fault_sock *s);
 
 /* The same after the word has been taken out of the table. */
 void socks_drop(struct fault_sock *s);
@@ -70,13 +73,13 @@ uint32_t socks_holders(const struct fault_sock *s);
 /* to is now a duplicate of from. */
 void socks_dup(int from, int to);
 
-/* The three handlers of pthread_atfork: the child's references. */
-enum fork_stage {
-	FORK_PREPARE,
-	FORK_PARENT,
-	FORK_CHILD
-};
-void socks_fork(enum fork_stage stage);
+/*
+ * The child's references.  Several threads may fork at once: what the first one
+ * is told by socks_fork_begins() it says at its end, and in its child.
+ */
+bool socks_fork_begins(void);
+void socks_fork_ends(bool marked);
+void socks_fork_child(bool marked);
 
 /*
  * Another image follows in this process: descriptors that are closed by exec

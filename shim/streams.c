@@ -367,7 +367,7 @@ static void leave_socket(struct shim_call *c, FILE *stream)
 		is_ours(stream) ? slot_of(stream) : slot_of_wide(stream);
 
 	fflush(stream);
-	fds_set(c->fd, 0);
+	call_take_sock(c, socks_of(fds_set(c->fd, 0)));
 	if (c->sock)
 		regs_closed(c->fd, c->sock);
 	if (s)
@@ -383,7 +383,7 @@ void handle_freopen(struct shim_call *c)
 
 	if (fd >= 0) {
 		c->fd = fd;
-		c->sock = socks_of(fds_word(fd));
+		call_take_sock(c, socks_of(fds_word(fd)));
 		record_enter(c);
 		leave_socket(c, stream);
 	}
@@ -418,4 +418,29 @@ void streams_flush(void)
 	for (struct slots *t = &first_slots; t; t = atomic_load(&t->next))
 		for (size_t i = 0; i < N_SLOTS; i++)
 			flush_slot(&t->v[i]);
+}
+
+/* --- fork ----------------------------------------------------------------- */
+
+/* libc's own, which count how often the thread has it. */
+void lock_list(void) __asm__("_IO_list_lock");
+void unlock_list(void) __asm__("_IO_list_unlock");
+void reset_list(void) __asm__("_IO_list_resetlock");
+
+bool streams_fork_begins(void)
+{
+	if (!atomic_load(&cookie_vtable))
+		return false;
+	lock_list();
+	return true;
+}
+
+void streams_fork_ends(void)
+{
+	unlock_list();
+}
+
+void streams_fork_child(void)
+{
+	reset_list();
 }

@@ -14,6 +14,7 @@
 #ifndef FAULT_SHIM_STREAMS_H
 #define FAULT_SHIM_STREAMS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -22,6 +23,16 @@
  * thread has locked is left to libc.
  */
 void streams_flush(void);
+
+/*
+ * fork of libc, before the lock of lock.h is taken: libc holds its list of
+ * streams while it forks, and fflush(NULL) of another thread may hold it in a
+ * write of a stream of ours, which needs that lock to come to its end.  In this
+ * order whoever forks waits for the flush.  false: there are no such streams.
+ */
+bool streams_fork_begins(void);
+void streams_fork_ends(void);
+void streams_fork_child(void);
 
 /*
  * Write all of it, as libc's own streams do, by the wrapped write: a short

@@ -85,7 +85,7 @@ void handle_dup(struct shim_call *c)
 void handle_dup2(struct shim_call *c)
 {
 	c->fd = (int)c->a[0];
-	c->sock = socks_of(fds_word(c->fd));
+	call_take_sock(c, socks_of(fds_word(c->fd)));
 	duplicate(c, c->id == FAULT_CALL_dup3 && c->a[2] & O_CLOEXEC);
 }
 
@@ -310,14 +310,14 @@ static enum child child_of(const struct shim_call *c)
 
 static void make_process(struct shim_call *c, bool shares_files)
 {
-	process_prepare();
+	struct process_fork f;
+
+	process_prepare(&f);
 	call_real(c);
 	if (c->result)
-		process_parent();
-	else if (shares_files)
-		process_child_among_files();
+		process_parent(&f);
 	else
-		process_child();
+		process_child(&f, shares_files);
 }
 
 void handle_fork(struct shim_call *c)

@@ -4,21 +4,21 @@
 # only these cases.
 # run: parallel
 . "$(dirname "$0")/../lib.sh"
-[ -e "$LIBFAULT" ] || t_skip_all "no libfault.so yet"
-probe=$BUILD/tests/probes/between
-[ -x "$probe" ] || make -s -C "$top" "${probe#"$top"/}" ||
-	t_skip_all "no probes"
+. "$(dirname "$0")/../probes/try.sh"
+need_probes between between_table
 
 cat >"$T/below.c" <<'C'
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 enum { F_GETFL = 3 }; /* fcntl.h declares fcntl with dots */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <time.h>
 
 void (*below_hook)(const char *what, int fd);
 
@@ -29,6 +29,22 @@ static void tell(const char *what, int fd)
 	if (below_hook)
 		below_hook(what, fd);
 	errno = saved;
+}
+
+static void prepared(void)
+{
+	tell("prepared", -1);
+}
+
+static void forked(void)
+{
+	tell("forked", -1);
+}
+
+/* Before the library above does the same: behind its prepare, before its end. */
+__attribute__((constructor)) static void note_forks(void)
+{
+	pthread_atfork(prepared, forked, NULL);
 }
 
 int connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -58,6 +74,16 @@ int fcntl(int fd, int command, long value)
 	return fcntl64(fd, command, value);
 }
 
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	static int (*real)(clockid_t, struct timespec *);
+
+	if (!real)
+		real = dlsym(RTLD_NEXT, "clock_gettime");
+	tell("asks for the time", -1);
+	return real(clock, now);
+}
+
 int shutdown(int fd, int how)
 {
 	int (*real)(int, int) = dlsym(RTLD_NEXT, "shutdown");
@@ -74,6 +100,8 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	bool mark = level == SOL_SOCKET && name == SO_RCVLOWAT;
 	int n;
 
+	if (level == SOL_SOCKET && name == SO_PROTOCOL)
+		tell("asks what it is", fd);
 	if (mark)
 		tell("asks for the mark", fd);
 	if (level == SOL_SOCKET && name == SO_COOKIE)
@@ -92,6 +120,14 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	return n;
 }
 
+int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	int (*real)(int, void *, socklen_t *) = dlsym(RTLD_NEXT, "getpeername");
+
+	tell("asks for the peer", fd);
+	return real(fd, addr, len);
+}
+
 int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	int (*real)(int, int, int, const void *, socklen_t) =
@@ -108,20 +144,14 @@ C
 cc -shared -fPIC -o "$T/below.so" "$T/below.c" -ldl 2>"$T/out" ||
 	t_skip_all "no compiler"
 
-cases=$*
+# Of try.sh: loaded after ours.
+below=$T/below.so
 
-wanted() {
-	case " $cases " in
-	"  " | *" $1 "*) return 0 ;;
-	*) return 1 ;;
-	esac
-}
+probe=between
 
 # try CASE SENTENCE RULE
 try() {
-	wanted "$1" || return
-	t_ok "$2" env LD_PRELOAD="$LIBFAULT:$T/below.so" FAULT_INJECT="$3" \
-		timeout 20 "$probe" "$1"
+	try_probe "$3" "$probe" "$1" "$2"
 }
 
 try moved "a connect between its two connects shows nothing to anyone" \
@@ -155,7 +185,24 @@ faults:
 END
 if wanted disarmed; then
 	t_ok "a hold whose rule is disarmed before it is noted is none" \
-		env PATH="$BUILD:$PATH" LD_PRELOAD="$T/below.so" timeout 20 \
-		"$FAULT" exec -s "$T/faults.yaml" -- "$probe" disarmed
+		env PATH="$BUILD:$PATH" LD_PRELOAD="$below" timeout 20 \
+		"$FAULT" exec -s "$T/faults.yaml" -- "$probes/between" disarmed
+fi
+
+probe=between_table
+try replaced "a number that is closed and taken again at a call on it stays its new owner's" \
+	recv:short=1B:role=accepted
+try twice "a close that comes second gives back nothing that is another's" \
+	recv:short=1B:role=client
+try forks "two threads that fork at once give each child what it has" \
+	recv:short=1B:role=accepted
+try masks "and none of them the other's signals" read:delay=20ms:nth=1:role=accepted
+if wanted first; then
+	LD_PRELOAD=$below timeout 20 "$FAULT" trace -o "$T/trace" \
+		"$probes/between_table" first >"$T/out" 2>&1
+	t_status=$?
+	grep -a forked "$T/trace" >>"$T/out"
+	t_is "two threads of a child that begin at once are one process" \
+		"$t_status $(grep -c forked "$T/trace")" "0 1"
 fi
 t_done

@@ -49,6 +49,7 @@ try table_processes counted-apart "and by each alone with \`per: process\`" \
 	recv:short=1B:nth=2:per=process:role=accepted
 try table_processes fork-among-threads "fork while a thread makes and closes sockets"
 try table_processes vfork-closes "what a child of vfork closes stays known"
+try table_processes vfork-replaces "and one that it has a pipe in the place of"
 try table_processes vfork-of-thread "vfork in a thread"
 try table_processes spawn-closes "posix_spawn, system and popen"
 try table_processes raw-fork "a child of syscall(SYS_clone) has its sockets known"
@@ -113,8 +114,23 @@ try table_async close-under-delay "a delayed call whose socket is closed takes n
 try table_async end-under-thread "and the entry's next connection" "$second"
 try table_async second-reader "a second thread that receives does not wait for all it asks for" \
 	recv:delay=300ms:nth=1:role=accepted
+try table_async close-under-connect "a connect whose socket is closed ends without the next one" \
+	recv:short=1B:role=client
+if wanted close-under-accept; then
+	try table_async close-under-accept "an accept whose listener is closed gives a connection of that one" \
+		"recv:short=1B:role=accepted:port=$(free_port)"
+fi
+if wanted traced-under-thread; then
+	"$FAULT" trace -o "$T/trace" "$probes/table_async" close-under-thread \
+		>"$T/out" 2>&1
+	t_ok "and what it received is told of its own connection" \
+		grep -q '\.\.\. recv.* conn 1 accepted' "$T/trace"
+fi
 try table_async reset-under-thread "a thread that waits in recv hears of another's reset" \
 	send:reset:nth=1:role=client
+
+try table_async fork-while-flushed "a fork beside fflush(NULL) waits for a delay, and no longer" \
+	send:delay=100ms:role=client
 
 again=recv:error=EAGAIN:nth=1:role=accepted
 try table_gates promise "what a peek or FIONREAD promised is there" # G5

@@ -4,38 +4,18 @@
  *
  *   LD_PRELOAD=libfault.so:below.so FAULT_INJECT=RULE between CASE
  */
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <time.h>
 
-#include "table.h"
+#include "between.h"
 
 enum {
 	WAIT_MS = 5000,
 };
-
-/*
- * "connect", "flags", "asks for ...": before it is made; "dissolved",
- * "shut", "has ...", "set ...": when it has been.
- */
-typedef void hook(const char *what, int fd);
-
-static hook **below;
-static pthread_t program;
-
-static void call_back(hook *h)
-{
-	below = dlsym(RTLD_DEFAULT, "below_hook");
-	if (!below)
-		die("the library below");
-	*below = h;
-}
 
 /* Time is the event here. */
 static void sleep_ms(long ms)
@@ -332,17 +312,6 @@ static int shut(void)
 /* --- the low-water mark of two threads ------------------------------------ */
 
 static sem_t asked, raised, lowered;
-
-/* They may be kept from it, which is as well. */
-static void await(sem_t *event)
-{
-	struct timespec end;
-
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec++;
-	while (sem_timedwait(event, &end) && errno == EINTR)
-		;
-}
 
 /*
  * The program is about to raise the mark for its hold when the helper has ended

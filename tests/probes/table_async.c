@@ -11,9 +11,11 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "table.h"
+#include "tests/raw.h"
 
 static struct pair outer, inner;
 static sigjmp_buf back;
@@ -346,7 +348,99 @@ static int end_under_thread(void)
 	return 0;
 }
 
+static struct sockaddr_in told_addr;
 static int told_fd;
+
+static void *connect_and_tell(void *arg)
+{
+	long *told = arg;
+
+	entered = true;
+	told[0] = connect(told_fd, (void *)&told_addr, sizeof(told_addr));
+	told[1] = errno;
+	return NULL;
+}
+
+/* A listener that has no room for one more. */
+static int full_listener(struct sockaddr_in *ret)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(*ret);
+	int filler = socket(AF_INET, SOCK_STREAM, 0);
+
+	*ret = (struct sockaddr_in){.sin_family = AF_INET};
+	ret->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (void *)ret, sizeof(*ret)) || listen(fd, 0) ||
+	    getsockname(fd, (void *)ret, &len) ||
+	    connect(filler, (void *)ret, len))
+		die("listen");
+	return fd;
+}
+
+/*
+ * recv:short=1B:role=client.  A socket is closed under its connect; its entry
+ * is another client's by the time that the connect fails.
+ */
+static int close_under_connect(void)
+{
+	long told[2] = {0};
+	struct pair fresh;
+	pthread_t thread;
+	int kept;
+
+	listener();
+	full_listener(&told_addr);
+	told_fd = socket(AF_INET, SOCK_STREAM, 0);
+	thread = waiting(connect_and_tell, told);
+	kept = (int)raw(SYS_fcntl, told_fd, F_DUPFD, 50, 0, 0, 0);
+	fresh = pair_at(told_fd);
+	WANT(recv_fed(fresh.accepted, fresh.client), 1);
+	WANT(raw(SYS_shutdown, kept, SHUT_RDWR, 0, 0, 0, 0), 0);
+	pthread_join(thread, NULL);
+	WANT(told[0], -1);
+	WANT(recv_fed(fresh.accepted, fresh.client), 1);
+	return 0;
+}
+
+static void *accept_one(void *ret)
+{
+	entered = true;
+	*(int *)ret = accept(told_fd, NULL, NULL);
+	return NULL;
+}
+
+/*
+ * recv:short=1B:port=PORT.  A listener is closed under accept, which goes on;
+ * its entry is another listener's by the time that the last connection comes.
+ */
+static int close_under_accept(void)
+{
+	const char *port = strstr(getenv("FAULT_INJECT"), "port=");
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	int one = 1, other;
+	pthread_t thread;
+	struct pair p;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	a.sin_port = htons((uint16_t)atoi(port + strlen("port=")));
+	told_fd = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(told_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(told_fd, (void *)&a, sizeof(a)) || listen(told_fd, 1))
+		die("listen");
+	thread = waiting(accept_one, &p.accepted);
+	close(told_fd);
+	other = listener();
+	p.client = socket(AF_INET, SOCK_STREAM, 0);
+	WANT(connect(p.client, (void *)&a, sizeof(a)), 0);
+	pthread_join(thread, NULL);
+	WANT(p.accepted >= 0, true);
+	WANT(known(&p), true);
+	/* The other listener is what it was. */
+	WANT(other, listener());
+	p = make_pair();
+	WANT(known(&p), false);
+	return 0;
+}
 
 static void *recv_and_tell(void *arg)
 {
@@ -413,6 +507,45 @@ static int second_reader(void)
 	return 0;
 }
 
+/* --- fork while libc has its streams locked ---------------------------- */
+
+static void *flush_all(void *arg)
+{
+	FILE *stream = arg;
+
+	fputs("1234567", stream);
+	entered = true;
+	fflush(NULL);
+	return NULL;
+}
+
+/*
+ * send:delay=100ms:role=client.  libc's fork waits for the flush, which has to
+ * come to its end.
+ */
+static int fork_while_flushed(void)
+{
+	pthread_t thread;
+	FILE *stream;
+	pid_t pid;
+
+	outer = make_pair();
+	stream = fdopen(outer.client, "w");
+	thread = waiting(flush_all, stream);
+	pid = fork();
+	if (!pid) {
+		/* Its own streams are free. */
+		fclose(fopen("/dev/null", "r"));
+		_exit(fputs("1234567", stream) < 0 || fflush(NULL));
+	}
+	pthread_join(thread, NULL);
+	WANT(fclose(fopen("/dev/null", "r")), 0);
+	WANT(waitpid(pid, &told_fd, 0), pid);
+	WANT(told_fd, 0);
+	WANT(recv(outer.accepted, (char[20]){0}, 14, MSG_WAITALL), 14);
+	return 0;
+}
+
 /* send:reset:nth=1:role=client.  A thread that waits in recv is told so. */
 static int reset_under_thread(void)
 {
@@ -443,9 +576,12 @@ int main(int argc, char **argv)
 		{"cancel-anywhere", cancel_anywhere},
 		{"close-under-thread", close_under_thread},
 		{"close-under-delay", close_under_delay},
+		{"close-under-connect", close_under_connect},
+		{"close-under-accept", close_under_accept},
 		{"end-under-thread", end_under_thread},
 		{"second-reader", second_reader},
 		{"reset-under-thread", reset_under_thread},
+		{"fork-while-flushed", fork_while_flushed},
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);

@@ -164,6 +164,27 @@ static int vfork_closes(void)
 	return 0;
 }
 
+/* A call of the child on what it has put there. */
+static int vfork_replaces(void)
+{
+	struct pair p = make_pair();
+	int ends[2];
+	pid_t pid;
+
+	if (pipe(ends) || write(ends[1], "12345678", DATA) != DATA)
+		die("pipe");
+	pid = vfork();
+	if (!pid) {
+		char data[DATA];
+
+		dup2(ends[0], p.accepted);
+		_exit(read(p.accepted, data, DATA) != DATA);
+	}
+	WANT(status_of(pid), 0);
+	WANT(known(&p), true);
+	return 0;
+}
+
 static void *vfork_in_thread(void *arg)
 {
 	pid_t pid = vfork();
@@ -471,6 +492,7 @@ int main(int argc, char **argv)
 		{"counted-apart", counted_apart},
 		{"fork-among-threads", fork_among_threads},
 		{"vfork-closes", vfork_closes},
+		{"vfork-replaces", vfork_replaces},
 		{"vfork-of-thread", vfork_of_thread},
 		{"spawn-closes", spawn_closes},
 		{"raw-fork", raw_fork},

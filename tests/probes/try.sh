@@ -47,7 +47,7 @@ faults: [{call: recv, role: accepted, nth: 1, inject: $1}]" >"$T/rule.yaml"
 	*) set -- "FAULT_INJECT=$1" "$2" "$3" ;;
 	esac
 	env LD_PRELOAD="$LIBFAULT${below:+:$below}" FAULT_SEED="${seed:-0}" "$1" \
-		timeout 30 "$probes/$2" "$3" >"$T/out" 2>&1
+		timeout -k 5 30 "$probes/$2" "$3" >"$T/out" 2>&1
 }
 
 told() {

@@ -58,7 +58,12 @@ tool() {
 as() {
 	# shellcheck disable=SC2046,SC2086 # words
 	case $mode in
-	faulted) exec "$FAULT" exec -v $(printf -- '-e %s ' $fault) -- "$@" ;;
+	# A shell's background job ignores SIGINT, and python then has no handler
+	# that could cut a blocking send.
+	faulted)
+		exec env --default-signal=INT,QUIT "$FAULT" exec -v \
+			$(printf -- '-e %s ' $fault) -- "$@"
+		;;
 	straced)
 		mode=traced
 		exec strace -f -qq -yy -e signal=none -o "$D/strace" \
