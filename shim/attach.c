@@ -225,5 +225,7 @@ __attribute__((destructor)) static void on_exit_(void)
 	if (!shim.run)
 		return;
 	streams_flush();
-	process_exit();
+	/* A child of vfork that exits has all of this in common with us. */
+	if (fds_mine())
+		process_exit();
 }

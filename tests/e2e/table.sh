@@ -49,6 +49,7 @@ try table_processes counted-apart "and by each alone with \`per: process\`" \
 	recv:short=1B:nth=2:per=process:role=accepted
 try table_processes fork-among-threads "fork while a thread makes and closes sockets"
 try table_processes vfork-closes "what a child of vfork closes stays known"
+try table_processes vfork-exits "and all that it has when it exits"
 try table_processes vfork-replaces "and one that it has a pipe in the place of"
 try table_processes vfork-of-thread "vfork in a thread"
 try table_processes spawn-closes "posix_spawn, system and popen"

@@ -164,6 +164,19 @@ static int vfork_closes(void)
 	return 0;
 }
 
+/* As many do whose exec has failed, and few should. */
+static int vfork_exits(void)
+{
+	struct pair p = make_pair();
+	pid_t pid = vfork();
+
+	if (!pid)
+		exit(3);
+	WANT(status_of(pid), 3);
+	WANT(known(&p), true);
+	return 0;
+}
+
 /* A call of the child on what it has put there. */
 static int vfork_replaces(void)
 {
@@ -492,6 +505,7 @@ int main(int argc, char **argv)
 		{"counted-apart", counted_apart},
 		{"fork-among-threads", fork_among_threads},
 		{"vfork-closes", vfork_closes},
+		{"vfork-exits", vfork_exits},
 		{"vfork-replaces", vfork_replaces},
 		{"vfork-of-thread", vfork_of_thread},
 		{"spawn-closes", spawn_closes},
