@@ -11,8 +11,9 @@ reset=$reset';recv:eof:nth=1:role=client:connection=5'
 reset=$reset';connect:error=ECONNREFUSED:nth=7'
 
 # ended WAY WORD…: output, status, and what is said on stderr, without what is
-# another in each run: numbers of processes, addresses. A symbolizer that has not
-# yet ended when the program has is no business of this test.
+# another in each run: numbers of processes, addresses, how much of what leaked no
+# stale word points to. A symbolizer that has not yet ended when the program has is
+# no business of this test.
 ended() {
 	local way=$1
 	shift
@@ -36,7 +37,8 @@ ended() {
 		grep -v 'that the program left behind was ended$' |
 		sed 's/==[0-9]*==//; s/0x[0-9a-f]*/ADDRESS/g; s/pid=[0-9]*/PID/
 			s/(\([^ ()]*\)+ADDRESS)/(\1)/; s/ (BuildId: [0-9a-f]*)//
-			s/ at pc.*//; s/data race .* in .*/data race/'
+			s/ at pc.*//; s/data race .* in .*/data race/
+			s/[0-9]* byte(s) leaked in .*/leaked/'
 }
 
 # same SENTENCE FILE: what ended is as in FILE.
