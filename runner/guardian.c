@@ -3,11 +3,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -314,32 +317,55 @@ int guardian_kill_all(struct guardian *g)
 	return r < 0 ? r : a.value;
 }
 
-static void remember_dir(struct guardian *g, const char *path)
+static int remember_dir(struct guardian *g, const char *path)
 {
 	char **v = realloc(g->dirs, (g->n_dirs + 1) * sizeof(*v));
 
 	if (!v)
-		return;
+		return -ENOMEM;
 	g->dirs = v;
 	v[g->n_dirs] = strdup(path);
-	if (v[g->n_dirs])
-		g->n_dirs++;
+	if (!v[g->n_dirs])
+		return -ENOMEM;
+	g->n_dirs++;
+	return 0;
+}
+
+/* A name that nobody else has: both know it before there is such a directory.
+ */
+static int name_dir(char *buf, size_t size)
+{
+	const char *tmp = getenv("TMPDIR");
+	uint64_t number;
+
+	if (!tmp || tmp[0] != '/' || strlen(tmp) > size - 32)
+		tmp = "/tmp";
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return -errno;
+	snprintf(buf, size, "%s/fault.%012" PRIx64, tmp,
+	         number & 0xffffffffffffu);
+	return 0;
 }
 
 int guardian_make_dir(struct guardian *g, char *buf, size_t size)
 {
+	struct wire_request q = {.type = WIRE_MAKE_DIR};
 	struct wire_answer a;
-	int r = ask(g, &(struct wire_request){.type = WIRE_MAKE_DIR}, NULL, 0,
-	            &a);
+	int r = name_dir(q.path, sizeof(q.path));
 
+	if (r == 0 && strlen(q.path) >= size)
+		r = -ENAMETOOLONG;
 	if (r == 0)
-		r = a.value;
+		r = remember_dir(g, q.path);
+	if (r == 0)
+		r = ask(g, &q, NULL, 0, &a);
 	if (r < 0)
 		return r;
-	if (strlen(a.path) >= size)
-		return -ENAMETOOLONG;
-	memcpy(buf, a.path, strlen(a.path) + 1);
-	remember_dir(g, a.path);
+	if (a.value < 0) {
+		free(g->dirs[--g->n_dirs]);
+		return a.value;
+	}
+	memcpy(buf, q.path, strlen(q.path) + 1);
 	return 0;
 }
 

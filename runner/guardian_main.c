@@ -283,28 +283,24 @@ static void spawn(struct keeper *k, const struct wire_request *q,
 
 /* ---- the other requests -------------------------------------------------- */
 
-static void make_dir(struct keeper *k, struct wire_answer *a)
+static void make_dir(struct keeper *k, const struct wire_request *q,
+                     struct wire_answer *a)
 {
-	const char *tmp = getenv("TMPDIR");
 	char **dirs = realloc(k->dirs, (k->n_dirs + 1) * sizeof(*dirs));
-	char *path = NULL;
+	char *path = strdup(q->path);
 
-	if (!tmp || tmp[0] != '/' || strlen(tmp) > sizeof(a->path) - 32)
-		tmp = "/tmp";
-	a->value = -ENOMEM;
 	if (dirs)
 		k->dirs = dirs;
-	if (!dirs || asprintf(&path, "%s/fault.XXXXXX", tmp) < 0)
-		return;
-	if (!mkdtemp(path)) {
+	if (!dirs || !path) {
+		a->value = -ENOMEM;
+	} else if (mkdir(path, 0700)) {
 		a->value = -errno;
-		free(path);
+	} else {
+		chmod(path, 0755); /* programs may drop their privileges */
+		k->dirs[k->n_dirs++] = path;
 		return;
 	}
-	chmod(path, 0755); /* programs may drop their privileges */
-	k->dirs[k->n_dirs++] = path;
-	snprintf(a->path, sizeof(a->path), "%s", path);
-	a->value = 0;
+	free(path);
 }
 
 static int clean(struct keeper *k)
@@ -354,7 +350,7 @@ static void serve(struct keeper *k, const struct wire_request *q,
 		kill_all(k, &a);
 		break;
 	case WIRE_MAKE_DIR:
-		make_dir(k, &a);
+		make_dir(k, q, &a);
 		break;
 	case WIRE_CLEAN:
 		a.value = clean(k);

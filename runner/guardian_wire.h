@@ -30,6 +30,7 @@ struct wire_request {
 	int32_t group; /* SIGNAL: to the group; SPAWN: enum guardian_group */
 	uint32_t n_argv, n_env; /* SPAWN: strings in the memfd, after the dir */
 	uint64_t size;          /* SPAWN: bytes in the memfd */
+	char path[256];         /* MAKE_DIR: to be made */
 };
 
 struct wire_answer {
@@ -37,7 +38,6 @@ struct wire_answer {
 	int32_t pid;
 	int32_t value; /* 0 or -errno; KILL_ALL: killed; EXITED: status */
 	int32_t step;  /* enum guardian_step */
-	char path[256];
 };
 
 enum {

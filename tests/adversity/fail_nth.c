@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,7 +43,7 @@ enum point {
 	TIMERFD,
 	SOCKETPAIR,
 	MKDIR,
-	MKDTEMP,
+	GETRANDOM,
 	MMAP,
 	WRITE,
 	READ,
@@ -82,7 +83,7 @@ static const struct {
 	{"timerfd_create", TIMERFD, EMFILE},
 	{"socketpair", SOCKETPAIR, EMFILE},
 	{"mkdir", MKDIR, ENOSPC},
-	{"mkdtemp", MKDTEMP, ENOSPC},
+	{"getrandom", GETRANDOM, EPERM},
 	{"mmap", MMAP, ENOMEM},
 	{"write", WRITE, ENOSPC},
 	/* What a signal does, at any moment, to who has a handler for it. */
@@ -209,7 +210,8 @@ FAIL(TIMERFD, -1, int, timerfd_create, (int clock, int flags), (clock, flags))
 FAIL(SOCKETPAIR, -1, int, socketpair, (int d, int t, int p, int *fds),
      (d, t, p, fds))
 FAIL(MKDIR, -1, int, mkdir, (const char *path, mode_t mode), (path, mode))
-FAIL(MKDTEMP, NULL, char *, mkdtemp, (char *path), (path))
+FAIL(GETRANDOM, -1, ssize_t, getrandom,
+     (void *buf, size_t size, unsigned flags), (buf, size, flags))
 FAIL(MMAP, -1, void *, mmap,
      (void *at, size_t len, int prot, int flags, int fd, off_t offset),
      (at, len, prot, flags, fd, offset))

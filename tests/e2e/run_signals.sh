@@ -89,4 +89,29 @@ kill -KILL "$guardian"
 wait $fault_pid
 t_is "kill -9 of the guardian: 3" $? 3
 all_gone nohup "$worker"
+
+# Behind its mkdir, before it has said so: `fault` knows the name.
+cat >"$T/dies.c" <<'C'
+#include <dlfcn.h>
+#include <signal.h>
+#include <sys/types.h>
+int mkdir(const char *path, mode_t mode)
+{
+	int (*real)(const char *, mode_t) = dlsym((void *)-1L, "mkdir");
+	int n = real(path, mode);
+
+	raise(SIGKILL);
+	return n;
+}
+C
+if cc -shared -fPIC -o "$T/dies.so" "$T/dies.c" -ldl 2>"$T/out"; then
+	mkdir "$T/its"
+	TMPDIR=$T/its LD_PRELOAD=$T/dies.so \
+		"$FAULT" exec -e recv:reset -- true >log 2>&1
+	t_is "a guardian that dies with its directory: a failure of ours" $? 125
+	t_match "... which is said" "$(cat log)" 'guardian is gone'
+	t_is "... and nothing is left" "$(ls "$T/its")" ""
+else
+	t_skip "a guardian that dies with its directory" "no compiler"
+fi
 t_done
