@@ -93,8 +93,6 @@ short gates_hidden(struct fault_sock *s, uint64_t now_ns)
 {
 	short bits = 0;
 
-	if (late_moving(s))
-		return ~0;
 	if (gates_held(s, GATE_OF_RX, now_ns) && !gates_shut_down(s)) {
 		bits |= GATES_IN;
 		/* Both sides having finished: it comes of the FIN. */

@@ -124,7 +124,10 @@ uint64_t gates_next(struct fault_sock *s, uint64_t now_ns);
  */
 uint64_t gates_fin_due(struct fault_sock *s, uint64_t now_ns);
 
-/* poll(2) bits that are to be hidden now; of each direction. */
+/*
+ * poll(2) bits that are to be hidden now; of each direction.  Of a connect that
+ * is being moved nothing is seen anyway (late_seen(), park.h).
+ */
 enum {
 	GATES_IN = POLLIN | POLLRDNORM | POLLRDBAND | POLLRDHUP,
 	GATES_OUT = POLLOUT | POLLWRNORM | POLLWRBAND,
