@@ -313,6 +313,17 @@ static int shut(void)
 
 static sem_t asked, raised, lowered;
 
+/* A connection whose accepted end does not wait, and nothing has happened. */
+static void begin(void)
+{
+	sem_init(&asked, 0, 0);
+	sem_init(&raised, 0, 0);
+	sem_init(&lowered, 0, 0);
+	program = pthread_self();
+	p = make_pair();
+	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+}
+
 /*
  * The program is about to raise the mark for its hold when the helper has ended
  * that already, and makes the edge; both go on in the worst order.
@@ -342,12 +353,7 @@ static int mark(void)
 	char data[DATA];
 	int set;
 
-	sem_init(&asked, 0, 0);
-	sem_init(&raised, 0, 0);
-	sem_init(&lowered, 0, 0);
-	program = pthread_self();
-	p = make_pair();
-	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	begin();
 	set = watch(p.accepted, EPOLLIN | EPOLLET);
 	WANT(send(p.client, "12345678", DATA, 0), DATA);
 	WANT(event(set, WAIT_MS), EPOLLIN);
@@ -385,14 +391,11 @@ static int disarmed(void)
 	char data[DATA];
 	int set, status = -1;
 
-	sem_init(&asked, 0, 0);
-	sem_init(&raised, 0, 0);
 	/* So that there is a helper already. */
 	fcntl(first.accepted, F_SETFL, O_NONBLOCK);
 	WANT(send(first.client, "1", 1, 0), 1);
 	WANT(read(first.accepted, data, DATA), -1);
-	p = make_pair();
-	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	begin();
 	set = watch(p.accepted, EPOLLIN);
 	WANT(send(p.client, "12345678", DATA, 0), DATA);
 	WANT(event(set, WAIT_MS), EPOLLIN);
@@ -449,12 +452,7 @@ static int armed(void)
 	int set, err = 0;
 	long cpu;
 
-	sem_init(&asked, 0, 0);
-	sem_init(&raised, 0, 0);
-	sem_init(&lowered, 0, 0);
-	program = pthread_self();
-	p = make_pair();
-	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	begin();
 	WANT(send(p.client, "12345678", DATA, 0), DATA);
 	call_back(arm_meanwhile);
 	pthread_create(&thread, NULL, receive, &err);
@@ -499,10 +497,7 @@ static int again(void)
 	pthread_t thread;
 	int set, err = 0;
 
-	sem_init(&asked, 0, 0);
-	sem_init(&raised, 0, 0);
-	p = make_pair();
-	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	begin();
 	set = watch(p.accepted, EPOLLIN | EPOLLET);
 	WANT(send(p.client, "12345678", DATA, 0), DATA);
 	WANT(event(set, WAIT_MS), EPOLLIN);
@@ -540,9 +535,7 @@ static int looks(void)
 	char data[DATA];
 	long n;
 
-	program = pthread_self();
-	p = make_pair();
-	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	begin();
 	WANT(send(p.client, "1", 1, 0), 1);
 	WANT(recv(p.accepted, data, DATA, 0), -1);
 	sleep_ms(350);
@@ -603,11 +596,7 @@ static int set_meanwhile(int level, int name)
 
 static void begin_marks(void)
 {
-	sem_init(&asked, 0, 0);
-	sem_init(&raised, 0, 0);
-	program = pthread_self();
-	p = make_pair();
-	fcntl(p.accepted, F_SETFL, O_NONBLOCK);
+	begin();
 	call_back(stop_helper);
 }
 
