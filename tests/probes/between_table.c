@@ -169,9 +169,11 @@ static void connect_meanwhile(void)
 /* recv:short=1B:role=accepted.  The children have given back their own. */
 static int forks(void)
 {
-	listener();
+	struct pair before = make_pair();
+
 	WANT(fork_two(connect_meanwhile), 0);
 	WANT(known(&p), true);
+	WANT(known(&before), true);
 	return 0;
 }
 
