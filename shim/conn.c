@@ -641,12 +641,10 @@ void handle_getsockopt(struct shim_call *c)
 	late_settle(c->fd, c->sock);
 	held = late_held(c->sock);
 	c->e.want = (uint64_t)c->a[2];
-	decide_and_make_by(c, gates_is_mark(c) ? gates_ask_mark : call_real);
+	decide_and_make_by(c, gates_getsockopt);
 	if (c->result == 0 && c->a[1] == SOL_SOCKET && c->a[2] == SO_ERROR &&
 	    *(const unsigned *)c->a[4] >= sizeof(int))
 		c->said = told_so_error(c, (int *)c->a[3], held);
-	if (c->result == 0)
-		gates_told_lowat(c);
 	record_return(c);
 }
 
@@ -666,7 +664,6 @@ void handle_setsockopt(struct shim_call *c)
 	}
 	c->e.want = (uint64_t)c->a[2];
 	if (!set_lowat(c))
-		decide_and_make_by(c, gates_is_mark(c) ? gates_set_mark
-		                                       : call_real);
+		decide_and_make_by(c, gates_setsockopt);
 	record_return(c);
 }

@@ -193,20 +193,15 @@ void gates_arrived(int fd, struct fault_sock *s);
 bool gates_take_armed(struct fault_sock *s);
 
 /*
- * SO_RCVLOWAT as the program knows it: told after getsockopt; kept for later
- * while ours is raised, instead of setsockopt.
+ * The real calls, with SO_RCVLOWAT as the program knows it.  About a mark that
+ * is read here and set again to make an edge they are made under the lock, or
+ * what the program sets could be undone between the two.
  */
-void gates_told_lowat(struct shim_call *c);
-bool gates_set_lowat(struct shim_call *c);
+void gates_getsockopt(struct shim_call *c);
+void gates_setsockopt(struct shim_call *c);
 
-/*
- * The program's call is about a mark that is read here and set again to make an
- * edge; it is made under the lock, or what it sets could be undone between the
- * two.
- */
-bool gates_is_mark(const struct shim_call *c);
-void gates_ask_mark(struct shim_call *c);
-void gates_set_mark(struct shim_call *c);
+/* Instead of setsockopt, while ours is raised: kept for later. */
+bool gates_set_lowat(struct shim_call *c);
 
 /*
  * SO_RCVLOWAT as high as makes sense, so that an arrival makes no event; and

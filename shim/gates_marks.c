@@ -16,14 +16,16 @@ static bool is_lowat(const struct shim_call *c)
 	return c->a[1] == SOL_SOCKET && c->a[2] == SO_RCVLOWAT;
 }
 
-bool gates_is_mark(const struct shim_call *c)
+/* Of one that is read here and set again to make an edge. */
+static bool is_mark(const struct shim_call *c)
 {
 	return gates_concern(c->sock) &&
 	       (is_lowat(c) ||
 	        (c->a[1] == IPPROTO_TCP && c->a[2] == TCP_NOTSENT_LOWAT));
 }
 
-void gates_told_lowat(struct shim_call *c)
+/* As the program knows it. */
+static void tell_lowat(struct shim_call *c)
 {
 	uint32_t theirs = atomic_load(&c->sock->rcvlowat);
 
@@ -31,15 +33,18 @@ void gates_told_lowat(struct shim_call *c)
 		*(int *)c->a[3] = (int)theirs - 1;
 }
 
-void gates_ask_mark(struct shim_call *c)
+void gates_getsockopt(struct shim_call *c)
 {
+	bool locked = is_mark(c);
 	struct lock_guard guard;
 
-	lock_take(&guard);
+	if (locked)
+		lock_take(&guard);
 	call_real(c);
 	if (!c->result)
-		gates_told_lowat(c);
-	lock_give(&guard);
+		tell_lowat(c);
+	if (locked)
+		lock_give(&guard);
 }
 
 /* While ours is raised it is kept for later. */
@@ -72,10 +77,14 @@ bool gates_set_lowat(struct shim_call *c)
 	return keep_lowat(c);
 }
 
-void gates_set_mark(struct shim_call *c)
+void gates_setsockopt(struct shim_call *c)
 {
 	struct lock_guard guard;
 
+	if (!is_mark(c)) {
+		call_real(c);
+		return;
+	}
 	lock_take(&guard);
 	if (!keep_lowat(c))
 		call_real(c);
