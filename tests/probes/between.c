@@ -224,19 +224,6 @@ static void stop_mover(const char *what, int fd)
 	sem_wait(&seen);
 }
 
-static int another_listener(struct sockaddr_in *ret)
-{
-	socklen_t len = sizeof(*ret);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	*ret = (struct sockaddr_in){.sin_family = AF_INET};
-	ret->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(fd, (void *)ret, len) || listen(fd, 1) ||
-	    getsockname(fd, (void *)ret, &len))
-		die("listen");
-	return fd;
-}
-
 /* connect:delay=100ms.  What is done to the old one is not the new one's. */
 static int reused(void)
 {
@@ -245,7 +232,7 @@ static int reused(void)
 	int other;
 
 	listener();
-	another_listener(&to);
+	listener_at(1, &to);
 	sem_init(&moving, 0, 0);
 	sem_init(&seen, 0, 0);
 	program = pthread_self();

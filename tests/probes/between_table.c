@@ -61,18 +61,12 @@ static void close_first(const char *what, int fd)
 /* recv:short=1B:role=client.  By then the entry is that of another client. */
 static int twice(void)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET};
-	socklen_t len = sizeof(a);
-	int full = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in a;
 
 	listener();
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(full, (void *)&a, len) || listen(full, 0) ||
-	    getsockname(full, (void *)&a, &len) ||
-	    connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&a, len))
-		die("listen");
+	full_listener(&a);
 	held_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	WANT(connect(held_fd, (void *)&a, len), -1);
+	WANT(connect(held_fd, (void *)&a, sizeof(a)), -1);
 	WANT(errno, EINPROGRESS);
 	call_back(close_first);
 	WANT(close(held_fd), 0);

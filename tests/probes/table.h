@@ -61,18 +61,38 @@ MAYBE_UNUSED _Noreturn static void die(const char *what)
 	exit(2);
 }
 
+/* On a free port of the loopback; *ret: where. */
+MAYBE_UNUSED static int listener_at(int backlog, struct sockaddr_in *ret)
+{
+	socklen_t len = sizeof(*ret);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	*ret = (struct sockaddr_in){.sin_family = AF_INET};
+	ret->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || bind(fd, (void *)ret, len) || listen(fd, backlog) ||
+	    getsockname(fd, (void *)ret, &len))
+		die("listen");
+	return fd;
+}
+
+/* One that has no room for one more. */
+MAYBE_UNUSED static int full_listener(struct sockaddr_in *ret)
+{
+	int fd = listener_at(0, ret);
+
+	if (connect(socket(AF_INET, SOCK_STREAM, 0), (void *)ret, sizeof(*ret)))
+		die("connect");
+	return fd;
+}
+
 /* One listener per program. */
 MAYBE_UNUSED static int listener(void)
 {
 	static int fd = -1;
-	struct sockaddr_in a = {.sin_family = AF_INET};
+	struct sockaddr_in a;
 
-	if (fd >= 0)
-		return fd;
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (fd < 0 || bind(fd, (void *)&a, sizeof(a)) || listen(fd, 64))
-		die("listen");
+	if (fd < 0)
+		fd = listener_at(64, &a);
 	return fd;
 }
 

@@ -361,22 +361,6 @@ static void *connect_and_tell(void *arg)
 	return NULL;
 }
 
-/* A listener that has no room for one more. */
-static int full_listener(struct sockaddr_in *ret)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	socklen_t len = sizeof(*ret);
-	int filler = socket(AF_INET, SOCK_STREAM, 0);
-
-	*ret = (struct sockaddr_in){.sin_family = AF_INET};
-	ret->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(fd, (void *)ret, sizeof(*ret)) || listen(fd, 0) ||
-	    getsockname(fd, (void *)ret, &len) ||
-	    connect(filler, (void *)ret, len))
-		die("listen");
-	return fd;
-}
-
 /*
  * recv:short=1B:role=client.  A socket is closed under its connect; its entry
  * is another client's by the time that the connect fails.
